@@ -1,0 +1,37 @@
+# dsnet: videos -> frames -> flow -> clips -> streams -> fusion -> Table 1 and Table 2.
+#
+#   snakemake --cores all                                              the default experiment
+#   snakemake --cores all --configfile experiments/weizmann.yaml       another one
+#   snakemake -n                                                       what would run, and why
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/videos.smk"
+include: "workflow/rules/manifest.smk"
+include: "workflow/rules/frames.smk"
+include: "workflow/rules/flow.smk"
+include: "workflow/rules/pack.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/fuse.smk"
+include: "workflow/rules/tables.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/latency.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.table1.output,
+        rules.table2.output,
+        rules.latency.output,
+        figures(),

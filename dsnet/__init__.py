@@ -1,0 +1,1 @@
+"""dsnet: distilling optical flow into an RGB network for video action recognition."""

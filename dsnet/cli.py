@@ -1,0 +1,284 @@
+"""The verbs of ``python -m dsnet``; each is one rule of the workflow, with no logic of its own."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from dsnet.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; 0 when it went well, 1 on an error that its message explains."""
+    options = parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        options.run(options)
+    except (UserError, OSError) as error:  # a bug keeps its traceback
+        log.error("%s: %s", options.verb, error)
+        return 1
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="dsnet", description=__doc__)
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(run: Callable[[argparse.Namespace], None], help: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(run.__name__, help=help, description=run.__doc__)
+        sub.set_defaults(run=run)
+        return sub
+
+    def path(sub: argparse.ArgumentParser, *names: str, **more: Any) -> None:
+        for name in names:
+            sub.add_argument(f"--{name}", type=Path, required=True, **more)
+
+    def spec(sub: argparse.ArgumentParser, help: str) -> None:
+        sub.add_argument("--spec", type=_json, required=True, help=f"JSON, or @FILE: {help}")
+
+    def compute(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+        sub.add_argument("--threads", type=int, default=1, help="CPU threads of the arithmetic")
+        sub.add_argument("--workers", type=int, default=0, help="processes that prepare clips")
+
+    sub = verb(videos, "make the videos of a built-in data set")
+    spec(sub, "an entry of the config's catalogue")
+    sub.add_argument("--jobs", type=int, default=1, help="processes")
+    path(sub, "output", help="folder to make")
+
+    sub = verb(manifest, "list and probe the videos of a data set")
+    spec(sub, "name, entry and max_broken")
+    path(sub, "schema", help="manifest.schema.yaml")
+    sub.add_argument("--jobs", type=int, default=1, help="videos probed at a time")
+    path(sub, "output", help="manifest.csv")
+
+    sub = verb(frames, "decode a shard's videos")
+    spec(sub, "the config's frames")
+    sub.add_argument("--shard", type=int, required=True)
+    path(sub, "manifest", "output")
+
+    sub = verb(flow, "compute a shard's TV-L1 flow")
+    spec(sub, "the config's flow")
+    path(sub, "frames", "output")
+
+    sub = verb(pack, "gather shards into clips.h5")
+    spec(sub, "title and max_broken")
+    path(sub, "manifest", "output", "broken")
+    path(sub, "frames", "flow", nargs="+")
+
+    sub = verb(train, "train one stream")
+    spec(sub, "see dsnet.config.train_spec")
+    path(sub, "clips")
+    path(sub, "output", help="folder of model.pt, history.csv and tensorboard/")
+    sub.add_argument("--code", default="", help="digest of the code, recorded and kept to")
+    for name in ("init", "teacher"):
+        sub.add_argument(f"--{name}", type=Path, help="weights to start from / to distill from")
+    compute(sub)
+
+    sub = verb(evaluate, "score the clips of a split")
+    path(sub, "model", "clips", "output")
+    compute(sub)
+
+    sub = verb(fuse, "fuse the scores of two streams")
+    spec(sub, "the config's fusion")
+    sub.add_argument("--kind", choices=("average", "attention"), required=True)
+    path(sub, "scores", nargs=2)
+    path(sub, "output")
+
+    sub = verb(latency, "time the networks and TV-L1")
+    spec(sub, "options, and rows of title and streams")
+    path(sub, "clips")
+    path(sub, "models", nargs="+", help="one per stream that the rows name, in their order")
+    path(sub, "output", nargs=3, help="the table as .csv, .md and .tex")
+    compute(sub)
+
+    for run, help in ((table1, "Table 1"), (table2, "Table 2")):
+        sub = verb(run, help)
+        spec(sub, "streams and tables of the config")
+        path(sub, "scores", "fusions", nargs="+")
+        path(sub, "output", nargs=3, help="the table as .csv, .md and .tex")
+
+    sub = verb(figures, "draw curves, confusion and per-class difference")
+    spec(sub, "streams and tables of the config")
+    path(sub, "scores", "histories", nargs="+")
+    path(sub, "output", nargs=6, help="three .png, then the same as .svg")
+
+    sub = verb(contact, "draw frames and flow of some videos")
+    path(sub, "clips")
+    path(sub, "output", nargs=2, help=".png and .svg")
+
+    sub = verb(bars, "draw Table 1's measured rows")
+    path(sub, "table", help="table1.csv")
+    path(sub, "output", nargs=2, help=".png and .svg")
+    return top
+
+
+def _json(text: str) -> Any:
+    if text.startswith("@"):
+        text = Path(text[1:]).read_text(encoding="utf-8")
+    return json.loads(text)
+
+
+def videos(options: argparse.Namespace) -> None:
+    """Make the videos of a built-in data set."""
+    from dsnet.datasets import motions
+
+    motions.generate(options.spec, options.output, jobs=options.jobs)
+
+
+def manifest(options: argparse.Namespace) -> None:
+    """List a data set's videos, probe them and assign them to shards."""
+    from dsnet import datasets
+
+    entry = options.spec["entry"]
+    table = datasets.make_manifest(
+        entry,
+        options.spec["name"],
+        entry["shards"],
+        options.spec["max_broken"],
+        options.schema,
+        options.jobs,
+    )
+    datasets.write_manifest(table, options.output)
+
+
+def frames(options: argparse.Namespace) -> None:
+    """Decode the videos of a shard at the configured rate and size."""
+    from dsnet import shards
+
+    shards.frames(options.manifest, options.shard, options.spec, options.output)
+
+
+def flow(options: argparse.Namespace) -> None:
+    """Compute TV-L1 optical flow between the frames of a shard."""
+    from dsnet import shards
+
+    shards.flow(options.frames, options.spec, options.output)
+
+
+def pack(options: argparse.Namespace) -> None:
+    """Gather the shards into one training-ready file and list the unusable videos."""
+    from dsnet import shards
+
+    shards.pack(
+        options.manifest,
+        options.frames,
+        options.flow,
+        options.spec["title"],
+        options.spec["max_broken"],
+        options.output,
+        options.broken,
+    )
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train one stream."""
+    from dsnet import training
+
+    training.train(
+        options.spec,
+        options.clips,
+        options.output,
+        options.code,
+        options.init,
+        options.teacher,
+        options.device,
+        options.workers,
+        options.threads,
+    )
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Score all clips of the train, validation and test videos."""
+    from dsnet import evaluation
+
+    evaluation.evaluate(
+        options.model,
+        options.clips,
+        options.output,
+        options.device,
+        options.workers,
+        options.threads,
+    )
+
+
+def fuse(options: argparse.Namespace) -> None:
+    """Fuse the scores of two streams by average or by attention."""
+    from dsnet import fusion
+
+    a, b = options.scores
+    fusion.fuse(a, b, options.kind, options.spec, options.output)
+
+
+def latency(options: argparse.Namespace) -> None:
+    """Measure what inference costs, with and without flow."""
+    from dsnet import latency, tables
+
+    paths = iter(options.models)
+    rows = [(title, [next(paths) for _ in streams]) for title, streams in options.spec["rows"]]
+    table = latency.measure(
+        rows, options.clips, options.spec["options"], options.device, options.threads
+    )
+    tables.write(table, latency.render(table), *options.output)
+
+
+def _results(options: argparse.Namespace) -> tuple[list[Any], list[Any]]:
+    """The scores and the fusions that a table is made of."""
+    from dsnet.scores import read_scores
+
+    fusions = [json.loads(path.read_text(encoding="utf-8")) for path in options.fusions]
+    return [read_scores(path) for path in options.scores], fusions
+
+
+def table1(options: argparse.Namespace) -> None:
+    """Make Table 1: two streams, the students, and the rows that the paper cites."""
+    from dsnet import tables
+
+    two_stream = options.spec["tables"]["two_stream"]
+    table = tables.table1(*_results(options), options.spec["streams"], two_stream)
+    tables.write(table, tables.render_table1(table), *options.output)
+
+
+def table2(options: argparse.Namespace) -> None:
+    """Make Table 2, the ablation."""
+    from dsnet import tables
+
+    table = tables.table2(*_results(options), options.spec["tables"]["ablation"])
+    tables.write(table, tables.render_table2(table), *options.output)
+
+
+def figures(options: argparse.Namespace) -> None:
+    """Draw training curves, confusion matrices and the per-class difference."""
+    from dsnet import figures
+
+    spec, png, svg = options.spec, options.output[:3], options.output[3:]
+    compare = spec["tables"]["compare"]
+    figures.draw_run(options.scores, options.histories, spec["streams"], compare, png, svg)
+
+
+def contact(options: argparse.Namespace) -> None:
+    """Draw frames and flow of some videos."""
+    from dsnet import figures
+
+    figures.draw_contact(options.clips, *options.output)
+
+
+def bars(options: argparse.Namespace) -> None:
+    """Draw Table 1's measured rows."""
+    import pandas as pd
+
+    from dsnet import figures
+
+    figures.save(figures.table1_bars(pd.read_csv(options.table)), *options.output)

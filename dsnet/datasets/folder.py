@@ -1,0 +1,155 @@
+"""Any folder of videos, ``class/video.ext``, with an optional CSV that says more."""
+
+import csv
+import hashlib
+import logging
+import os
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dsnet.datasets.listing import (
+    ROLES,
+    DataSetError,
+    check_groups,
+    make_ids,
+    readable,
+    split_columns,
+)
+
+logger = logging.getLogger(__name__)
+
+
+def listing(entry: Mapping[str, Any]) -> pd.DataFrame:
+    """List a folder of videos.
+
+    Without ``entry["csv"]``, every file below ``videos/class/`` is a video (also one that turns
+    out not to be: it ends up among the broken), each its own group. With it, its rows are the
+    videos: columns path (relative to ``videos``) and optionally class (else the first folder of
+    the path), group (else the video itself) and split1, split2, ... Without split columns, a
+    stratified, group-aware split1 is made that depends on the names alone.
+
+    Classes are numbered in the order of their names. Raises DataSetError for a wrong CSV.
+    """
+    root = os.fspath(entry["videos"])
+    rows = read_csv(Path(entry["csv"])) if entry.get("csv") else scan(root)
+    if not rows:
+        raise DataSetError(f"{root}: no videos; expected {root}/CLASS/VIDEO")
+    names = [row["path"] for row in rows]
+    ids = make_ids(names)
+    table = pd.DataFrame(
+        {
+            "id": ids,
+            "path": [os.path.join(root, name) for name in names],
+            "class_name": [readable(row["class"]) for row in rows],
+            "group": [
+                readable(row.get("group", "")) or id for row, id in zip(rows, ids, strict=True)
+            ],
+        },
+        dtype=object,
+    )
+    classes = sorted(set(table["class_name"]))
+    table.insert(2, "label", table["class_name"].map(classes.index).astype("int64"))
+    for split in split_columns(rows[0]):
+        table[split] = pd.Series([row[split] for row in rows], dtype=object)
+    if not split_columns(table.columns):
+        table["split1"] = make_split(table["class_name"], table["group"], entry["test_share"])
+    check_groups(table)
+    return table
+
+
+def scan(root: str) -> list[dict[str, str]]:
+    """Every file below ``root/CLASS/`` that is not hidden, as rows of path and class, sorted.
+
+    Files directly in ``root`` (an index, a licence) belong to no class and are left out.
+    """
+    if not os.path.isdir(root):
+        raise DataSetError(f"{root}: no such folder of videos")
+    rows = []
+    for folder, folders, files in os.walk(root, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        relative = os.path.relpath(folder, root)
+        if relative == os.curdir:
+            continue
+        for name in files:
+            path = Path(relative, name)
+            if not name.startswith(".") and os.path.isfile(os.path.join(folder, name)):
+                rows.append({"path": path.as_posix(), "class": path.parts[0]})
+    return sorted(rows, key=lambda row: os.fsencode(row["path"]))
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """The rows of a folder's CSV, each with path, class and what else it says, checked."""
+    try:
+        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            reader = csv.DictReader(file, restval="")
+            rows = list(reader)
+            columns = list(reader.fieldnames or [])
+    except FileNotFoundError:
+        raise DataSetError(f"{path}: CSV not found") from None
+    if "path" not in columns:
+        raise DataSetError(f"{path}: expected a column 'path', found {columns}")
+    splits = split_columns(columns)
+    if unknown := set(columns) - {"path", "class", "group", *splits}:
+        logger.warning("%s: columns not used: %s", path, ", ".join(sorted(unknown)))
+    seen: set[str] = set()
+    for number, row in enumerate(rows, start=1):
+        where = f"{path}: row {number}"
+        name = row["path"] = os.path.normpath(row["path"]) if row["path"] else ""
+        if not name or os.path.isabs(name) or name.startswith(os.pardir):
+            raise DataSetError(f"{where}: expected a path below the folder of videos, got {name!r}")
+        if name in seen:
+            raise DataSetError(f"{where}: {name!r} was listed before")
+        seen.add(name)
+        row["class"] = row.get("class") or Path(name).parts[0]
+        for split in splits:
+            if row[split] not in ROLES:
+                raise DataSetError(
+                    f"{where}: {split}: expected {', '.join(ROLES)}, got {row[split]!r}"
+                )
+    return rows
+
+
+def make_split(
+    classes: Sequence[str] | pd.Series, groups: Sequence[str] | pd.Series, test_share: float
+) -> pd.Series:
+    """Assign each video ``train`` or ``test``, whole groups at a time.
+
+    Groups are visited in the order of their names' SHA-256 and go to the test part while that
+    brings every class closer to ``test_share``, so neither row order nor a random state matters.
+    No class loses its last train group; a class of several groups gets at least one of them into
+    the test part, if the former allows.
+    """
+    members: dict[str, Counter[str]] = defaultdict(Counter)
+    for class_name, group in zip(classes, groups, strict=True):
+        members[group][class_name] += 1
+    order = sorted(members, key=lambda group: hashlib.sha256(group.encode()).digest())
+    total = sum(members.values(), Counter())
+    train_groups = Counter(name for counts in members.values() for name in counts)
+    target = {name: max(1.0, test_share * count) for name, count in total.items()}
+    in_test: Counter[str] = Counter()
+    test: set[str] = set()
+
+    def move(group: str) -> None:
+        test.add(group)
+        in_test.update(members[group])
+        train_groups.subtract(members[group].keys())
+
+    def movable(group: str) -> bool:
+        return group not in test and all(train_groups[name] > 1 for name in members[group])
+
+    for group in order:
+        gain = sum(
+            abs(in_test[name] - target[name]) - abs(in_test[name] + count - target[name])
+            for name, count in members[group].items()
+        )
+        if gain > 0 and movable(group):
+            move(group)
+    for name in sorted(total):
+        candidates = [group for group in order if name in members[group] and movable(group)]
+        if in_test[name] == 0 and candidates:
+            move(min(candidates, key=lambda group: members[group][name]))
+    return pd.Series(["test" if group in test else "train" for group in groups], dtype=object)

@@ -1,0 +1,93 @@
+"""What the listings of all kinds of data sets share: ids, roles, groups, missing videos.
+
+A listing is a DataFrame with one row per video and the columns id, path, label (int, from 0),
+class_name, group, and split1, split2, ..., each ``train``, ``test`` or ``unused``.
+"""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from dsnet.errors import UserError
+
+ROLES = ("train", "test", "unused")
+
+
+class DataSetError(UserError, ValueError):
+    """Videos, lists or a manifest that are not as they should be; the message says where."""
+
+
+def readable(name: str) -> str:
+    r"""``name`` as valid UTF-8 in one line: other bytes as ``\xNN``, and ``\`` doubled.
+
+    Different names stay different.
+    """
+    raw = name.replace("\\", "\\\\").encode("utf-8", "surrogateescape")
+    text = raw.decode("utf-8", "backslashreplace")
+    return re.sub(r"[\x00-\x1f\x7f]", lambda match: f"\\x{ord(match[0]):02x}", text)
+
+
+def make_ids(names: Sequence[str]) -> list[str]:
+    """Unique ids for distinct POSIX paths relative to the root: the path without its extension.
+
+    Where that would be ambiguous, the extension stays.
+    """
+    full = [readable(name) for name in names]
+    ids = [str(PurePosixPath(name).with_suffix("")) for name in full]
+    # A name that keeps its extension may in turn be what another one is without: repeat.
+    while ambiguous := {id for id, count in Counter(ids).items() if count > 1}:
+        ids = [name if id in ambiguous else id for name, id in zip(full, ids, strict=True)]
+    return ids
+
+
+def split_columns(columns: Iterable[str]) -> list[str]:
+    """Those of ``columns`` that are splits, by number."""
+    found = [column for column in columns if re.fullmatch(r"split[1-9][0-9]*", column)]
+    return sorted(found, key=lambda column: int(column.removeprefix("split")))
+
+
+def check_groups(listing: pd.DataFrame) -> None:
+    """Raise DataSetError if a group has videos in both the train and the test part of a split."""
+    for split in split_columns(listing.columns):
+        train = set(listing.loc[listing[split] == "train", "group"])
+        test = set(listing.loc[listing[split] == "test", "group"])
+        if both := sorted(train & test):
+            raise DataSetError(
+                f"{split}: {len(both)} groups are in both train and test, first {both[:5]}"
+            )
+
+
+def check_present(name: str, paths: Sequence[str], allow_missing: bool) -> None:
+    """Raise FileNotFoundError, with the count and the first five, unless all ``paths`` exist."""
+    missing = [path for path in paths if not os.path.exists(path)]
+    if missing and not allow_missing:
+        first = "\n  ".join(readable(path) for path in missing[:5])
+        raise FileNotFoundError(
+            f"{name}: {len(missing)} of {len(paths)} videos are missing, first:\n  {first}\n"
+            "(allow_missing: true goes on without them)"
+        )
+
+
+def read_lines(path: Path) -> list[tuple[int, str]]:
+    """The non-empty lines of an official list, with their numbers; any line ends.
+
+    Raises DataSetError if the list is not there or not text.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise DataSetError(f"{path}: official list not found") from None
+    except UnicodeDecodeError as error:
+        raise DataSetError(f"{path}: not a text file: {error}") from None
+    lines = enumerate(text.splitlines(), start=1)
+    return [(number, line.strip()) for number, line in lines if line.strip()]
+
+
+def check_count(path: Path | str, what: str, found: int, expected: int) -> None:
+    """Raise DataSetError unless an official list has exactly as many entries as it should."""
+    if found != expected:
+        raise DataSetError(f"{path}: expected {expected} {what}, found {found}")

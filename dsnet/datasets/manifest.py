@@ -1,0 +1,181 @@
+"""The manifest: one row per video, listed, probed and divided into shards.
+
+Columns, in this order: id, path, label, class_name, group, split1, ..., width, height, fps,
+frames, shard, error. ``workflow/schemas/manifest.schema.yaml`` says what each holds.
+"""
+
+import csv
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pandas as pd
+import yaml
+from tqdm import tqdm
+
+from dsnet.datasets.catalogue import build
+from dsnet.datasets.listing import DataSetError, readable, split_columns
+from dsnet.errors import UserError
+from dsnet.provenance import replacing
+from dsnet.video import VideoError, VideoInfo, probe
+
+logger = logging.getLogger(__name__)
+
+MISSING = "missing"
+TEXT = ("id", "path", "class_name", "group", "error")
+NUMBERS = {
+    "label": "int64", "width": "int64", "height": "int64", "fps": "float64", "frames": "int64",
+    "shard": "int64",
+}  # fmt: skip
+
+
+class BrokenVideosError(UserError):
+    """More videos are broken than the config allows."""
+
+
+def make_manifest(
+    entry: Mapping[str, Any],
+    name: str,
+    shards: int,
+    max_broken: float,
+    schema_path: str | os.PathLike[str],
+    jobs: int = 1,
+) -> pd.DataFrame:
+    """List the videos of a data set, probe them ``jobs`` at a time, and divide them into shards.
+
+    ``entry``: the data set's config, see `dsnet.datasets.catalogue`. ``shards``: at most so many,
+    numbered from 0 and none empty: contiguous blocks of usable videos of about as many frames.
+    ``max_broken``: the share of the videos that are there that may be unusable.
+
+    Raises BrokenVideosError above that share, DataSetError if no video is usable or a row is not
+    as the schema says, and what `catalogue.build` raises.
+    """
+    table = build(name, entry)
+    paths = list(table["path"])
+    with ThreadPoolExecutor(jobs) as pool:
+        results = list(tqdm(pool.map(_probe, paths), name, len(paths), unit="video", disable=None))
+    infos = [VideoInfo(0, 0, 0.0, 0) if isinstance(item, str) else item for item in results]
+    for column in ("width", "height", "fps", "frames"):
+        table[column] = [getattr(info, column) for info in infos]
+    error = pd.Series([item if isinstance(item, str) else "" for item in results], dtype=object)
+    usable = (error == "").to_numpy()
+    shard = np.full(len(table), -1)
+    shard[usable] = assign_shards(table.loc[usable, "frames"].tolist(), shards)
+    table["shard"], table["error"] = shard, error
+    present = table[table["error"] != MISSING]
+    if missing := len(table) - len(present):
+        logger.warning("%s: %d of %d videos are missing", name, missing, len(table))
+    broken = present.loc[present["error"] != "", ["id", "error"]]
+    check_broken(name, list(broken.itertuples(index=False)), len(present), max_broken)
+    if not usable.any():
+        raise DataSetError(f"{name}: none of {len(table)} videos is usable")
+    table = _with_dtypes(table)
+    validate(table, schema_path, name)
+    return table
+
+
+def assign_shards(frames: Sequence[int], shards: int) -> list[int]:
+    """The shard of each video: min(shards, videos) contiguous blocks of about as many frames."""
+    videos = len(frames)
+    count = min(shards, videos)
+    total = np.cumsum(frames, dtype=np.int64)
+    starts = [0]
+    for shard in range(1, count):
+        # The block that ends nearest to its share, but neither empty nor leaving later ones empty.
+        ideal = int(np.searchsorted(total, total[-1] * shard / count)) + 1
+        starts.append(min(max(ideal, starts[-1] + 1), videos - (count - shard)))
+    sizes = np.diff([*starts, videos])
+    return [shard for shard, size in enumerate(sizes) for _ in range(size)]
+
+
+def validate(table: pd.DataFrame, schema_path: str | os.PathLike[str], name: str) -> None:
+    """Check each row against the schema, that ids are unique, and that labels name one class each.
+
+    Raises DataSetError with the row's id, the column, what was expected and what was found.
+    """
+    schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
+    validator = jsonschema.Draft202012Validator(schema)
+    for row in table.to_dict("records"):
+        problem = jsonschema.exceptions.best_match(validator.iter_errors(row))
+        if problem is not None:
+            column = ".".join(map(str, problem.absolute_path)) or "columns"
+            raise DataSetError(f"{name}: row {row.get('id')!r}: {column}: {problem.message}")
+    if not table["id"].is_unique:
+        repeated = sorted(set(table.loc[table["id"].duplicated(), "id"]))
+        raise DataSetError(f"{name}: expected each id once, repeated: {repeated[:5]}")
+    pairs = table[["label", "class_name"]].drop_duplicates()
+    if not (pairs["label"].is_unique and pairs["class_name"].is_unique):
+        raise DataSetError(f"{name}: expected one class_name for each label and the reverse")
+
+
+def write_manifest(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
+    """Write a manifest as CSV, whole or not at all; bytes that are not UTF-8 stay as they are."""
+    # Quoted text, because a carriage return in a name would otherwise end the row.
+    with (
+        replacing(path) as temporary,
+        open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        table.to_csv(file, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+
+
+def read_manifest(
+    path: str | os.PathLike[str], schema_path: str | os.PathLike[str] | None = None
+) -> pd.DataFrame:
+    """Read what :func:`write_manifest` wrote, equal in every value and dtype.
+
+    With ``schema_path``, the rows are validated. Text columns have dtype object, whatever looks
+    like a number or like NA in them.
+    """
+    # Not pandas.read_csv, whose parser refuses names that are not UTF-8.
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        header, *rows = csv.reader(file)
+    table = pd.DataFrame(rows, columns=header, dtype=object)
+    if missing := {*TEXT, *NUMBERS} - set(table.columns):
+        raise DataSetError(f"{path}: columns missing: {', '.join(sorted(missing))}")
+    table = _with_dtypes(table)
+    if schema_path is not None:
+        validate(table, schema_path, os.fspath(path))
+    return table
+
+
+def _probe(path: str) -> VideoInfo | str:
+    """What is in the video, or why it cannot be used."""
+    if not os.path.exists(path):
+        return MISSING
+    try:
+        return probe(path)
+    except VideoError as error:
+        return readable(str(error))
+
+
+def check_broken(
+    name: str, broken: Sequence[tuple[str, str]], present: int, max_broken: float
+) -> None:
+    """Log each broken video, an (id, reason); raise BrokenVideosError if they are too many.
+
+    ``max_broken`` is the allowed share of the ``present`` videos.
+    """
+    lines = [f"{id}: {reason}" for id, reason in broken]
+    for line in lines:
+        logger.warning("%s: broken video %s", name, line)
+    if len(broken) > max_broken * present:
+        first = "\n  ".join(lines[:5])
+        raise BrokenVideosError(
+            f"{name}: {len(broken)} of {present} videos ({len(broken) / present:.2%}) "
+            f"are broken, more than the allowed {max_broken:.2%} (max_broken), first:\n  {first}"
+        )
+
+
+def _with_dtypes(table: pd.DataFrame) -> pd.DataFrame:
+    """The same table with its columns in their order and of exactly their dtypes."""
+    splits = split_columns(table.columns)
+    order = ["id", "path", "label", "class_name", "group", *splits]
+    order += ["width", "height", "fps", "frames", "shard", "error"]
+    extra = [column for column in table.columns if column not in order]
+    dtypes = {column: NUMBERS.get(column, "object") for column in order}
+    return table[order + extra].astype(dtypes)

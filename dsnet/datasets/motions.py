@@ -1,0 +1,253 @@
+"""The built-in data set: synthetic videos whose class is a motion, and nothing but a motion.
+
+A textured blob moves over a textured background that drifts while the camera shakes. So that a
+single frame tells nothing, everything that is not the motion is drawn independently of the class,
+and what the motion changes has the same distribution in every frame of every class:
+
+- positions live on a torus (what leaves the picture on one side comes back on the other), so a
+  uniform first position stays uniform; the same holds for the angle;
+- growth has no end: it is the blob's pattern that grows within its shape, as two layers that
+  fade in while small and out while large (Shepard's ever-rising tone, for the eye). The phase of
+  that cycle is uniform, whether it runs forwards, backwards or stands still.
+
+Every frame is coded by itself, so neither does what the codec leaves of the frame before.
+"""
+
+import functools
+import math
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from dsnet.datasets.folder import scan
+from dsnet.datasets.listing import DataSetError, make_ids
+from dsnet.video import encode
+
+CLASSES = (
+    "left", "right", "up", "down", "rotate_cw", "rotate_ccw", "expand", "contract",
+    "shake_horizontal", "shake_vertical",
+)  # fmt: skip
+Range = tuple[float, float]
+ROLES = ("train", "test")
+NAME = re.compile(r"(train|test)_\d{3,}\.mp4")
+FPS = 25
+
+# All lengths are in pixels of a 64-pixel frame and grow with the frame's size.
+REFERENCE_SIZE = 64
+BLOB_RADIUS = (17.0, 22.0)
+LAYERS = 2  # patterns of the blob at different points of the same cycle
+OCTAVES = 2.4  # from the smallest to the largest scale of the cycle
+SPEED = (0.8, 2.5)  # pixels per frame
+TURN = (0.07, 0.18)  # radians per frame: about SPEED towards the blob's rim
+GROWTH = (0.08, 0.16)  # e-folds per frame: likewise
+SHAKE_AMPLITUDE = (2.5, 4.5)  # pixels
+SHAKE_PERIOD = (6.0, 10.0)  # frames
+DRIFT = 0.3  # pixels per frame, at most; with the jitter, slower than any blob
+JITTER = 0.15  # pixels, standard deviation
+COLOUR = (70.0, 185.0)  # mean grey value of each channel
+# Standard deviation of the smoothing, in pixels, and contrast, in grey values.
+BACKGROUND_TEXTURE = ((2.5, 4.0), (12.0, 22.0))
+BLOB_TEXTURE = ((2.2, 3.2), (30.0, 42.0))
+
+
+@dataclass(frozen=True)
+class Blob:
+    """Opacity (H, W) from 0 to 1, mean colour (3,), and patterns around it, (H, W, 3); float32."""
+
+    opacity: np.ndarray
+    colour: np.ndarray
+    layers: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """Position (T, 2) in pixels, angle (T,) in radians, and phase (T,) of the pattern's cycle."""
+
+    position: np.ndarray
+    angle: np.ndarray
+    phase: np.ndarray
+
+
+def listing(entry: Mapping[str, Any]) -> pd.DataFrame:
+    """List the videos that :func:`generate` wrote to ``entry["videos"]``.
+
+    Each is its own group; split1 is the role in its name. Raises DataSetError if they are not as
+    many per class and role as the entry says.
+    """
+    root = os.fspath(entry["videos"])
+    names = [row["path"] for row in scan(root) if NAME.fullmatch(row["path"].split("/")[-1])]
+    ids = make_ids(names)
+    table = pd.DataFrame({"id": ids, "path": [os.path.join(root, name) for name in names]})
+    table["class_name"] = [name.split("/")[0] for name in names]
+    table["group"] = ids
+    table["split1"] = [name.split("/")[1].split("_")[0] for name in names]
+    for class_name in sorted({*CLASSES, *table["class_name"]}):
+        for role in ROLES:
+            found = int(((table["class_name"] == class_name) & (table["split1"] == role)).sum())
+            expected = entry[f"{role}_per_class"] if class_name in CLASSES else 0
+            if found != expected:
+                raise DataSetError(
+                    f"{root}: expected {expected} {role} videos of {class_name}, found {found}; "
+                    "generate the data set again"
+                )
+    table.insert(2, "label", table["class_name"].map(CLASSES.index).astype("int64"))
+    return table
+
+
+def generate(entry: Mapping[str, Any], folder: str | os.PathLike[str], jobs: int = 1) -> None:
+    """Write the videos ``CLASS/ROLE_INDEX.mp4`` (MPEG-4, 25 fps) to ``folder``.
+
+    ``entry``: train_per_class, test_per_class, size (pixels, square), length (frames), seed.
+    The same entry gives the same pixels, whatever ``jobs`` is. ``folder`` appears, or is
+    replaced, only when complete.
+    """
+    folder = Path(folder)
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    videos = [
+        (class_name, role, index)
+        for class_name in CLASSES
+        for role in ROLES
+        for index in range(entry[f"{role}_per_class"])
+    ]
+    for class_name in CLASSES:
+        (partial / class_name).mkdir(parents=True)
+    write = functools.partial(_write, entry, partial)
+    # Threads do: the time goes into ffmpeg, a process of its own for each video.
+    with ThreadPoolExecutor(jobs) as pool:
+        list(tqdm(pool.map(write, videos), "motions", len(videos), unit="video", disable=None))
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+
+
+def _write(entry: Mapping[str, Any], folder: Path, video: tuple[str, str, int]) -> None:
+    class_name, role, index = video
+    frames = render(class_name, role, index, entry["seed"], entry["size"], entry["length"])
+    encode(folder / class_name / f"{role}_{index:03d}.mp4", frames, FPS, gop=1)
+
+
+def render(
+    class_name: str, role: str, index: int, seed: int = 0, size: int = 64, length: int = 20
+) -> np.ndarray:
+    """The frames of one video, (length, size, size, 3) uint8 RGB, before encoding."""
+    label = CLASSES.index(class_name)
+    rng = np.random.default_rng([seed, label, ROLES.index(role), index])
+    unit = size / REFERENCE_SIZE
+    background = _texture(rng, size, unit, *BACKGROUND_TEXTURE)
+    background += rng.uniform(*COLOUR, 3).astype(np.float32)
+    blob = _blob(rng, size, unit)
+    path = _motion(class_name, rng, size, length)
+    camera = _camera(rng, length) * unit
+    return np.stack(
+        [
+            _compose(background, blob, camera[t], path.position[t], path.angle[t], path.phase[t])
+            for t in range(length)
+        ]
+    )
+
+
+def _texture(
+    rng: np.random.Generator, size: int, unit: float, smoothing: Range, contrasts: Range
+) -> np.ndarray:
+    """A smooth random pattern of mean zero, (size, size, 3) float32; it tiles."""
+    noise = rng.standard_normal((size, size, 3)) + 2 * rng.standard_normal((size, size, 1))
+    sigma = float(rng.uniform(*smoothing)) * unit
+    margin = math.ceil(4 * sigma)
+    tiled = np.pad(noise, ((margin, margin), (margin, margin), (0, 0)), mode="wrap")
+    smooth = cv2.GaussianBlur(tiled, (0, 0), sigma)[margin:-margin, margin:-margin]
+    smooth -= smooth.mean((0, 1))
+    return (rng.uniform(*contrasts) / smooth.std() * smooth).astype(np.float32)
+
+
+def _blob(rng: np.random.Generator, size: int, unit: float) -> Blob:
+    """A soft-edged random shape at the centre, with its patterns."""
+    y, x = np.mgrid[:size, :size] - (size - 1) / 2
+    angle = np.arctan2(y, x)
+    radius = np.full_like(angle, rng.uniform(*BLOB_RADIUS))
+    for order in (2, 3, 4):
+        radius *= 1 + rng.uniform(0, 0.25) / order * np.cos(
+            order * angle + rng.uniform(0, 2 * np.pi)
+        )
+    opacity = 1 / (1 + np.exp(np.hypot(x, y) / unit - radius))
+    return Blob(
+        opacity.astype(np.float32),
+        rng.uniform(*COLOUR, 3).astype(np.float32),
+        tuple(_texture(rng, size, unit, *BLOB_TEXTURE) for _ in range(LAYERS)),
+    )
+
+
+def _camera(rng: np.random.Generator, length: int) -> np.ndarray:
+    """Offset of the picture in each frame, (T, 2): a steady drift, and jitter."""
+    speed, direction = rng.uniform(0, DRIFT), rng.uniform(0, 2 * np.pi)
+    drift = speed * np.array([np.cos(direction), np.sin(direction)])
+    return np.arange(length)[:, None] * drift + rng.normal(0, JITTER, (length, 2))
+
+
+def _motion(class_name: str, rng: np.random.Generator, size: int, length: int) -> Trajectory:
+    """Draw where the blob starts, and move it by its class alone."""
+    unit = size / REFERENCE_SIZE
+    # Every class draws the same numbers, in the same order, whether it uses them or not.
+    start, angle, phase = rng.uniform(0, size, 2), rng.uniform(0, 2 * np.pi), rng.uniform()
+    speed, turn, growth = rng.uniform(*SPEED) * unit, rng.uniform(*TURN), rng.uniform(*GROWTH)
+    amplitude, period = rng.uniform(*SHAKE_AMPLITUDE) * unit, rng.uniform(*SHAKE_PERIOD)
+    time = np.arange(length)
+    shake = amplitude * np.sin(2 * np.pi * (time / period + rng.uniform()))
+    still = np.zeros(length)
+    along_x = {"left": -speed * time, "right": speed * time, "shake_horizontal": shake}
+    along_y = {"up": -speed * time, "down": speed * time, "shake_vertical": shake}
+    turned = {"rotate_cw": turn * time, "rotate_ccw": -turn * time}
+    cycles = growth * time / (OCTAVES * np.log(2))
+    grown = {"expand": cycles, "contract": -cycles}
+    moved = np.stack([along_x.get(class_name, still), along_y.get(class_name, still)], axis=1)
+    return Trajectory(
+        start + moved, angle + turned.get(class_name, still), phase + grown.get(class_name, still)
+    )
+
+
+def _compose(
+    background: np.ndarray,
+    blob: Blob,
+    camera: np.ndarray,
+    position: np.ndarray,
+    angle: float,
+    phase: float,
+) -> np.ndarray:
+    """One frame, (H, W, 3) uint8: the blob over the background, both moved by the camera."""
+    size = background.shape[0]
+    shift = np.array([[1, 0, camera[0]], [0, 1, camera[1]]])
+    frame = cv2.warpAffine(background, shift, (size, size), borderMode=cv2.BORDER_WRAP)
+    # By a fraction of a pixel around the centre, then by whole pixels around the torus.
+    whole = np.floor(position + camera).astype(int)
+    centre = size / 2 + position + camera - whole
+    pattern = blob.colour
+    for number, layer in enumerate(blob.layers):
+        step = (phase + number / LAYERS) % 1
+        # Over the cycle these weights' squares, and so the contrast, stay constant.
+        weight = np.sin(np.pi * step) * np.sqrt(2 / LAYERS)
+        zoomed = _place(layer, centre, angle, 2 ** (OCTAVES * (step - 0.5)), cv2.BORDER_WRAP)
+        pattern = pattern + weight * zoomed
+    opacity = _place(blob.opacity, centre, angle, 1.0, cv2.BORDER_CONSTANT)[..., None]
+    around = (whole[1] - size // 2, whole[0] - size // 2)
+    opacity, pattern = (np.roll(plane, around, axis=(0, 1)) for plane in (opacity, pattern))
+    return np.clip(np.rint(frame + opacity * (pattern - frame)), 0, 255).astype(np.uint8)
+
+
+def _place(
+    plane: np.ndarray, centre: np.ndarray, angle: float, scale: float, border: int
+) -> np.ndarray:
+    """Turn ``plane`` (clockwise, as y points down), scale it, and move its middle to ``centre``."""
+    size = plane.shape[0]
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    turn = np.array([[cos, -sin], [sin, cos]])
+    matrix = np.column_stack([turn, centre - turn @ np.full(2, (size - 1) / 2)])
+    return cv2.warpAffine(plane, matrix, (size, size), borderMode=border)

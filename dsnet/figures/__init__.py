@@ -1,0 +1,23 @@
+"""Figures of a run. Each function takes data and returns a matplotlib figure."""
+
+from dsnet.figures.clips import contact_sheet, flow_colours
+from dsnet.figures.drawing import draw_contact, draw_run
+from dsnet.figures.results import (
+    confusion_matrices,
+    per_class_difference,
+    table1_bars,
+    training_curves,
+)
+from dsnet.figures.style import save
+
+__all__ = [
+    "confusion_matrices",
+    "contact_sheet",
+    "draw_contact",
+    "draw_run",
+    "flow_colours",
+    "per_class_difference",
+    "save",
+    "table1_bars",
+    "training_curves",
+]

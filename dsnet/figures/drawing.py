@@ -1,0 +1,62 @@
+"""From the files of a run to its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dsnet import clips
+from dsnet.figures.clips import contact_sheet
+from dsnet.figures.results import confusion_matrices, per_class_difference, training_curves
+from dsnet.figures.style import save
+from dsnet.scores import read_scores
+
+CONTACT_VIDEOS = 10
+
+
+def draw_run(
+    scores: Sequence[Path],
+    histories: Sequence[Path],
+    streams: Mapping[str, Mapping[str, Any]],
+    compare: Sequence[str],
+    png: Sequence[Path],
+    svg: Sequence[Path],
+) -> None:
+    """Draw training curves, confusion matrices and the per-class difference of two streams.
+
+    Args:
+        scores: ``scores.h5`` of all streams and seeds of one data set, split and clip length.
+        histories: ``history.csv`` of the same, in the same order.
+        streams: the config's streams.
+        compare: the two streams whose difference is drawn, first minus second.
+        png: the three files to write, in that order.
+        svg: the same.
+    """
+    loaded = [read_scores(path) for path in scores]
+    keys = [(s.run["stream"], s.run["seed"]) for s in loaded]
+    titles = {name: stream["title"] for name, stream in streams.items()}
+    curves = {key: pd.read_csv(path) for key, path in zip(keys, histories, strict=True)}
+    first = [s for s in loaded if s.run["seed"] == loaded[0].run["seed"]]
+    a, b = ([s for s in loaded if s.run["stream"] == name] for name in compare)
+    figures = (
+        training_curves(curves, titles),
+        confusion_matrices(first, titles),
+        per_class_difference(a, b, (titles[compare[0]], titles[compare[1]])),
+    )
+    for figure, *paths in zip(figures, png, svg, strict=True):
+        save(figure, *paths)
+
+
+def draw_contact(clips_path: Path, png: Path, svg: Path) -> None:
+    """Draw frames and flow of the first test video of up to ten classes, spread over all."""
+    reader = clips.open_clips(clips_path)
+    table = clips.table(reader)
+    test = table[table["split1"] == "test"]
+    firsts = (test if len(test) else table).drop_duplicates("label").sort_values("label")
+    chosen = firsts.iloc[:: max(1, len(firsts) // CONTACT_VIDEOS)].head(CONTACT_VIDEOS)
+    bound = reader.spec["flow"]["bound"]
+    ids, labels = list(chosen["id"]), list(chosen["label"])
+    save(contact_sheet(reader, ids, labels, reader.extra["classes"], bound), png, svg)

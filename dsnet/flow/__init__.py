@@ -1,0 +1,26 @@
+"""TV-L1 optical flow (Zach et al. 2007, Sánchez Pérez et al. 2013) behind one function."""
+
+from dsnet.flow.backends import (
+    BACKENDS,
+    BackendError,
+    compute,
+    describe,
+    resolve,
+)
+from dsnet.flow.planes import decode, encode, from_bytes, to_bytes
+
+# Raise when the same settings give other bytes; shards computed before are then made anew.
+SPEC_VERSION = 1
+
+__all__ = [
+    "BACKENDS",
+    "SPEC_VERSION",
+    "BackendError",
+    "compute",
+    "decode",
+    "describe",
+    "encode",
+    "from_bytes",
+    "resolve",
+    "to_bytes",
+]

@@ -1,0 +1,158 @@
+"""What inference costs: milliseconds per clip, parameters and GFLOPs, with and without flow."""
+
+from __future__ import annotations
+
+import logging
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from dsnet import clips, flow, models
+from dsnet.inference import choose_device
+from dsnet.models import CHANNELS, ResNeXt3D
+from dsnet.store import Reader
+from dsnet.tables import TextTable, render_plain
+
+log = logging.getLogger(__name__)
+PathLike = str | os.PathLike[str]
+COLUMNS = (
+    "method",
+    "input",
+    "params_m",
+    "gflops",
+    "ms_network",
+    "ms_flow",
+    "ms_total",
+    "device",
+    "backend",
+)
+
+
+def measure(
+    rows: Sequence[tuple[str, Sequence[PathLike]]],
+    clips_path: PathLike,
+    options: Mapping[str, Any],
+    device: str = "auto",
+    threads: int = 1,
+) -> pd.DataFrame:
+    """Time single clips through networks and, where one of them sees flow, through TV-L1.
+
+    Args:
+        rows: title and ``model.pt`` files that are run one after the other.
+        clips_path: ``clips.h5``; its frames are what TV-L1 is timed on, with the backend and the
+            settings of its spec, on as many pairs as a clip has frames.
+        options: the config's ``latency``.
+        device: where the networks run.
+        threads: CPU threads of the network's arithmetic.
+
+    Returns:
+        One row per entry of ``rows`` with :data:`COLUMNS`: parameters in millions, GFLOPs (two per
+        multiply-add) and medians in milliseconds per clip, batch size 1.
+    """
+    torch.set_num_threads(threads)
+    chosen = choose_device(device)
+    reader = clips.open_clips(clips_path)
+    spec = reader.spec["flow"]
+    lengths = {
+        models.read(path)["spec"]["run"]["clip_length"] for _, paths in rows for path in paths
+    }
+    (length,) = lengths
+    ms_flow = _time(lambda: _flow_of_a_clip(reader, spec, length), options)
+    found = []
+    for title, paths in rows:
+        loaded = [models.load_model(path) for path in paths]
+        costs = [
+            _network(net.to(chosen).eval(), content, chosen, options) for net, content in loaded
+        ]
+        inputs = [content["input"] for _, content in loaded]
+        with_flow = ms_flow if "flow" in inputs else 0.0
+        ms = sum(cost["ms"] for cost in costs)
+        found.append(
+            {
+                "method": title,
+                "input": "+".join(inputs),
+                "params_m": sum(cost["params"] for cost in costs) / 1e6,
+                "gflops": sum(cost["flops"] for cost in costs) / 1e9,
+                "ms_network": ms,
+                "ms_flow": with_flow,
+                "ms_total": ms + with_flow,
+                "device": _name(chosen),
+                "backend": spec["backend"] if "flow" in inputs else "",
+            }
+        )
+        log.info("%s", found[-1])
+    return pd.DataFrame(found, columns=list(COLUMNS))
+
+
+def _network(
+    network: ResNeXt3D, content: Mapping[str, Any], device: torch.device, options: Mapping[str, Any]
+) -> dict[str, float]:
+    spec = content["spec"]
+    size = spec["clips"]["crop"]
+    clip = torch.zeros(
+        1, CHANNELS[content["input"]], spec["run"]["clip_length"], size, size, device=device
+    )
+    with torch.no_grad():
+        with FlopCounterMode(display=False) as counter:
+            network(clip)
+
+        def run() -> None:
+            network(clip)
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+
+        ms = _time(run, options)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return {"ms": ms, "flops": counter.get_total_flops(), "params": parameters}
+
+
+def _flow_of_a_clip(reader: Reader, spec: Mapping[str, Any], length: int) -> np.ndarray:
+    """TV-L1 of ``length`` pairs of the first video; a shorter one is looped."""
+    id = next(iter(reader.videos))
+    positions = np.arange(length + 1) % reader.videos[id].frames("rgb")
+    frames = clips.load(reader, id, "rgb", positions)
+    gray = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
+    return flow.compute(gray, spec["backend"], **spec["tvl1"])
+
+
+def _time(run: Callable[[], object], options: Mapping[str, Any]) -> float:
+    """Median of ``repeats`` runs after ``warmup`` ones, in milliseconds."""
+    for _ in range(options["warmup"]):
+        run()
+    times = []
+    for _ in range(options["repeats"]):
+        started = time.perf_counter()
+        run()
+        times.append(1e3 * (time.perf_counter() - started))
+    return statistics.median(times)
+
+
+def _name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
+
+
+def render(table: pd.DataFrame) -> TextTable:
+    """The table of :func:`measure` with headings and units."""
+    headers = {
+        "method": "Method",
+        "input": "Networks",
+        "params_m": "Parameters (M)",
+        "gflops": "GFLOPs",
+        "ms_network": "Networks (ms)",
+        "ms_flow": "TV-L1 (ms)",
+        "ms_total": "Total (ms)",
+        "device": "Device",
+        "backend": "TV-L1 backend",
+    }
+    note = "Medians per clip, batch size 1; GFLOPs count two per multiply-add."
+    return render_plain(table, "Cost of inference per clip", [note], headers)

@@ -1,0 +1,152 @@
+"""Clip and video scores of a stream (``scores.h5``), and the accuracies taken from them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import h5py
+import numpy as np
+
+from dsnet.provenance import canonical, record, replacing
+
+FORMAT = "dsnet-scores"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Part:
+    """Scores of one part of a split (train, validation or test).
+
+    Attributes:
+        ids: ids of the V videos.
+        labels: (V,) int64.
+        clips: (C, K) float32 logits of all clips, those of a video next to each other, videos
+            in the order of ``ids``.
+        counts: (V,) int64, the clips of each video; they sum to C.
+    """
+
+    ids: tuple[str, ...]
+    labels: np.ndarray
+    clips: np.ndarray
+    counts: np.ndarray
+
+    @property
+    def videos(self) -> np.ndarray:
+        """(V, K) float32: the mean of each video's clip logits."""
+        starts = np.concatenate([[0], np.cumsum(self.counts)[:-1]]).astype(np.int64)
+        if not len(self.ids):
+            return self.clips[:0]
+        sums = np.add.reduceat(self.clips.astype(np.float64), starts, axis=0)
+        return (sums / self.counts[:, None]).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What ``scores.h5`` holds: ``parts`` by name, ``classes`` in label order, and ``run``.
+
+    ``run`` names dataset, split, clip_length, seed, stream, protocol and n_missing.
+    """
+
+    run: dict[str, Any]
+    classes: tuple[str, ...]
+    parts: dict[str, Part]
+    spec: Any = field(default=None)
+
+
+def write_scores(path: str | os.PathLike[str], scores: Scores) -> None:
+    """Write ``scores.h5``; it appears under its name only when complete."""
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs.update(
+            format=FORMAT,
+            version=VERSION,
+            run=canonical(scores.run),
+            classes=json.dumps(scores.classes),
+            spec=canonical(scores.spec),
+            provenance=canonical(record()),
+        )
+        for name, part in scores.parts.items():
+            group = file.create_group(name)
+            group.create_dataset("ids", data=list(part.ids), dtype=h5py.string_dtype("utf-8"))
+            group["labels"], group["clips"], group["counts"] = part.labels, part.clips, part.counts
+
+
+def read_scores(path: str | os.PathLike[str]) -> Scores:
+    """Read ``scores.h5``.
+
+    Raises:
+        ValueError: not a file of this format.
+    """
+    with h5py.File(path, "r") as file:
+        if (file.attrs.get("format"), file.attrs.get("version")) != (FORMAT, VERSION):
+            raise ValueError(f"{path} is not a {FORMAT} file of version {VERSION}")
+        parts = {
+            name: Part(
+                tuple(group["ids"].asstr()[:]),
+                *(group[column][:] for column in ("labels", "clips", "counts")),
+            )
+            for name, group in file.items()
+        }
+        run, classes, spec = (json.loads(file.attrs[k]) for k in ("run", "classes", "spec"))
+    return Scores(run, tuple(classes), parts, spec)
+
+
+def topk(logits: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
+    """(N,) bool: whether the label is among the ``k`` highest of (N, K) ``logits``.
+
+    A tie counts against the label, so that constant scores are never right.
+    """
+    own = logits[np.arange(len(labels)), labels]
+    return (logits >= own[:, None]).sum(axis=1) <= k
+
+
+def accuracies(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Top-1 and top-5 (top-K with fewer classes) of (N, K) ``logits``, in per cent."""
+    if not len(labels):
+        return {"top1": float("nan"), "top5": float("nan")}
+    return {f"top{k}": 100 * float(topk(logits, labels, k).mean()) for k in (1, 5)}
+
+
+def per_class(logits: np.ndarray, labels: np.ndarray) -> list[float | None]:
+    """Top-1 in per cent for each of the K classes; ``None`` for a class without videos."""
+    right = topk(logits, labels, 1)
+    return [
+        100 * float(right[labels == label].mean()) if (labels == label).any() else None
+        for label in range(logits.shape[1])
+    ]
+
+
+def confusion(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """(K, K) int64: how many videos of class (row) were taken for class (column)."""
+    classes = logits.shape[1]
+    flat = labels * classes + logits.argmax(axis=1)
+    return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
+
+
+def metrics(part: Part) -> dict[str, Any]:
+    """Video and clip top-1 and top-5 in per cent, video top-1 per class, and the counts."""
+    videos = part.videos
+    of_clips = accuracies(part.clips, np.repeat(part.labels, part.counts))
+    return {
+        **{f"video_{name}": value for name, value in accuracies(videos, part.labels).items()},
+        **{f"clip_{name}": value for name, value in of_clips.items()},
+        "per_class": per_class(videos, part.labels),
+        "n_videos": len(part.ids),
+        "n_clips": len(part.clips),
+    }
+
+
+def aligned(scores: Iterable[Scores], part: str) -> list[Part]:
+    """The same part of several streams, checked to hold the same videos in the same order.
+
+    Raises:
+        ValueError: the streams were evaluated on different videos.
+    """
+    parts = [s.parts[part] for s in scores]
+    for other in parts[1:]:
+        if other.ids != parts[0].ids:
+            raise ValueError(f"the streams to fuse were evaluated on different {part} videos")
+    return parts

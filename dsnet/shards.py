@@ -1,0 +1,168 @@
+"""The stages frames, flow and pack: from a manifest to ``clips.h5``, a shard at a time."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from dsnet import flow as tvl1
+from dsnet import video
+from dsnet.datasets import MISSING, check_broken, read_manifest
+from dsnet.provenance import digest, replacing
+from dsnet.store import Reader, StoreError, Writer
+
+log = logging.getLogger(__name__)
+Path_ = str | os.PathLike[str]
+FLOW_CHUNK = 64  # pairs computed at a time, which bounds the memory of a long video
+
+
+def frames(manifest: Path_, shard: int, spec: Mapping[str, Any], output: Path_) -> None:
+    """Decode a shard's videos into RGB frames, JPEG, at the spec's rate and size.
+
+    Videos that an interrupted attempt completed are kept. One that cannot be decoded, or has
+    fewer than two frames at that rate, is stored without frames, with its reason.
+    """
+    rows = read_manifest(manifest)
+    rows = rows[rows["shard"] == shard]
+    identity = rows[["id", "path", "frames", "width", "height"]].to_csv(index=False)
+    with Writer(output, ["rgb"], dict(spec), source=digest(identity)) as writer:
+        for id, path in tqdm(
+            list(zip(rows["id"], rows["path"], strict=True)), "frames", unit="video", disable=None
+        ):
+            if id in writer.done:
+                continue
+            try:
+                images = [
+                    _jpeg(frame, spec["quality"])
+                    for frame in video.decode(path, spec["fps"], spec["resize"], spec["size"])
+                ]
+                reason = "" if len(images) > 1 else f"only one frame at {spec['fps']} fps"
+            except video.VideoError as error:
+                images, reason = [], str(error)
+            if reason:
+                log.warning("%s cannot be used: %s", path, reason)
+            writer.add(id, {} if reason else {"rgb": images}, reason)
+        writer.close(list(rows["id"]))
+
+
+def _jpeg(frame: np.ndarray, quality: int) -> bytes:
+    bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+def flow(frames: Path_, spec: Mapping[str, Any], output: Path_) -> None:
+    """TV-L1 between the consecutive frames of a shard, as 8-bit JPEG planes.
+
+    The backend is resolved first and the one that ran is part of the file's spec. Videos that an
+    interrupted attempt completed are kept.
+
+    Raises:
+        BackendError: the backend cannot run here.
+        StoreError: the frames are damaged.
+    """
+    backend = tvl1.resolve(spec["backend"])
+    log.info("flow backend %s: %s", spec["backend"], tvl1.describe(backend))
+    spec = {**spec, "backend": backend}
+    source = Reader(frames)
+    with Writer(output, ["flow"], spec, source=source.digest) as writer:
+        pairs = sum(max(v.frames("rgb") - 1, 0) for v in source.videos.values())
+        with tqdm(total=pairs, desc=f"flow ({backend})", unit="pair", disable=None) as bar:
+            for id, entry in source.videos.items():
+                if id not in writer.done:
+                    images = source.items(id, "rgb", verify=True)
+                    writer.add(id, {"flow": _planes(images, spec)}, entry.reason)
+                bar.update(max(entry.frames("rgb") - 1, 0))
+        writer.close(list(source.videos))
+
+
+def _planes(images: Sequence[bytes], spec: Mapping[str, Any]) -> Iterator[bytes]:
+    for first in range(0, len(images) - 1, FLOW_CHUNK):
+        gray = np.stack(
+            [
+                np.asarray(cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_GRAYSCALE))
+                for image in images[first : first + FLOW_CHUNK + 1]
+            ]
+        )
+        field = tvl1.compute(gray, spec["backend"], **spec["tvl1"])
+        yield from tvl1.to_bytes(field, spec["bound"], spec["quality"])
+
+
+def pack(
+    manifest: Path_,
+    frames: Sequence[Path_],
+    flow: Sequence[Path_],
+    title: str,
+    max_broken: float,
+    output: Path_,
+    broken: Path_,
+) -> None:
+    """Gather the shards of frames and flow into ``clips.h5``, and list what could not be used.
+
+    ``clips.h5`` has the usable videos in the manifest's order; its ``extra`` has the title, the
+    classes, the number of missing videos and label, group and roles of every video.
+
+    Raises:
+        StoreError: shards of different specs, or with damaged bytes.
+        BrokenVideosError: more than ``max_broken`` of the videos present cannot be used.
+    """
+    rows = read_manifest(manifest)
+    rgb, fields = [Reader(path) for path in frames], [Reader(path) for path in flow]
+    spec = {"rgb": _common_spec(rgb), "flow": _common_spec(fields)}
+    origin = {id: pair for pair in zip(rgb, fields, strict=True) for id in pair[0].videos}
+    unusable = _unusable(rows, origin)
+    broken_rows = unusable.loc[unusable["reason"] != MISSING, ["id", "reason"]]
+    present = len(rows) - (len(unusable) - len(broken_rows))
+    check_broken(title, list(broken_rows.itertuples(index=False)), present, max_broken)
+    usable = rows[~rows["id"].isin(unusable["id"])]
+    with Writer(output, ["rgb", "flow"], spec, [r.digest for r in (*rgb, *fields)]) as writer:
+        for id in tqdm(usable["id"], "pack", unit="video", disable=None):
+            if id not in writer.done:
+                images, planes = (
+                    reader.items(id, m, verify=True)
+                    for reader, m in zip(origin[id], ("rgb", "flow"), strict=True)
+                )
+                writer.add(id, {"rgb": images, "flow": planes})
+        writer.close(list(usable["id"]), _extra(rows, usable, title))
+    with replacing(broken) as temporary:
+        unusable.to_csv(temporary, index=False, errors="surrogateescape")
+    log.info("packed %d videos; %d cannot be used (%s)", len(usable), len(unusable), broken)
+
+
+def _common_spec(readers: Sequence[Reader]) -> Any:
+    for reader in readers[1:]:
+        if reader.spec != readers[0].spec:
+            raise StoreError(
+                "the shards were made with different settings:\n"
+                f"  {readers[0].path}: {readers[0].spec}\n  {reader.path}: {reader.spec}\n"
+                "delete those that are wrong and run again"
+            )
+    return readers[0].spec
+
+
+def _unusable(rows: pd.DataFrame, origin: Mapping[str, tuple[Reader, Reader]]) -> pd.DataFrame:
+    """The table ``broken.csv``: id, path, stage and reason, in the manifest's order."""
+    found = []
+    for id, path, error in zip(rows["id"], rows["path"], rows["error"], strict=True):
+        reason = error or origin[id][0].videos[id].reason
+        if reason:
+            found.append((id, path, "manifest" if error else "frames", reason))
+    return pd.DataFrame(found, columns=["id", "path", "stage", "reason"])
+
+
+def _extra(rows: pd.DataFrame, usable: pd.DataFrame, title: str) -> dict[str, Any]:
+    names = rows.drop_duplicates("label").sort_values("label")["class_name"]
+    columns = ["id", "label", "group", *(c for c in rows.columns if c.startswith("split"))]
+    return {
+        "title": title,
+        "classes": list(names),
+        "n_missing": int((rows["error"] == MISSING).sum()),
+        "n_listed": len(rows),
+        "videos": {column: usable[column].tolist() for column in columns},
+    }

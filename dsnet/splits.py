@@ -1,0 +1,93 @@
+"""Which videos train, select and test: the official split and the held-out validation part."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+
+import pandas as pd
+
+from dsnet.errors import UserError
+
+
+class SplitError(UserError):
+    """A split without the videos that it needs."""
+
+
+def parts(
+    videos: pd.DataFrame, split: int, protocol: str, validation_share: float
+) -> dict[str, list[str]]:
+    """Ids of the ``train``, ``validation`` and ``test`` videos, in the table's order.
+
+    Args:
+        videos: usable videos with the columns id, label, group and ``split{k}``.
+        split: the official split, from 1.
+        protocol: ``held-out`` takes the validation part out of the training groups; ``paper``
+            selects on the test part, so validation is the test part.
+        validation_share: share of each class's training videos to hold out.
+
+    Raises:
+        SplitError: the split has no training or no test videos, or nothing can be held out.
+    """
+    column = f"split{split}"
+    if column not in videos:
+        known = ", ".join(c for c in videos.columns if c.startswith("split"))
+        raise SplitError(f"the data set has no {column}; it has {known}")
+    train, test = (videos[videos[column] == role] for role in ("train", "test"))
+    for role, chosen in (("training", train), ("test", test)):
+        if chosen.empty:
+            raise SplitError(f"{column} has no usable {role} videos")
+    if protocol == "paper":
+        return {
+            "train": list(train["id"]),
+            "validation": list(test["id"]),
+            "test": list(test["id"]),
+        }
+    held = held_out(train["group"].tolist(), train["label"].tolist(), validation_share)
+    mask = train["group"].isin(held)
+    if not mask.any():
+        raise SplitError(
+            f"{column}: no group can be held out without taking a class's last training group; "
+            f"set protocol: paper, or give the videos groups"
+        )
+    return {
+        "train": list(train["id"][~mask]),
+        "validation": list(train["id"][mask]),
+        "test": list(test["id"]),
+    }
+
+
+def held_out(groups: Sequence[str], labels: Sequence[int], share: float) -> set[str]:
+    """Whole groups to hold out, about ``share`` of each class's videos (at least one).
+
+    Groups are visited in the order of their names' hashes, which depends on nothing else: every
+    stream and seed holds out the same. A group is taken when one of its classes still wants
+    videos, none would go over its share, and none would lose its last training video. A class
+    whose groups are all larger than its share gives its smallest.
+    """
+    size = Counter(labels)
+    target = {label: max(1, round(share * n)) for label, n in size.items()}
+    members: dict[str, Counter[int]] = {}
+    for group, label in zip(groups, labels, strict=True):
+        members.setdefault(group, Counter())[label] += 1
+    order = sorted(members, key=lambda group: hashlib.sha256(group.encode()).hexdigest())
+    taken: Counter[int] = Counter()
+    held: set[str] = set()
+
+    def take(group: str) -> None:
+        held.add(group)
+        taken.update(members[group])
+
+    def fits(group: str, limit: dict[int, int]) -> bool:
+        return all(taken[c] + n <= min(limit[c], size[c] - 1) for c, n in members[group].items())
+
+    for group in order:
+        if fits(group, target):
+            take(group)
+    for label in sorted(size):
+        if not taken[label]:
+            mine = [g for g in order if label in members[g] and fits(g, dict(size))]
+            if mine:
+                take(min(mine, key=lambda g: members[g][label]))
+    return held

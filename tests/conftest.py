@@ -1,0 +1,93 @@
+"""What the tests share: real samples where they are, small packed clips, the filled config."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from dsnet import config as settings
+from dsnet import flow as tvl1
+from dsnet.store import Writer
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real videos and official lists, where there is one."""
+    folder = SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip(f"needs the real samples in {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_fixtures() -> Path:
+    """The folder of parity fixtures, where there is one."""
+    folder = SHARED / "fixtures"
+    if not folder.is_dir():
+        pytest.skip(f"needs the parity fixtures in {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def schema() -> dict[str, Any]:
+    return settings.load_schema(ROOT / "workflow/schemas/config.schema.yaml")
+
+
+@pytest.fixture
+def raw_config() -> dict[str, Any]:
+    """config.yaml as written."""
+    return yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def config(raw_config: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """config.yaml checked and filled."""
+    return settings.resolve(raw_config, schema)
+
+
+def moving_squares(rng: np.random.Generator, label: int, frames: int, size: int) -> np.ndarray:
+    """(frames, size, size, 3) uint8: a bright square moving right (0) or down (1) over noise."""
+    out = np.repeat(rng.integers(0, 60, (1, size, size, 3), np.uint8), frames, axis=0)
+    y, x = rng.integers(2, size // 2, 2)
+    for i in range(frames):
+        dy, dx = (0, i) if label == 0 else (i, 0)
+        out[i, y + dy : y + dy + 8, x + dx : x + dx + 8] = 230
+    return out
+
+
+@pytest.fixture(scope="session")
+def make_clips() -> Callable[..., Path]:
+    """A maker of small ``clips.h5`` files with two classes that differ by motion alone."""
+
+    def make(path: Path, train: int = 6, test: int = 4, frames: int = 9, size: int = 24) -> Path:
+        rng = np.random.default_rng(5)
+        bound = 4.0
+        table: dict[str, list[Any]] = {"id": [], "label": [], "group": [], "split1": []}
+        spec = {"rgb": {}, "flow": {"bound": bound, "backend": "opencv", "tvl1": {"warps": 1}}}
+        with Writer(path, ["rgb", "flow"], spec) as writer:
+            for role, count in (("train", train), ("test", test)):
+                for index in range(2 * count):
+                    id, label = f"{role}/{index}", index % 2
+                    video = moving_squares(rng, label, frames, size)
+                    images = [cv2.imencode(".jpg", f[..., ::-1])[1].tobytes() for f in video]
+                    field = np.zeros((frames - 1, size, size, 2), np.float32)
+                    field[..., label] = 1 + rng.random()
+                    field += rng.normal(0, 0.2, field.shape).astype(np.float32)
+                    planes = tvl1.to_bytes(field, bound, 95)
+                    writer.add(id, {"rgb": images, "flow": planes})
+                    for key, value in zip(table, (id, label, id, role), strict=True):
+                        table[key].append(value)
+            extra = {"title": "squares", "classes": ["right", "down"], "n_missing": 0}
+            writer.close(table["id"], {**extra, "n_listed": 0, "videos": table})
+        return path
+
+    return make

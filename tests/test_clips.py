@@ -1,0 +1,186 @@
+"""Sampling in time, paired transforms, data sets and loaders."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dsnet import clips
+from dsnet.clips import Crop, EpochOrder, TestClips, TrainingClips, Videos, transform
+
+SETTINGS = {
+    "crop": 16,
+    "scales": [1.0, 0.5],
+    "rgb_mean": [114.7748, 107.7354, 99.4750],
+    "flow_mean": 127.5,
+}
+
+
+def smooth(rng, height, width, channels, frames=2):
+    """Frames without detail, which resizing hardly changes."""
+    coarse = rng.integers(0, 256, (frames, 4, 4, channels)).astype(np.uint8)
+    return [cv2.resize(c, (width, height), interpolation=cv2.INTER_CUBIC) for c in coarse]
+
+
+def test_test_positions_by_hand():
+    def listed(frames, length):
+        return [p.tolist() for p in clips.test_positions(frames, length)]
+
+    assert listed(8, 4) == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert listed(11, 4) == [[0, 1, 2, 3], [4, 5, 6, 7]]  # the tail is dropped
+    assert listed(3, 7) == [[0, 1, 2, 0, 1, 2, 0]]  # a short video is looped
+    assert listed(1, 2) == [[0, 0]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 40), st.integers(0, 2**32))
+def test_training_positions_are_consecutive_and_inside(frames, length, seed):
+    positions = clips.training_positions(np.random.default_rng(seed), frames, length)
+    assert len(positions) == length
+    assert (positions >= 0).all()
+    assert (positions < frames).all()
+    assert ((np.diff(positions) == 1) | (positions[1:] == 0)).all()
+    if frames >= length:
+        assert (np.diff(positions) == 1).all()
+
+
+def test_training_positions_reach_every_start():
+    rng = np.random.default_rng(0)
+    starts = {int(clips.training_positions(rng, 10, 7)[0]) for _ in range(200)}
+    assert starts == {0, 1, 2, 3}
+
+
+def test_crops_are_the_corners_and_the_centre_at_each_scale():
+    rng = np.random.default_rng(0)
+    drawn = {clips.draw_crop(rng, 240, 320, [1.0, 0.84089], False) for _ in range(400)}
+    whole = {Crop(x, 0, 240) for x in (0, 40, 80)}
+    side = 201  # int(240 x 0.84089)
+    places = [(59, 19), (0, 0), (119, 0), (0, 39), (119, 39)]
+    assert drawn == whole | {Crop(x, y, side) for x, y in places}
+
+
+def test_half_of_the_crops_are_mirrored_where_that_is_allowed():
+    rng = np.random.default_rng(1)
+    share = np.mean([clips.draw_crop(rng, 8, 8, [1.0], True).flip for _ in range(2000)])
+    assert 0.45 < share < 0.55
+    assert not any(clips.draw_crop(rng, 8, 8, [1.0], False).flip for _ in range(100))
+
+
+def test_an_unscaled_crop_shows_exactly_those_pixels_minus_the_mean():
+    rng = np.random.default_rng(2)
+    frames = [rng.integers(0, 256, (20, 30, 3)).astype(np.uint8) for _ in range(3)]
+    clip = transform(frames, "rgb", Crop(5, 2, 16), SETTINGS)
+    assert clip.shape == (3, 3, 16, 16)
+    assert clip.dtype == torch.float32
+    expected = np.stack(frames)[:, 2:18, 5:21].astype(np.float32) - np.float32(SETTINGS["rgb_mean"])
+    np.testing.assert_array_equal(clip.numpy(), expected.transpose(3, 0, 1, 2))
+
+
+def test_mirroring_reverses_the_columns_and_negates_x_flow_exactly():
+    rng = np.random.default_rng(3)
+    frames = [rng.integers(0, 256, (16, 16, 2)).astype(np.uint8) for _ in range(2)]
+    plain = transform(frames, "flow", Crop(0, 0, 16), SETTINGS)
+    mirrored = transform(frames, "flow", Crop(0, 0, 16, flip=True), SETTINGS)
+    assert torch.equal(mirrored[0], -plain[0].flip(-1))
+    assert torch.equal(mirrored[1], plain[1].flip(-1))
+
+
+def test_mirroring_rgb_keeps_the_colours():
+    rng = np.random.default_rng(4)
+    frames = [rng.integers(0, 256, (16, 16, 3)).astype(np.uint8)]
+    plain = transform(frames, "rgb", Crop(0, 0, 16), SETTINGS)
+    assert torch.equal(transform(frames, "rgb", Crop(0, 0, 16, True), SETTINGS), plain.flip(-1))
+
+
+def test_rgb_and_flow_of_a_pair_show_the_same_pixels():
+    rng = np.random.default_rng(5)
+    plane = smooth(rng, 40, 60, 1, 1)[0]
+    rgb, flow = [np.dstack([plane] * 3)], [np.dstack([plane] * 2)]
+    mean = {**SETTINGS, "rgb_mean": [127.5] * 3}
+    for crop in (None, Crop(10, 5, 20), Crop(0, 10, 30)):
+        a, b = transform(rgb, "rgb", crop, mean), transform(flow, "flow", crop, mean)
+        assert torch.equal(a[:2], b)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "expected"),
+    [(32, 64, (slice(0, 16), slice(8, 24))), (64, 32, (slice(8, 24), slice(0, 16)))],
+)
+def test_the_test_transform_scales_the_short_side_and_takes_the_centre(height, width, expected):
+    frame = smooth(np.random.default_rng(6), height, width, 3, 1)[0]
+    size = (width // 2, height // 2)
+    whole = cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
+    found = transform([frame], "rgb", None, {**SETTINGS, "rgb_mean": [0, 0, 0]})
+    np.testing.assert_array_equal(found[:, 0].permute(1, 2, 0).numpy(), whole[expected])
+
+
+@pytest.fixture
+def videos(tmp_path, make_clips):
+    reader = clips.open_clips(make_clips(tmp_path / "clips.h5"))
+    table = clips.table(reader)
+    table = table[table["split1"] == "train"]
+    return Videos(reader, list(table["id"]), list(table["label"]), ("rgb", "flow"), 4, SETTINGS)
+
+
+def epoch(dataset, number, workers, context=None):
+    order = EpochOrder(len(dataset), 3)
+    order.epoch = number
+    batches = clips.loader(dataset, 4, workers, order)
+    if context:
+        batches.multiprocessing_context = context
+    return [(batch["rgb"], batch["flow"], labels) for batch, labels in batches]
+
+
+@pytest.mark.parametrize(("workers", "context"), [(1, "fork"), (2, "spawn")])
+def test_clips_do_not_depend_on_the_number_of_workers(videos, workers, context):
+    dataset = TrainingClips(videos, 3, True)
+    alone, helped = epoch(dataset, 1, 0), epoch(dataset, 1, workers, context)
+    assert len(alone) == len(helped) == 3
+    for a, b in zip(alone, helped, strict=True):
+        assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_epochs_and_seeds_differ_and_repeat(videos):
+    def first(seed, number):
+        return TrainingClips(videos, seed, True)[(number, 0)][0]["rgb"]
+
+    assert torch.equal(first(0, 0), first(0, 0))
+    others = [first(0, 1), first(0, 2), first(1, 0), first(2, 0)]
+    assert not all(torch.equal(first(0, 0), other) for other in others)
+    orders = [[index for _, index in EpochOrder(50, seed)] for seed in (0, 0, 1)]
+    assert orders[0] == orders[1] != orders[2]
+    assert sorted(orders[0]) == list(range(50))
+
+
+def test_training_draws_only_frames_that_rgb_and_flow_have(videos):
+    assert videos.frames(0) == 8  # nine frames have eight flow fields
+    clip, label = TrainingClips(videos, 0, False)[(0, 1)]
+    assert clip["rgb"].shape == (3, 4, 16, 16)
+    assert clip["flow"].shape == (2, 4, 16, 16)
+    assert label == 1
+
+
+def test_test_clips_cover_every_video_in_order(videos):
+    dataset = TestClips(videos)
+    assert dataset.owners.tolist() == [i for i in range(12) for _ in range(2)]
+    total = sum(len(labels) for _, labels in clips.loader(dataset, 5))
+    assert total == len(dataset) == 24
+
+
+def test_a_lonely_last_training_clip_is_dropped(videos):
+    dataset = TrainingClips(videos, 0, False)
+    sizes = [len(x[2]) for x in epoch_of_size(dataset, 11)]
+    assert sizes == [11]
+    assert [len(x[2]) for x in epoch_of_size(dataset, 10)] == [10, 2]
+
+
+def epoch_of_size(dataset, size):
+    order = EpochOrder(len(dataset), 0)
+    return [(b["rgb"], b["flow"], y) for b, y in clips.loader(dataset, size, 0, order)]
+
+
+def test_a_damaged_image_is_an_error(videos):
+    with pytest.raises(ValueError, match="cannot be decoded"):
+        clips._decode(np.frombuffer(b"no image", np.uint8), cv2.IMREAD_GRAYSCALE)

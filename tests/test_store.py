@@ -1,0 +1,182 @@
+"""The HDF5 format: round trips, resuming, and damaged or foreign files."""
+
+import pickle
+
+import h5py
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dsnet.store import Reader, StoreError, Writer
+
+videos = st.dictionaries(
+    st.text(min_size=1, max_size=8).filter(lambda s: s.isprintable()),
+    st.tuples(
+        st.lists(st.binary(max_size=20), max_size=5),
+        st.lists(st.binary(max_size=20), max_size=5).map(lambda x: x + x),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(videos, st.randoms())
+def test_what_is_written_is_read_in_any_order(tmp_path_factory, content, random):
+    path = tmp_path_factory.mktemp("store") / "a.h5"
+    order = list(content)
+    random.shuffle(order)
+    with Writer(path, ["rgb", "flow"], {"a": 1}) as writer:
+        for id, (rgb, flow) in content.items():
+            writer.add(id, {"rgb": rgb, "flow": flow})
+        writer.close(order, {"note": "ü"})
+    reader = Reader(path)
+    assert list(reader.videos) == order
+    assert reader.spec == {"a": 1}
+    assert reader.extra == {"note": "ü"}
+    for id, (rgb, flow) in content.items():
+        assert reader.items(id, "rgb", verify=True) == rgb
+        assert reader.items(id, "flow", verify=True) == flow
+        assert reader.videos[id].frames("flow") == len(flow) // 2
+        for index, item in enumerate(rgb):
+            assert reader.item(id, "rgb", index).tobytes() == item
+
+
+def fill(writer, ids):
+    for id in ids:
+        writer.add(id, {"rgb": [id.encode() * 3, b"x"]})
+
+
+def test_an_interrupted_write_is_resumed_and_gives_the_same_file(tmp_path):
+    whole, resumed = tmp_path / "whole.h5", tmp_path / "resumed.h5"
+    with Writer(whole, ["rgb"], {}) as writer:
+        fill(writer, "abc")
+        writer.close("abc")
+    with Writer(resumed, ["rgb"], {}) as writer:
+        fill(writer, "ab")
+    assert not resumed.exists()
+    # What a kill in the middle of a video leaves: bytes without a line, and half a line.
+    with open(tmp_path / ".resumed.h5.rgb.part", "ab") as part:
+        part.write(b"half a video")
+    with open(tmp_path / ".resumed.h5.journal", "a") as journal:
+        journal.write('{"id": "c", "si')
+    with Writer(resumed, ["rgb"], {}) as writer:
+        assert writer.done == {"a", "b"}
+        fill(writer, "c")
+        writer.close("abc")
+    assert Reader(resumed).digest == Reader(whole).digest
+    assert Reader(resumed).items("c", "rgb", verify=True) == [b"ccc", b"x"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["resumed.h5", "whole.h5"]
+
+
+@pytest.mark.parametrize("change", [{"spec": {"b": 2}}, {"source": "other"}])
+def test_an_attempt_with_other_settings_or_source_is_not_resumed(tmp_path, change):
+    before = {"spec": {"b": 1}, "source": "one"}
+    with Writer(tmp_path / "a.h5", ["rgb"], **before) as writer:
+        fill(writer, "a")
+    with Writer(tmp_path / "a.h5", ["rgb"], **{**before, **change}) as writer:
+        assert writer.done == frozenset()
+
+
+def test_an_error_within_a_video_leaves_the_others(tmp_path):
+    def failing():
+        yield b"first"
+        raise RuntimeError("no more")
+
+    with Writer(tmp_path / "a.h5", ["rgb"], {}) as writer:
+        fill(writer, "a")
+        with pytest.raises(RuntimeError, match="no more"):
+            writer.add("b", {"rgb": failing()})
+        fill(writer, "c")
+        writer.close("ac")
+    reader = Reader(tmp_path / "a.h5")
+    assert reader.items("c", "rgb", verify=True) == [b"ccc", b"x"]
+
+
+def test_close_names_videos_that_were_not_added(tmp_path):
+    with (
+        Writer(tmp_path / "a.h5", ["rgb"], {}) as writer,
+        pytest.raises(ValueError, match="not added: z"),
+    ):
+        writer.close(["z"])
+
+
+def test_a_damaged_byte_is_found_by_its_checksum(tmp_path):
+    path = tmp_path / "a.h5"
+    with Writer(path, ["rgb"], {}) as writer:
+        fill(writer, "ab")
+        writer.close("ab")
+    with h5py.File(path) as file:
+        place = file["rgb/data"].id.get_offset()
+    content = bytearray(path.read_bytes())
+    content[place] ^= 0xFF
+    path.write_bytes(content)
+    reader = Reader(path)
+    with pytest.raises(StoreError, match=r"a\.h5.*bytes of a are damaged"):
+        reader.items("a", "rgb", verify=True)
+    assert reader.items("b", "rgb", verify=True) == [b"bbb", b"x"]
+
+
+@pytest.mark.parametrize("content", [b"", b"not hdf5", None])
+def test_a_foreign_or_cut_file_is_an_error_that_names_it(tmp_path, content):
+    path = tmp_path / "a.h5"
+    if content is None:
+        with Writer(path, ["rgb"], {}) as writer:
+            fill(writer, "a")
+            writer.close("a")
+        content = path.read_bytes()[:-40]
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=r"a\.h5 is damaged or not"):
+        Reader(path)
+
+
+def test_another_version_is_refused(tmp_path):
+    path = tmp_path / "a.h5"
+    with Writer(path, ["rgb"], {}) as writer:
+        writer.close([])
+    with h5py.File(path, "a") as file:
+        file.attrs["version"] = 99
+    with pytest.raises(StoreError, match="version 99"):
+        Reader(path)
+
+
+def test_a_reader_is_pickled_without_its_map(tmp_path):
+    path = tmp_path / "a.h5"
+    with Writer(path, ["rgb"], {}) as writer:
+        writer.add("a", {"rgb": [bytes(100_000)]})
+        writer.close("a")
+    reader = Reader(path)
+    reader.item("a", "rgb", 0)
+    pickled = pickle.dumps(reader)
+    assert len(pickled) < 10_000
+    assert pickle.loads(pickled).items("a", "rgb", verify=True) == [bytes(100_000)]
+
+
+def test_item_refuses_an_index_of_the_next_video(tmp_path):
+    path = tmp_path / "a.h5"
+    with Writer(path, ["rgb"], {}) as writer:
+        fill(writer, "ab")
+        writer.close("ab")
+    with pytest.raises(IndexError, match="a has 2 rgb items"):
+        Reader(path).item("a", "rgb", 2)
+
+
+def test_the_digest_tells_contents_apart(tmp_path):
+    digests = set()
+    for number, (spec, items, order) in enumerate(
+        [({}, [b"1"], "ab"), ({}, [b"2"], "ab"), ({"s": 1}, [b"1"], "ab"), ({}, [b"1"], "ba")]
+    ):
+        path = tmp_path / f"{number}.h5"
+        with Writer(path, ["rgb"], spec) as writer:
+            writer.add("a", {"rgb": items})
+            writer.add("b", {})
+            writer.close(order)
+        digests.add(Reader(path).digest)
+    assert len(digests) == 4
+
+
+def test_a_long_table_does_not_fit_an_attribute_and_is_kept(tmp_path):
+    extra = {"ids": [f"video {i}" for i in range(20_000)]}
+    with Writer(tmp_path / "a.h5", ["rgb"], {}) as writer:
+        writer.close([], extra)
+    assert Reader(tmp_path / "a.h5").extra == extra

@@ -1,0 +1,322 @@
+"""Probing, decoding and encoding, of good videos and of everything that calls itself one."""
+
+import logging
+import os
+import stat
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dsnet import video
+from dsnet.video import VideoError, VideoInfo, decode, encode, ffmpeg_executable, probe
+
+
+def ffmpeg(*arguments: str | Path) -> None:
+    command = [ffmpeg_executable(), "-y", "-nostdin", "-v", "error", *map(str, arguments)]
+    subprocess.run(command, check=True, timeout=60)
+
+
+def make_video(
+    path: Path, *options: str, size: str = "64x48", rate: int = 30, seconds: float = 1
+) -> Path:
+    source = f"testsrc=size={size}:rate={rate}:duration={seconds}"
+    ffmpeg("-f", "lavfi", "-i", source, "-c:v", "mpeg4", *options, f"file:{path}")
+    return path
+
+
+def pattern(length: int = 6, height: int = 48, width: int = 64) -> np.ndarray:
+    """Smooth colours that move, (T, H, W, 3) uint8."""
+    t, y, x = np.mgrid[:length, :height, :width]
+    return (
+        np.stack([4 * x + 0 * t, 5 * y + 0 * t, 20 * t + 2 * x], axis=-1)
+        .clip(0, 255)
+        .astype(np.uint8)
+    )
+
+
+@pytest.fixture(scope="module")
+def thirty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One second at 30 frames per second, 64 by 48."""
+    return make_video(tmp_path_factory.mktemp("video") / "thirty.avi")
+
+
+def test_probe_measures_size_rate_and_frames(thirty: Path) -> None:
+    assert probe(thirty) == VideoInfo(width=64, height=48, fps=30.0, frames=30)
+
+
+@pytest.mark.parametrize(
+    ("resize", "shape"),
+    [("square", (32, 32, 3)), ("short_side", (32, 43, 3)), (None, (48, 64, 3))],
+)
+def test_decode_gives_frames_at_the_rate_and_size_asked_for(
+    thirty: Path, resize: video.Resize | None, shape: tuple[int, ...]
+) -> None:
+    frames = list(decode(thirty, fps=25, resize=resize, size=32))
+    assert len(frames) == 25
+    assert {frame.shape for frame in frames} == {shape}
+    assert {frame.dtype for frame in frames} == {np.dtype(np.uint8)}
+
+
+@pytest.mark.parametrize("rate", [10, 24, 25, 50])
+def test_decode_keeps_the_duration_whatever_the_native_rate(tmp_path: Path, rate: int) -> None:
+    path = make_video(tmp_path / "video.avi", rate=rate, seconds=2)
+    assert len(list(decode(path, size=16))) == 50
+    assert probe(path).fps == pytest.approx(rate)
+
+
+def test_decode_is_deterministic(thirty: Path) -> None:
+    first, second = (np.stack(list(decode(thirty, size=40))) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_an_unknown_resize_is_refused(thirty: Path) -> None:
+    with pytest.raises(ValueError, match="short_side"):
+        next(decode(thirty, resize="long_side"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("suffix", ["avi", "mp4", "mkv", "mov"])
+def test_encode_then_decode_gives_nearly_the_same_pixels(tmp_path: Path, suffix: str) -> None:
+    path, frames = tmp_path / f"video.{suffix}", pattern()
+    encode(path, frames)
+    decoded = np.stack(list(decode(path, resize=None)))
+    assert decoded.shape == frames.shape
+    assert np.abs(decoded.astype(int) - frames).mean() < 3
+    assert probe(path) == VideoInfo(width=64, height=48, fps=25.0, frames=6)
+
+
+def test_encode_gives_the_same_bytes_for_the_same_frames(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        encode(tmp_path / name, pattern())
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+def test_encode_refuses_what_it_cannot_write(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no frames"):
+        encode(tmp_path / "a.avi", [])
+    with pytest.raises(ValueError, match="expected uint8 frames of shape"):
+        encode(tmp_path / "a.avi", [pattern()[0], pattern()[0][:10]])
+    with pytest.raises(RuntimeError, match="ffmpeg cannot encode"):
+        encode(tmp_path / "nowhere/a.avi", pattern())
+
+
+def test_closing_early_ends_ffmpeg(thirty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    real = subprocess.Popen
+
+    def record(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
+        started.append(real(*arguments, **options))  # type: ignore[call-overload]
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", record)
+    frames = decode(thirty, size=512)
+    next(frames)
+    assert started[0].poll() is None, "ffmpeg should still have frames to write"
+    frames.close()  # type: ignore[attr-defined]
+    assert started[0].returncode is not None
+
+
+# What is wrong with a file, how it comes about, and the reason that is given for it.
+
+
+def truncated_mp4(path: Path) -> None:
+    make_video(path)
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def zero_frames(path: Path) -> None:
+    ffmpeg("-i", make_video(path.with_name("whole.avi")), "-c", "copy", "-frames:v", "0", path)
+
+
+def one_frame(path: Path) -> None:
+    make_video(path, "-frames:v", "1")
+
+
+def too_short(path: Path) -> None:
+    make_video(path, "-frames:v", "2", rate=60)
+
+
+def audio_only(path: Path) -> None:
+    ffmpeg("-f", "lavfi", "-i", "sine=duration=1", path)
+
+
+def huge(path: Path) -> None:
+    ffmpeg("-f", "lavfi", "-i", "color=size=9000x7500:duration=0.08", "-c:v", "mjpeg", path)
+
+
+BROKEN: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "empty": ("a.avi", Path.touch, "empty file"),
+    "absent": ("a.avi", lambda path: None, "cannot be read: No such file"),
+    "folder": ("a.avi", Path.mkdir, "not a regular file"),
+    "pipe": ("a.avi", os.mkfifo, "not a regular file"),
+    "text": ("a.avi", lambda path: path.write_text("not a video\n" * 9), "not a video: plain text"),
+    "text as .txt": ("a.txt", lambda path: path.write_text("art\n" * 500), "plain text"),
+    "playlist": ("a.avi", lambda path: path.write_text("#EXTM3U\n/etc/x.mp4"), "plain text"),
+    "noise": ("a.avi", lambda path: path.write_bytes(bytes(range(256)) * 40), "not a video"),
+    "truncated index": ("a.mp4", truncated_mp4, "not a video: Invalid data"),
+    "zero frames": ("a.avi", zero_frames, "no decodable frame"),
+    "one frame": ("a.avi", one_frame, "only one frame"),
+    "too short": ("a.avi", too_short, "too short: 2 frames within 0.017 s"),
+    "audio only": ("a.mp4", audio_only, "no video stream"),
+    "huge": ("a.avi", huge, "frames too large"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_cannot_be_used_says_why_in_one_line(tmp_path: Path, case: str) -> None:
+    name, make, reason = BROKEN[case]
+    make(tmp_path / name)
+    with pytest.raises(VideoError, match=reason) as caught:
+        probe(tmp_path / name)
+    assert len(str(caught.value).splitlines()) == 1
+    assert str(tmp_path) not in str(caught.value)
+    if case not in ("one frame", "too short"):
+        with pytest.raises(VideoError, match=reason):
+            list(decode(tmp_path / name))
+
+
+def test_a_truncated_video_works_with_the_frames_that_decode(
+    thirty: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "truncated.avi"
+    data = thirty.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with caplog.at_level(logging.WARNING):
+        info = probe(path)
+    assert 2 <= info.frames < 30
+    assert "frames decode, but" in caplog.text
+    assert len(list(decode(path, size=16))) == pytest.approx(info.frames * 25 / 30, abs=1)
+
+
+def test_large_frames_work_up_to_the_limit(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "8k.avi", "-frames:v", "2", size="7680x4320", rate=25)
+    assert probe(path) == VideoInfo(width=7680, height=4320, fps=25.0, frames=2)
+    assert next(decode(path, size=16)).shape == (16, 16, 3)
+    with pytest.raises(VideoError, match="too large"):
+        probe(path, max_pixels=1920 * 1080)
+
+
+def test_variable_frame_rate_follows_the_time_stamps(tmp_path: Path) -> None:
+    dropped = ("-vf", "select='lt(n,20)+not(mod(n,5))'", "-fps_mode", "vfr")
+    path = make_video(tmp_path / "vfr.mp4", *dropped, seconds=2)
+    info = probe(path)
+    assert info.frames == 28  # 20 at full rate, 8 at a fifth of it
+    assert info.fps == pytest.approx(27 / (55 / 30))
+    assert len(list(decode(path, size=16))) in range(47, 51)  # the last frame's duration is open
+
+
+def test_rotation_is_applied(tmp_path: Path) -> None:
+    upright, rotated = make_video(tmp_path / "a.mp4"), tmp_path / "rotated.mp4"
+    ffmpeg("-display_rotation", "90", "-i", upright, "-c", "copy", rotated)
+    info = probe(rotated)
+    assert (info.width, info.height) == (48, 64)
+    frame = next(decode(rotated, resize="short_side", size=48))
+    expected = np.rot90(next(decode(upright, resize="short_side", size=48)))
+    assert frame.shape == (64, 48, 3)
+    assert np.abs(frame.astype(int) - expected).mean() < 5
+
+
+def test_sound_that_starts_first_adds_no_frames(tmp_path: Path) -> None:
+    path = tmp_path / "late.mp4"
+    late = ("-itsoffset", "1", "-i", make_video(tmp_path / "a.mp4"))
+    ffmpeg("-f", "lavfi", "-i", "sine=duration=2", *late, "-c:v", "copy", path)
+    assert len(list(decode(path, size=16))) == 25
+    assert probe(path).fps == pytest.approx(30)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"caf\xe9\xff.avi", "été.avi".encode(), b"a b#c;d&e!f(g).avi", b"100%d.avi", b"-i.avi",
+        b"concat:x|y.avi", b"http:host.avi", b"quote'\"$HOME`id`.avi", b"new\nline.avi",
+        b"[1]*?.avi",
+    ],
+)  # fmt: skip
+def test_any_file_name_works(thirty: Path, tmp_path: Path, name: bytes) -> None:
+    path = os.path.join(tmp_path, os.fsdecode(name))
+    Path(path).write_bytes(thirty.read_bytes())
+    assert probe(path).frames == 30
+    assert next(decode(path, size=16)).shape == (16, 16, 3)
+    encode(path, pattern())
+    assert probe(path).frames == 6
+
+
+def test_a_relative_name_with_a_dash_is_no_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    encode("-y.avi", pattern())
+    assert probe("-y.avi").frames == 6
+
+
+@pytest.fixture
+def fake_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Put a shell script in ffmpeg's place."""
+
+    def install(script: str) -> Path:
+        executable = tmp_path / "bin" / "ffmpeg"
+        executable.parent.mkdir(exist_ok=True)
+        executable.write_text(f"#!/bin/sh\n{script}\n")
+        executable.chmod(executable.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setenv("PATH", str(executable.parent), prepend=os.pathsep)
+        ffmpeg_executable.cache_clear()
+        return executable
+
+    yield install  # type: ignore[misc]
+    ffmpeg_executable.cache_clear()
+
+
+def test_a_stuck_ffmpeg_is_given_up(thirty: Path, fake_ffmpeg: Callable[[str], Path]) -> None:
+    fake_ffmpeg("exec sleep 60")
+    start = time.monotonic()
+    with pytest.raises(VideoError, match=r"did not finish within 0\.2 s"):
+        probe(thirty, timeout=0.2)
+    with pytest.raises(VideoError, match=r"no data for 0\.2 s"):
+        next(decode(thirty, timeout=0.2))
+    assert time.monotonic() - start < 10
+
+
+def test_frames_of_changing_size_are_an_error(
+    thirty: Path, fake_ffmpeg: Callable[[str], Path]
+) -> None:
+    fake_ffmpeg(r"printf 'P6\n1 1\n255\nabcP6\n1 2\n255\nabcdef'")
+    with pytest.raises(VideoError, match="frame size changes"):
+        list(decode(thirty, resize=None))
+    fake_ffmpeg(r"printf 'P6\n1 1\n255\nab'")
+    with pytest.raises(VideoError, match="middle of a frame"):
+        list(decode(thirty, resize=None))
+
+
+def test_ffmpeg_on_path_comes_first_and_is_logged(
+    fake_ffmpeg: Callable[[str], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    executable = fake_ffmpeg("exit 0")
+    with caplog.at_level(logging.INFO, logger="dsnet.video"):
+        assert ffmpeg_executable() == str(executable)
+        ffmpeg_executable()
+    assert caplog.text.count(str(executable)) == 1
+
+
+def test_without_any_ffmpeg_the_error_says_what_to_install(
+    fake_ffmpeg: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail() -> str:
+        raise RuntimeError("no binary")
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(video.imageio_ffmpeg, "get_ffmpeg_exe", fail)
+    ffmpeg_executable.cache_clear()
+    with pytest.raises(RuntimeError, match="imageio-ffmpeg"):
+        ffmpeg_executable()
+
+
+def test_real_videos_decode_to_25_fps(shared_data: Path) -> None:
+    paths = sorted(shared_data.glob("*/videos/*/*.avi"))[::8]
+    assert paths
+    for path in paths:
+        info = probe(path)
+        frames = sum(1 for _ in decode(path, size=32))
+        assert frames == pytest.approx(info.frames * 25 / info.fps, abs=1)

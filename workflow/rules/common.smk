@@ -1,0 +1,187 @@
+# What the rules share: the checked configuration, specs as JSON, and lists of files.
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from dsnet import config as settings
+from dsnet.provenance import canonical, code_digest
+
+# `python` is the one that runs Snakemake, also where its environment is not activated.
+os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]))
+
+SCHEMAS = Path(workflow.basedir) / "workflow" / "schemas"
+
+try:
+    cfg = settings.resolve(config, settings.load_schema(SCHEMAS / "config.schema.yaml"))
+except settings.ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS = cfg["results"]
+DATASET = f"{RESULTS}/{{dataset}}"
+RUN = f"{DATASET}/split{{split}}/{{length}}f/seed{{seed}}"
+TABLES = f"{RESULTS}/tables"
+FIGURES = f"{RESULTS}/figures"
+OF_A_RUN = f"{FIGURES}/{{dataset}}-split{{split}}-{{length}}f"
+KINDS = ("training", "confusion", "per-class")
+LOGS = f"{RESULTS}/logs"
+
+
+wildcard_constraints:
+    dataset="|".join(cfg["datasets"]),
+    split="[0-9]+",
+    length="[0-9]+",
+    seed="[0-9]+",
+    shard="[0-9]+",
+    stream="|".join(cfg["streams"]),
+    a="|".join(cfg["streams"]),
+    b="|".join(cfg["streams"]),
+    kind="average|attention",
+
+
+def entry(wildcards):
+    """The catalogue's entry of a data set."""
+    return cfg["catalogue"][wildcards.dataset]
+
+
+def listed_files(wildcards):
+    """What a manifest is read from; an error when the videos are not there."""
+    chosen = entry(wildcards)
+    if chosen["kind"] == "motions":
+        return [chosen["videos"]]
+    key = f"catalogue.{wildcards.dataset}"
+    for name in ("videos", "lists"):
+        if chosen[name] and not os.path.isdir(chosen[name]):
+            raise WorkflowError(
+                f"{key}.{name}: there is no folder {chosen[name]} (looked in {os.getcwd()}); "
+                f"put it there, link it, or set {key}.{name} to where it is"
+            )
+    if chosen["lists"]:
+        return sorted(str(path) for path in Path(chosen["lists"]).glob("*.txt"))
+    return [chosen["csv"]] if chosen["csv"] else []
+
+
+def shard_files(kind):
+    """An input function: all shards of ``frames`` or ``flow``."""
+    return lambda wildcards: [
+        f"{RESULTS}/{wildcards.dataset}/{kind}/{shard:04d}.h5"
+        for shard in range(entry(wildcards)["shards"])
+    ]
+
+
+def run_of(wildcards):
+    """The folder of the streams of one data set, split, clip length and seed."""
+    return RUN.format(**wildcards)
+
+
+def model_of(wildcards, role):
+    """The model that a stream is started from (``init``) or distilled from (``teacher``)."""
+    name = cfg["streams"][wildcards.stream][role]
+    if name is None:
+        return []
+    return f"{run_of(wildcards)}/{name}/model.pt" if name in cfg["streams"] else name
+
+
+def train_spec(wildcards):
+    """The spec of a stream, as JSON."""
+    return canonical(
+        settings.train_spec(
+            cfg,
+            wildcards.dataset,
+            int(wildcards.split),
+            int(wildcards.length),
+            int(wildcards.seed),
+            wildcards.stream,
+        )
+    )
+
+
+def train_code(wildcards):
+    """The digest of the code that trains a stream."""
+    return settings.train_code(cfg, wildcards.stream)
+
+
+def training(key, stream=None):
+    """How a stream is computed: a key of its ``training``, or of everybody's."""
+    return (cfg["streams"][stream] if stream else cfg)["training"][key]
+
+
+def runs(dataset=None):
+    """Folders of the runs: every data set (or one), split, clip length and seed."""
+    return [
+        RUN.format(dataset=d, split=s, length=t, seed=i)
+        for d in ([dataset] if dataset else cfg["datasets"])
+        for s in cfg["splits"]
+        for t in cfg["clip_lengths"]
+        for i in cfg["seeds"]
+    ]
+
+
+def per_stream(name, dataset=None):
+    """The file ``name`` of every stream of every run."""
+    return [f"{run}/{stream}/{name}" for run in runs(dataset) for stream in cfg["streams"]]
+
+
+def all_fusions():
+    """The fusions that the tables need, of every run."""
+    return [
+        f"{run}/fusion/{a}+{b}.{kind}.json"
+        for run in runs()
+        for a, b, kind in settings.fusions(cfg)
+    ]
+
+
+def table_spec():
+    """What the tables need of the configuration, as JSON."""
+    return canonical({"streams": cfg["streams"], "tables": cfg["tables"]})
+
+
+def ablation_runs():
+    """The runs of the first data set, split and clip length, which Table 2 is about."""
+    return [
+        RUN.format(
+            dataset=cfg["datasets"][0],
+            split=cfg["splits"][0],
+            length=cfg["clip_lengths"][0],
+            seed=seed,
+        )
+        for seed in cfg["seeds"]
+    ]
+
+
+def figures():
+    """All figures of the experiment."""
+    stems = [
+        f"{OF_A_RUN}-{kind}".format(dataset=d, split=s, length=t)
+        for d in cfg["datasets"]
+        for s in cfg["splits"]
+        for t in cfg["clip_lengths"]
+        for kind in KINDS
+    ]
+    stems += [f"{FIGURES}/{dataset}-contact" for dataset in cfg["datasets"]]
+    return [
+        f"{stem}.{suffix}" for stem in [*stems, f"{FIGURES}/table1"] for suffix in ("png", "svg")
+    ]
+
+
+def of_a_run(name):
+    """An input function: the file of every seed and stream of a data set, split and clip length."""
+    return lambda wildcards: [
+        f"{RUN.format(**wildcards, seed=seed)}/{stream}/{name}"
+        for seed in cfg["seeds"]
+        for stream in cfg["streams"]
+    ]
+
+
+def latency_rows():
+    """Titles and streams: the RGB stream, the distilled one, and that with the flow stream."""
+    rgb, flow = cfg["tables"]["two_stream"]
+    student = cfg["tables"]["compare"][0]
+    title = {name: stream["title"] for name, stream in cfg["streams"].items()}
+    return [
+        [title[rgb], [rgb]],
+        [title[student], [student]],
+        [f"{title[student]} + {title[flow]}", [student, flow]],
+        [f"{title[rgb]} + {title[flow]}", [rgb, flow]],
+    ]

@@ -1,0 +1,72 @@
+# Figures, each as PNG and SVG.
+rule figures:
+    # Training curves, confusion matrices, and the per-class difference of two streams.
+    input:
+        scores=of_a_run("scores.h5"),
+        histories=of_a_run("history.csv"),
+    output:
+        report(
+            expand(f"{OF_A_RUN}-{{kind}}.png", kind=KINDS, allow_missing=True),
+            category="Figures",
+            subcategory="{dataset}, split {split}, {length} frames",
+            caption="../report/figures.rst",
+        ),
+        expand(f"{OF_A_RUN}-{{kind}}.svg", kind=KINDS, allow_missing=True),
+    log:
+        f"{LOGS}/figures/{{dataset}}-split{{split}}-{{length}}f.log",
+    conda:
+        "../../envs/train.yaml"
+    params:
+        spec=table_spec(),
+        code=code_digest("dsnet.figures"),
+    shell:
+        "python -m dsnet figures"
+        " --spec {params.spec:q}"
+        " --scores {input.scores:q}"
+        " --histories {input.histories:q}"
+        " --output {output:q}"
+        " 2> {log:q}"
+
+
+rule contact:
+    # Frames and flow of some videos, to look at.
+    input:
+        clips=rules.pack.output.clips,
+    output:
+        report(
+            f"{FIGURES}/{{dataset}}-contact.png",
+            category="Data",
+            subcategory="{dataset}",
+            caption="../report/contact.rst",
+            labels={"what": "frames and flow"},
+        ),
+        f"{FIGURES}/{{dataset}}-contact.svg",
+    log:
+        f"{LOGS}/figures/{{dataset}}-contact.log",
+    conda:
+        "../../envs/train.yaml"
+    params:
+        code=code_digest("dsnet.figures"),
+    shell:
+        "python -m dsnet contact" " --clips {input.clips:q}" " --output {output:q}" " 2> {log:q}"
+
+
+rule bars:
+    # Table 1's measured rows as bars.
+    input:
+        f"{TABLES}/table1.csv",
+    output:
+        report(
+            f"{FIGURES}/table1.png",
+            category="Tables",
+            caption="../report/bars.rst",
+        ),
+        f"{FIGURES}/table1.svg",
+    log:
+        f"{LOGS}/figures/table1.log",
+    conda:
+        "../../envs/train.yaml"
+    params:
+        code=code_digest("dsnet.figures"),
+    shell:
+        "python -m dsnet bars" " --table {input:q}" " --output {output:q}" " 2> {log:q}"

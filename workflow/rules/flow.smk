@@ -1,0 +1,20 @@
+rule flow:
+    # TV-L1 between the consecutive frames of a shard.
+    input:
+        frames=rules.frames.output,
+    output:
+        f"{DATASET}/flow/{{shard}}.h5",
+    log:
+        f"{LOGS}/{{dataset}}/flow/{{shard}}.log",
+    conda:
+        "../../envs/video.yaml"
+    resources:
+        gpu=cfg["flow"]["gpus"],
+    params:
+        spec=canonical(settings.flow_spec(cfg)),
+    shell:
+        "python -m dsnet flow"
+        " --spec {params.spec:q}"
+        " --frames {input.frames:q}"
+        " --output {output:q}"
+        " 2> {log:q}"

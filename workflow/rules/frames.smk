@@ -1,0 +1,20 @@
+rule frames:
+    # Decode the videos of a shard: 25 fps, resized, JPEG.
+    input:
+        manifest=rules.manifest.output,
+    output:
+        f"{DATASET}/frames/{{shard}}.h5",
+    log:
+        f"{LOGS}/{{dataset}}/frames/{{shard}}.log",
+    conda:
+        "../../envs/video.yaml"
+    params:
+        spec=canonical(settings.frames_spec(cfg)),
+        shard=lambda wildcards: int(wildcards.shard),
+    shell:
+        "python -m dsnet frames"
+        " --spec {params.spec:q}"
+        " --manifest {input.manifest:q}"
+        " --shard {params.shard}"
+        " --output {output:q}"
+        " 2> {log:q}"

@@ -1,0 +1,32 @@
+rule pack:
+    # Gather the shards into one training-ready file, and list the unusable videos.
+    input:
+        manifest=rules.manifest.output,
+        frames=shard_files("frames"),
+        flow=shard_files("flow"),
+    output:
+        clips=f"{DATASET}/clips.h5",
+        broken=report(
+            f"{DATASET}/broken.csv",
+            category="Data",
+            subcategory="{dataset}",
+            caption="../report/broken.rst",
+            labels={"what": "unusable videos"},
+        ),
+    log:
+        f"{LOGS}/{{dataset}}/pack.log",
+    conda:
+        "../../envs/video.yaml"
+    params:
+        spec=lambda wildcards: canonical(
+            {"title": entry(wildcards)["title"], "max_broken": cfg["max_broken"]}
+        ),
+    shell:
+        "python -m dsnet pack"
+        " --spec {params.spec:q}"
+        " --manifest {input.manifest:q}"
+        " --frames {input.frames:q}"
+        " --flow {input.flow:q}"
+        " --output {output.clips:q}"
+        " --broken {output.broken:q}"
+        " 2> {log:q}"

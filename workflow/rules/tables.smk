@@ -1,0 +1,62 @@
+# Tables as CSV, Markdown and LaTeX, the paper's own numbers beside the measured ones.
+rule table1:
+    # Table 1: two streams, MARS and Dual-action Stream, and the rows that the paper cites.
+    input:
+        scores=per_stream("scores.h5"),
+        fusions=all_fusions(),
+    output:
+        report(
+            multiext(f"{TABLES}/table1", ".csv", ".md", ".tex"),
+            category="Tables",
+            caption="../report/table1.rst",
+        ),
+    log:
+        f"{LOGS}/table1.log",
+    conda:
+        "../../envs/train.yaml"
+    params:
+        spec=table_spec(),
+        code=code_digest("dsnet.tables"),
+    shell:
+        "python -m dsnet table1"
+        " --spec {params.spec:q}"
+        " --scores {input.scores:q}"
+        " --fusions {input.fusions:q}"
+        " --output {output:q}"
+        " 2> {log:q}"
+
+
+rule table2:
+    # Table 2: the ablation, on the first data set, split and clip length.
+    input:
+        scores=[
+            f"{run}/{name}/scores.h5"
+            for run in ablation_runs()
+            for name in dict.fromkeys(row["stream"] for row in cfg["tables"]["ablation"])
+        ],
+        fusions=[
+            f"{run}/fusion/{row['stream']}+{row['fuse']}.{row['by']}.json"
+            for run in ablation_runs()
+            for row in cfg["tables"]["ablation"]
+            if row["fuse"]
+        ],
+    output:
+        report(
+            multiext(f"{TABLES}/table2", ".csv", ".md", ".tex"),
+            category="Tables",
+            caption="../report/table2.rst",
+        ),
+    log:
+        f"{LOGS}/table2.log",
+    conda:
+        "../../envs/train.yaml"
+    params:
+        spec=table_spec(),
+        code=code_digest("dsnet.tables"),
+    shell:
+        "python -m dsnet table2"
+        " --spec {params.spec:q}"
+        " --scores {input.scores:q}"
+        " --fusions {input.fusions:q}"
+        " --output {output:q}"
+        " 2> {log:q}"

@@ -1,0 +1,17 @@
+rule videos:
+    # Make the videos of the built-in data set.
+    output:
+        directory(f"{DATASET}/videos"),
+    log:
+        f"{LOGS}/{{dataset}}/videos.log",
+    conda:
+        "../../envs/video.yaml"
+    threads: workflow.cores
+    params:
+        spec=lambda wildcards: canonical(entry(wildcards)),
+    shell:
+        "python -m dsnet videos"
+        " --spec {params.spec:q}"
+        " --jobs {threads}"
+        " --output {output:q}"
+        " 2> {log:q}"
