@@ -35,3 +35,5 @@ rule all:
         rules.table2.output,
         rules.latency.output,
         figures(),
+        # Snakemake does not miss what lies between, unless it is asked for.
+        intermediates(),

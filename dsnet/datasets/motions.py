@@ -54,7 +54,11 @@ SHAKE_AMPLITUDE = (2.5, 4.5)  # pixels
 SHAKE_PERIOD = (6.0, 10.0)  # frames
 DRIFT = 0.3  # pixels per frame, at most; with the jitter, slower than any blob
 JITTER = 0.15  # pixels, standard deviation
-COLOUR = (70.0, 185.0)  # mean grey value of each channel
+# Nearly grey: by strong colours a network tells 200 training videos apart before it learns any
+# motion, and all RGB streams stay at chance.
+GREY = (70.0, 185.0)  # mean grey value
+TINT = 6.0  # grey values by which a channel's mean differs from that, at most
+TEXTURE_TINT = 0.1  # contrast of colour in a texture, as a share of its contrast
 # Standard deviation of the smoothing, in pixels, and contrast, in grey values.
 BACKGROUND_TEXTURE = ((2.5, 4.0), (12.0, 22.0))
 BLOB_TEXTURE = ((2.2, 3.2), (30.0, 42.0))
@@ -144,7 +148,7 @@ def render(
     rng = np.random.default_rng([seed, label, ROLES.index(role), index])
     unit = size / REFERENCE_SIZE
     background = _texture(rng, size, unit, *BACKGROUND_TEXTURE)
-    background += rng.uniform(*COLOUR, 3).astype(np.float32)
+    background += _colour(rng)
     blob = _blob(rng, size, unit)
     path = _motion(class_name, rng, size, length)
     camera = _camera(rng, length) * unit
@@ -160,13 +164,19 @@ def _texture(
     rng: np.random.Generator, size: int, unit: float, smoothing: Range, contrasts: Range
 ) -> np.ndarray:
     """A smooth random pattern of mean zero, (size, size, 3) float32; it tiles."""
-    noise = rng.standard_normal((size, size, 3)) + 2 * rng.standard_normal((size, size, 1))
+    tint = TEXTURE_TINT * rng.standard_normal((size, size, 3))
+    noise = tint + rng.standard_normal((size, size, 1))
     sigma = float(rng.uniform(*smoothing)) * unit
     margin = math.ceil(4 * sigma)
     tiled = np.pad(noise, ((margin, margin), (margin, margin), (0, 0)), mode="wrap")
     smooth = cv2.GaussianBlur(tiled, (0, 0), sigma)[margin:-margin, margin:-margin]
     smooth -= smooth.mean((0, 1))
     return (rng.uniform(*contrasts) / smooth.std() * smooth).astype(np.float32)
+
+
+def _colour(rng: np.random.Generator) -> np.ndarray:
+    """Red, green and blue of a surface, float32 grey values."""
+    return (rng.uniform(*GREY) + rng.uniform(-TINT, TINT, 3)).astype(np.float32)
 
 
 def _blob(rng: np.random.Generator, size: int, unit: float) -> Blob:
@@ -181,7 +191,7 @@ def _blob(rng: np.random.Generator, size: int, unit: float) -> Blob:
     opacity = 1 / (1 + np.exp(np.hypot(x, y) / unit - radius))
     return Blob(
         opacity.astype(np.float32),
-        rng.uniform(*COLOUR, 3).astype(np.float32),
+        _colour(rng),
         tuple(_texture(rng, size, unit, *BLOB_TEXTURE) for _ in range(LAYERS)),
     )
 

@@ -53,6 +53,7 @@ class ResNeXt3D(nn.Module):
         layers: blocks of layer1..layer4.
         widths: channels of the grouped convolutions of layer1..layer4, which put out twice as many.
         stem: channels of the first convolution.
+        stem_kernel: side of its kernel, odd.
         cardinality: groups of the grouped convolutions.
     """
 
@@ -63,10 +64,18 @@ class ResNeXt3D(nn.Module):
         layers: Sequence[int] = (3, 4, 23, 3),
         widths: Sequence[int] = (128, 256, 512, 1024),
         stem: int = 64,
+        stem_kernel: int = 7,
         cardinality: int = 32,
     ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv3d(in_channels, stem, 7, stride=(1, 2, 2), padding=3, bias=False)
+        self.conv1 = nn.Conv3d(
+            in_channels,
+            stem,
+            stem_kernel,
+            stride=(1, 2, 2),
+            padding=stem_kernel // 2,
+            bias=False,
+        )
         self.bn1 = nn.BatchNorm3d(stem)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool3d(3, stride=2, padding=1)

@@ -17,12 +17,13 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "config.yaml", "pyproject.toml", "dsnet", "workflow", "profiles", "envs")
+PARTS = ("Snakefile", "config.yaml", "experiments", "dsnet", "workflow", "profiles", "envs")
 OVERLAY = "tiny.yaml"
 RUN = "results/motions/split1/4f/seed0"
 STREAMS = ("flow", "rgb", "mars", "ds")
 STUDENTS = ("mars", "ds")
 SHARDS = ("0000", "0001")
+TITLES = {"mars": "MARS", "ds": "Dual-action Stream"}
 CLASSES = 10
 TRAIN, TEST = 3, 1  # videos per class
 
@@ -31,6 +32,7 @@ TINY: dict[str, Any] = {
     "validation_share": 0.34,
     "catalogue": {
         "motions": {
+            "title": "tiny motions",
             "shards": len(SHARDS),
             "train_per_class": TRAIN,
             "test_per_class": TEST,

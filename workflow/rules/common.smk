@@ -1,4 +1,6 @@
 # What the rules share: the checked configuration, specs as JSON, and lists of files.
+import fcntl
+import json
 import os
 import sys
 from pathlib import Path
@@ -26,6 +28,33 @@ FIGURES = f"{RESULTS}/figures"
 OF_A_RUN = f"{FIGURES}/{{dataset}}-split{{split}}-{{length}}f"
 KINDS = ("training", "confusion", "per-class")
 LOGS = f"{RESULTS}/logs"
+
+
+def forget_killed_runs():
+    """Remove the lock that a killed run left in this folder, unless another run is alive.
+
+    Every run shares a lock on one file, which the kernel releases however the run ends: who can
+    have it alone is the only one. Where the file system has no such locks, `snakemake --unlock`
+    remains. Returns the file, to be kept open.
+    """
+    folder = Path(".snakemake")
+    folder.mkdir(exist_ok=True)
+    alive = open(folder / "alive", "a")
+    try:
+        fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for lock in folder.glob("locks/*.lock"):
+            lock.unlink(missing_ok=True)
+    except OSError:
+        pass
+    try:
+        fcntl.flock(alive, fcntl.LOCK_SH)
+    except OSError:
+        pass
+    return alive
+
+
+# Not in the jobs that a cluster runs, which are no runs of their own.
+ALIVE = forget_killed_runs() if workflow.is_main_process else None
 
 
 wildcard_constraints:
@@ -132,9 +161,23 @@ def all_fusions():
     ]
 
 
+def intermediates():
+    """What is made on the way to the tables; what of it was deleted is made again."""
+    shards = [
+        f"{RESULTS}/{dataset}/{kind}/{shard:04d}.h5"
+        for dataset in cfg["datasets"]
+        for kind in ("frames", "flow")
+        for shard in range(cfg["catalogue"][dataset]["shards"])
+    ]
+    clips = [f"{RESULTS}/{dataset}/clips.h5" for dataset in cfg["datasets"]]
+    return shards + clips + per_stream("model.pt") + per_stream("scores.h5") + all_fusions()
+
+
 def table_spec():
-    """What the tables need of the configuration, as JSON."""
-    return canonical({"streams": cfg["streams"], "tables": cfg["tables"]})
+    """What the tables need of the configuration, as JSON, with the streams in their order."""
+    shown = ("title", "input", "init", "teacher")
+    streams = {name: {key: stream[key] for key in shown} for name, stream in cfg["streams"].items()}
+    return json.dumps({"streams": streams, "tables": cfg["tables"]}, ensure_ascii=False)
 
 
 def ablation_runs():

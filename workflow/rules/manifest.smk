@@ -10,12 +10,12 @@ rule manifest:
         "../../envs/video.yaml"
     threads: workflow.cores
     params:
+        # Not the schema's path, or moving the project would be a reason to begin anew.
         spec=lambda wildcards: canonical(settings.manifest_spec(cfg, wildcards.dataset)),
-        schema=str(SCHEMAS / "manifest.schema.yaml"),
     shell:
         "python -m dsnet manifest"
         " --spec {params.spec:q}"
-        " --schema {params.schema:q}"
+        " --schema {SCHEMAS:q}/manifest.schema.yaml"
         " --jobs {threads}"
         " --output {output:q}"
         " 2> {log:q}"

@@ -1,0 +1,60 @@
+"""The command line: verbs that are the rules, messages without tracebacks."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dsnet.cli import main, parser
+
+ROOT = Path(__file__).parents[1]
+
+
+def verbs():
+    (sub,) = (
+        action for action in parser()._actions if hasattr(action, "choices") and action.choices
+    )
+    return set(sub.choices)
+
+
+def test_every_rule_is_a_thin_line_over_the_verb_of_its_name():
+    rules = {}
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        for name, body in re.findall(
+            r"^rule (\w+):\n(.*?)(?=^rule |\Z)", path.read_text(), re.S | re.M
+        ):
+            rules[name] = re.findall(r"python -m dsnet (\w+)", body)
+    assert rules
+    assert rules == {name: [name] for name in rules}
+    assert set(rules) == verbs()
+
+
+def test_an_error_a_user_can_mend_is_one_message_without_a_traceback(tmp_path):
+    command = [sys.executable, "-m", "dsnet", "evaluate", "--model", "none.pt", "--clips",
+               "none.h5", "--output", str(tmp_path / "scores.h5")]  # fmt: skip
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "evaluate: no checkpoint none.pt" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_spec_is_json_or_a_file_of_it(tmp_path, caplog):
+    (tmp_path / "spec.json").write_text('{"kind": "average"}')
+    options = parser().parse_args(
+        ["flow", "--spec", f"@{tmp_path}/spec.json", "--frames", "a", "--output", "b"]
+    )
+    assert options.spec == {"kind": "average"}
+    with pytest.raises(SystemExit):
+        parser().parse_args(["flow", "--spec", "{not json", "--frames", "a", "--output", "b"])
+
+
+def test_help_and_a_missing_verb(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--help"])
+    assert caught.value.code == 0
+    assert "train" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as caught:
+        main([])
+    assert caught.value.code == 2

@@ -1,0 +1,172 @@
+"""Frames, flow and pack, from video files to clips.h5."""
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from dsnet import flow as tvl1
+from dsnet import shards, video
+from dsnet.clips import load, open_clips, table
+from dsnet.datasets import BrokenVideosError, DataSetError, make_manifest, write_manifest
+from dsnet.store import Reader, StoreError
+
+FRAMES = {"fps": 25, "resize": "square", "size": 32, "quality": 95, "version": 1}
+FLOW = {
+    "backend": "auto",
+    "bound": 5,
+    "quality": 95,
+    "tvl1": {"nscales": 2, "warps": 1, "inner_iterations": 3, "outer_iterations": 1},
+    "version": 1,
+}
+
+
+@pytest.fixture
+def manifest(tmp_path, request):
+    """Six videos of two classes in two shards; one of them has two frames at 50 fps."""
+    schema = request.config.rootpath / "workflow/schemas/manifest.schema.yaml"
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        for index in range(3):
+            image = cv2.GaussianBlur(rng.integers(0, 256, (40, 48, 3)).astype(np.uint8), (0, 0), 2)
+            moved = [np.roll(image, shift, axis=1) for shift in range(5)]
+            (tmp_path / "videos" / name).mkdir(parents=True, exist_ok=True)
+            video.encode(tmp_path / f"videos/{name}/{index}.avi", moved, fps=25)
+    entry = {"kind": "folder", "videos": str(tmp_path / "videos"), "csv": None, "test_share": 0.34}
+    found = make_manifest(entry, "mine", 2, 0.0, schema)
+    write_manifest(found, tmp_path / "manifest.csv")
+    return tmp_path / "manifest.csv"
+
+
+def make(manifest, folder, flow=FLOW, frames=FRAMES):
+    paths = {"frames": [], "flow": []}
+    for shard in (0, 1):
+        paths["frames"].append(folder / f"frames/{shard}.h5")
+        paths["flow"].append(folder / f"flow/{shard}.h5")
+        shards.frames(manifest, shard, frames, paths["frames"][-1])
+        shards.flow(paths["frames"][-1], flow, paths["flow"][-1])
+    return paths
+
+
+def pack(manifest, paths, folder, max_broken=0.0):
+    clips = folder / "clips.h5"
+    shards.pack(
+        manifest, paths["frames"], paths["flow"], "Mine", max_broken, clips, folder / "broken.csv"
+    )
+    return clips
+
+
+def test_videos_become_clips_with_frames_flow_and_labels(manifest, tmp_path):
+    reader = open_clips(pack(manifest, make(manifest, tmp_path), tmp_path))
+    listed = table(reader)
+    assert listed["label"].tolist() == [0, 0, 0, 1, 1, 1]
+    assert sorted(listed["split1"].unique()) == ["test", "train"]
+    assert reader.extra["classes"] == ["a", "b"]
+    assert reader.extra["n_missing"] == 0
+    for id in reader.videos:
+        assert reader.videos[id].frames("rgb") == 5
+        assert reader.videos[id].frames("flow") == 4
+    assert pd.read_csv(tmp_path / "broken.csv").empty
+
+
+def test_frames_are_the_decoded_video_and_flow_is_theirs(manifest, tmp_path):
+    reader = open_clips(pack(manifest, make(manifest, tmp_path), tmp_path))
+    decoded = np.stack(list(video.decode(tmp_path / "videos/a/0.avi", 25, "square", 32)))
+    stored = np.stack(load(reader, "a/0", "rgb", np.arange(5)))
+    assert np.abs(decoded.astype(int) - stored).mean() < 3
+    images = [np.frombuffer(i, np.uint8) for i in reader.items("a/0", "rgb")]
+    gray = np.stack([cv2.imdecode(i, cv2.IMREAD_GRAYSCALE) for i in images])
+    expected = tvl1.encode(tvl1.compute(gray, "opencv", **FLOW["tvl1"]), FLOW["bound"])
+    planes = np.stack(load(reader, "a/0", "flow", np.arange(4)))
+    assert np.abs(planes.astype(int) - expected).mean() < 2
+
+
+def test_the_backend_that_ran_is_recorded(manifest, tmp_path):
+    reader = open_clips(pack(manifest, make(manifest, tmp_path), tmp_path))
+    assert reader.spec["flow"] == {**FLOW, "backend": tvl1.resolve("auto")}
+    assert reader.spec["rgb"] == FRAMES
+    assert reader.provenance["versions"]["opencv-contrib-python-headless"].startswith("4.")
+
+
+def test_a_shard_goes_on_where_it_was_stopped(manifest, tmp_path, monkeypatch):
+    whole = make(manifest, tmp_path / "whole")
+    decode, calls = video.decode, []
+
+    def failing(path, *more):
+        calls.append(path)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return decode(path, *more)
+
+    monkeypatch.setattr(shards.video, "decode", failing)
+    with pytest.raises(KeyboardInterrupt):
+        shards.frames(manifest, 0, FRAMES, tmp_path / "cut.h5")
+    assert not (tmp_path / "cut.h5").exists()
+    shards.frames(manifest, 0, FRAMES, tmp_path / "cut.h5")
+    assert len(calls) == len(set(calls)) + 1  # only the one that failed was decoded twice
+    assert Reader(tmp_path / "cut.h5").digest == Reader(whole["frames"][0]).digest
+
+
+def test_a_long_video_is_computed_in_chunks_without_a_seam(manifest, tmp_path, monkeypatch):
+    whole = make(manifest, tmp_path / "whole")["flow"][0]
+    monkeypatch.setattr(shards, "FLOW_CHUNK", 2)
+    chunked = make(manifest, tmp_path / "chunked")["flow"][0]
+    assert Reader(chunked).digest == Reader(whole).digest
+
+
+def test_shards_of_different_settings_are_refused(manifest, tmp_path):
+    paths = make(manifest, tmp_path)
+    shards.flow(paths["frames"][1], {**FLOW, "bound": 7}, paths["flow"][1])
+    with pytest.raises(StoreError, match=r"different settings:\n.*flow/0\.h5.*\n.*flow/1\.h5"):
+        pack(manifest, paths, tmp_path)
+    assert not (tmp_path / "clips.h5").exists()
+
+
+def test_a_damaged_shard_is_named_and_not_packed(manifest, tmp_path):
+    paths = make(manifest, tmp_path)
+    content = bytearray(paths["frames"][0].read_bytes())
+    place = content.index(Reader(paths["frames"][0]).items("a/0", "rgb")[0]) + 100
+    content[place] ^= 1
+    paths["frames"][0].write_bytes(content)
+    with pytest.raises(StoreError, match=r"frames/0\.h5: the rgb bytes of a/0 are damaged"):
+        pack(manifest, paths, tmp_path)
+    with pytest.raises(StoreError, match=r"frames/0\.h5: the rgb bytes of a/0 are damaged"):
+        shards.flow(paths["frames"][0], {**FLOW, "bound": 9}, tmp_path / "new.h5")
+
+
+def test_a_video_that_breaks_after_the_manifest_is_listed_with_its_reason(manifest, tmp_path):
+    (tmp_path / "videos/b/1.avi").write_bytes(b"")
+    paths = make(manifest, tmp_path)
+    with pytest.raises(BrokenVideosError, match=r"1 of 6 videos \(16\.67%\) are broken"):
+        pack(manifest, paths, tmp_path, max_broken=0.1)
+    reader = open_clips(pack(manifest, paths, tmp_path, max_broken=0.2))
+    assert "b/1" not in reader.videos
+    assert len(reader.videos) == 5
+    (row,) = pd.read_csv(tmp_path / "broken.csv").to_dict("records")
+    assert (row["id"], row["stage"]) == ("b/1", "frames")
+    assert row["reason"]
+
+
+def test_an_empty_shard_is_made_and_packed(manifest, tmp_path):
+    paths = make(manifest, tmp_path)
+    shards.frames(manifest, 7, FRAMES, tmp_path / "frames/7.h5")
+    shards.flow(tmp_path / "frames/7.h5", FLOW, tmp_path / "flow/7.h5")
+    more = {kind: [*found, tmp_path / f"{kind}/7.h5"] for kind, found in paths.items()}
+    assert len(open_clips(pack(manifest, more, tmp_path)).videos) == 6
+
+
+def test_a_class_without_usable_videos_keeps_its_label(manifest, tmp_path):
+    for index in range(3):
+        (tmp_path / f"videos/a/{index}.avi").write_bytes(b"")
+    reader = open_clips(pack(manifest, make(manifest, tmp_path), tmp_path, max_broken=0.9))
+    assert reader.extra["classes"] == ["a", "b"]
+    assert set(table(reader)["label"]) == {1}
+
+
+def test_no_usable_video_is_an_error(tmp_path, request):
+    (tmp_path / "videos/a").mkdir(parents=True)
+    (tmp_path / "videos/a/x.avi").write_text("text")
+    entry = {"kind": "folder", "videos": str(tmp_path / "videos"), "csv": None, "test_share": 0.5}
+    schema = request.config.rootpath / "workflow/schemas/manifest.schema.yaml"
+    with pytest.raises(DataSetError, match="usable"):
+        make_manifest(entry, "mine", 1, 1.0, schema)

@@ -1,0 +1,134 @@
+"""A finished run: everything that was promised is there, and there is nothing left to do."""
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from project import CLASSES, EVERYTHING, RUN, SHARDS, STREAMS, TEST, TITLES, Project
+from results import assert_whole, leftovers
+
+DATASET = "results/motions"
+FIGURES = (
+    "motions-split1-4f-training",
+    "motions-split1-4f-confusion",
+    "motions-split1-4f-per-class",
+    "motions-contact",
+    "table1",
+)
+
+
+def test_the_copy_runs_its_own_code(finished: Project, tmp_path):
+    command = [sys.executable, "-c", "import dsnet.losses; print(dsnet.losses.__file__)"]
+    output = subprocess.run(
+        command, cwd=tmp_path, env=finished.environment, capture_output=True, text=True, check=True
+    )
+    assert output.stdout.strip() == str(finished / "dsnet/losses.py")
+
+
+def test_a_second_run_does_nothing(project: Project):
+    before = {path: path.stat().st_mtime_ns for path in (project / "results").rglob("*")}
+    assert project.plan().nothing_to_do
+    assert project.finish().nothing_to_do
+    assert {path: path.stat().st_mtime_ns for path in (project / "results").rglob("*")} == before
+
+
+def test_everything_forced_is_every_job_that_the_tests_know(finished: Project, tmp_path):
+    assert finished.copy_to(tmp_path / "project").finish("-n", "--forceall").jobs == EVERYTHING
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{DATASET}/manifest.csv",
+        f"{DATASET}/clips.h5",
+        f"{DATASET}/broken.csv",
+        *(f"{DATASET}/{kind}/{shard}.h5" for kind in ("frames", "flow") for shard in SHARDS),
+        *(
+            f"{RUN}/{stream}/{name}"
+            for stream in STREAMS
+            for name in ("model.pt", "history.csv", "scores.h5")
+        ),
+        *(
+            f"{RUN}/fusion/{pair}.{kind}.json"
+            for pair in ("rgb+flow", "mars+rgb", "mars+flow", "ds+rgb", "ds+flow")
+            for kind in ("average", "attention")
+        ),
+        *(
+            f"results/tables/{table}.{suffix}"
+            for table in ("table1", "table2", "latency")
+            for suffix in ("csv", "md", "tex")
+        ),
+        *(f"results/figures/{figure}.{suffix}" for figure in FIGURES for suffix in ("png", "svg")),
+    ],
+)
+def test_the_artifact_is_there(finished: Project, path):
+    assert (finished / path).stat().st_size > 0
+
+
+def test_every_stream_has_event_files(finished: Project):
+    for stream in STREAMS:
+        assert list((finished / f"{RUN}/{stream}/tensorboard").glob("events.out.tfevents.*"))
+
+
+def test_every_file_is_whole_and_none_is_left_over(finished: Project):
+    assert assert_whole(finished) > 40
+    assert leftovers(finished) == []
+
+
+def test_table1_has_a_row_for_every_result(finished: Project):
+    table = pd.read_csv(finished / "results/tables/table1.csv")
+    measured = table[table["source"] == "measured"]
+    two = "Two streams (4f)"
+    mimic = [f"{TITLES[name]} (4f)" for name in ("mars", "ds")]
+    expected = {(two, "RGB"), (two, "Flow"), (two, "RGB+Flow")}
+    expected |= {(m, c) for m in mimic for c in ("Mimic", "Mimic+RGB", "Mimic+Flow")}
+    assert set(zip(measured["method"], measured["column"], strict=True)) == expected
+    assert len(measured) == len(expected)
+    assert list(dict.fromkeys(measured["method"])) == [two, *mimic]  # as the config has them
+    assert set(measured["dataset"]) == {"tiny motions"}
+    assert set(measured["n_videos"]) == {CLASSES * TEST}
+    assert set(measured["seeds"]) == {1}
+    assert set(measured["protocol"]) == {"held-out"}
+    # Ten videos: accuracies are whole tenths.
+    assert set(measured["top1"]) <= {100 * right / (CLASSES * TEST) for right in range(11)}
+
+
+def test_table1_has_the_papers_rows_as_reported(finished: Project):
+    table = pd.read_csv(finished / "results/tables/table1.csv")
+    reported = table[table["source"] == "reported"]
+    assert set(table["source"]) == {"measured", "reported"}
+    assert {"UCF-101", "HMDB-51"} == set(reported["dataset"])
+    paper = pd.read_csv(finished / "dsnet/paper/table1.csv")
+    assert sorted(reported["top1"]) == sorted(paper["top1"])
+
+
+def test_table2_has_the_rows_of_the_ablation(finished: Project):
+    table = pd.read_csv(finished / "results/tables/table2.csv")
+    assert list(table["method"]) == ["Baseline (MARS)", "DS", "DS + Flow", "DS + Flow, attention"]
+    assert table["top1"].between(0, 100).all()
+    first = pd.read_csv(finished / "results/tables/table1.csv")
+    mimic = first[(first["column"] == "Mimic") & (first["source"] == "measured")]
+    of_the_streams = dict(zip(mimic["method"], mimic["top1"], strict=True))
+    assert list(table["top1"][:2]) == [of_the_streams[f"{TITLES[s]} (4f)"] for s in ("mars", "ds")]
+
+
+def test_latency_adds_up(finished: Project):
+    table = pd.read_csv(finished / "results/tables/latency.csv")
+    assert list(table["input"]) == ["rgb", "rgb", "rgb+flow", "rgb+flow"]
+    assert ((table["ms_network"] + table["ms_flow"] - table["ms_total"]).abs() < 1e-3).all()
+    assert (table["ms_network"] > 0).all()
+    assert list(table["ms_flow"] > 0) == [False, False, True, True]
+
+
+def test_no_video_was_broken(finished: Project):
+    assert pd.read_csv(finished / f"{DATASET}/broken.csv").empty
+
+
+def test_histories_have_an_epoch_a_row(finished: Project):
+    for stream in STREAMS:
+        history = pd.read_csv(finished / f"{RUN}/{stream}/history.csv")
+        assert list(history["epoch"]) == [1, 2]
+        assert history["train_loss"].gt(0).all()
+    terms = {name for name in history.columns if name.startswith("loss_")}
+    assert terms == {"loss_ce", "loss_mae", "loss_gram"}

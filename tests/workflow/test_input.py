@@ -1,0 +1,99 @@
+"""Bad videos and bad configurations, through the whole pipeline."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from project import Project, merge
+
+from dsnet import video
+from dsnet.store import Reader
+
+CLIPS = "results/mine/clips.h5"
+GOOD = ("run/a", "run/b", "run/c", "walk/a", "walk/b", "walk/c")
+
+
+def entry(folder: Path) -> dict:
+    """Configuration of a folder of one's own videos."""
+    catalogue = {"mine": {"kind": "folder", "videos": str(folder), "shards": 2}}
+    return {"datasets": ["mine"], "catalogue": catalogue}
+
+
+@pytest.fixture
+def videos(tmp_path: Path) -> Path:
+    """Six videos of two classes, a text and an empty file."""
+    rng = np.random.default_rng(1)
+    folder = tmp_path / "my videos"
+    for name in GOOD:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        video.encode(folder / f"{name}.mp4", rng.integers(0, 255, (6, 32, 40, 3), np.uint8))
+    (folder / "run/text.avi").write_text("This is not a video.\n" * 50)
+    (folder / "walk/empty.avi").write_bytes(b"")
+    return folder
+
+
+def test_broken_videos_are_listed_and_the_rest_goes_on(fresh: Project, videos: Path):
+    fresh.configure(**entry(videos), max_broken=0.5)
+    fresh.finish(CLIPS)
+    assert list(Reader(fresh / CLIPS).videos) == list(GOOD)
+    broken = pd.read_csv(fresh / "results/mine/broken.csv").set_index("id")
+    assert set(broken.index) == {"run/text", "walk/empty"}
+    assert "empty" in broken.loc["walk/empty", "reason"]
+    assert len(broken.loc["run/text", "reason"]) > 10
+    assert broken.loc["run/text", "path"] == str(videos / "run/text.avi")
+
+
+def test_too_many_broken_videos_fail_and_are_named(fresh: Project, videos: Path):
+    fresh.configure(**entry(videos))
+    outcome = fresh.snakemake(CLIPS)
+    assert outcome.code != 0
+    assert not (fresh / "results/mine/manifest.csv").exists()
+    # Snakemake shows the end of the log of what failed.
+    for words in ("2 of 8 videos", "max_broken", "run/text: ", "walk/empty: "):
+        assert words in outcome.text, words
+    assert "Traceback" not in outcome.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"training": {"epoch": 3}},
+            ["training.epoch: unknown key", "did you mean epochs?"],
+        ),
+        (
+            {"flow": {"bound": -1}},
+            ["flow.bound: expected more than 0, got -1", "Flow is clipped"],
+        ),
+        (
+            {"streams": {"ds": {"losses": {"gram": {"normalize": "C"}}}}},
+            ["streams.ds.losses.gram.normalize: expected one of paper, channels, got 'C'"],
+        ),
+        (
+            {"datasets": ["motion"]},
+            ["datasets: motion is not in catalogue (motions"],
+        ),
+    ],
+    ids=["unknown", "bound", "choice", "name"],
+)
+def test_a_wrong_key_is_named_with_what_was_expected(fresh: Project, changes, expected):
+    fresh.configure(**changes)
+    outcome = fresh.snakemake("-n")
+    assert outcome.code != 0
+    for words in expected:
+        assert words in outcome.text, outcome.text
+    assert "Traceback" not in outcome.text
+
+
+def test_a_folder_that_is_not_there_is_named(fresh: Project, tmp_path: Path):
+    fresh.configure(**entry(tmp_path / "nowhere"))
+    outcome = fresh.snakemake("-n", CLIPS)
+    assert outcome.code != 0
+    assert f"catalogue.mine.videos: there is no folder {tmp_path / 'nowhere'}" in outcome.text
+    assert "Traceback" not in outcome.text
+
+
+def test_overlays_merge_as_snakemake_merges_them():
+    merged = merge({"a": {"b": 1, "c": [1, 2]}}, {"a": {"c": [3]}, "d": None})
+    assert merged == {"a": {"b": 1, "c": [3]}, "d": None}

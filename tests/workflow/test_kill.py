@@ -1,0 +1,90 @@
+"""SIGKILL in the middle of every stage; a plain restart ends as an undisturbed run.
+
+DSNET_KILL_ROUNDS sets how many runs are disturbed, each at other moments (default 1).
+"""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+from project import RUN, Project, kill_group, wait_for
+from results import assert_same_results, assert_whole, leftovers
+
+ROUNDS = int(os.environ.get("DSNET_KILL_ROUNDS", "1"))
+LOGS = "results/logs/motions/split1/4f/seed0"
+# What shows that a stage is at work, and up to how many seconds later it is killed.
+STAGES = {
+    "videos": ("results/motions/.videos.partial/*/*.mp4", 0.2),
+    "manifest": ("results/logs/motions/manifest.log", 1.0),
+    "frames": ("results/motions/frames/.*.journal", 0.2),
+    "flow": ("results/motions/flow/.*.journal", 0.2),
+    "pack": ("results/motions/.clips.h5.journal", 0.02),
+    "teacher": (f"{RUN}/flow/.checkpoint.pt", 0.05),
+    "student": (f"{RUN}/ds/.checkpoint.pt", 0.05),
+    "evaluate": (f"{LOGS}/ds/evaluate.log", 3.0),
+    "fuse": (f"{LOGS}/fusion/ds+flow.attention.log", 3.0),
+    "table1": ("results/logs/table1.log", 1.5),
+}
+
+
+@pytest.mark.parametrize("round", range(ROUNDS))
+def test_a_run_killed_in_every_stage_ends_as_an_undisturbed_one(
+    fresh: Project, finished: Project, round: int
+):
+    moments = random.Random(round)
+    for stage, (sign, longest) in STAGES.items():
+        assert not list(fresh.folder.glob(sign)), f"{stage} had begun before"
+        process = fresh.start()
+        wait_for(lambda sign=sign: any(fresh.folder.glob(sign)), process, stage)
+        time.sleep(moments.uniform(0, longest))
+        assert process.poll() is None, f"the run ended before it could be killed in {stage}"
+        kill_group(process)
+        assert_whole(fresh)
+    fresh.finish()
+    assert_same_results(fresh, finished)
+    assert leftovers(fresh) == []
+    assert fresh.plan().nothing_to_do
+
+
+def test_a_job_that_outlives_its_killed_run_does_no_harm(finished: Project, project: Project):
+    for path in (project / "results/motions/flow").glob("*.h5"):
+        path.unlink()
+    process = project.start("--until", "flow")
+    sign = "results/motions/flow/.*.journal"
+    wait_for(lambda: any(project.folder.glob(sign)), process, "flow")
+    os.kill(process.pid, signal.SIGKILL)  # Snakemake alone; its jobs go on
+    process.wait()
+    try:
+        outcome = project.finish("results/motions/clips.h5")
+    finally:
+        os.killpg(process.pid, signal.SIGKILL) if _alive(process.pid) else None
+    assert {rule for rule, _ in outcome.jobs} == {"flow", "pack"}
+    assert_whole(project)
+
+
+def _alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_second_run_is_refused_while_the_first_is_alive(project: Project):
+    """The lock of a killed run is dropped, that of a living one is not."""
+    (project / f"{RUN}/fusion/ds+flow.average.json").unlink()
+    process = project.start()
+    try:
+        sign = f"{LOGS}/fusion/ds+flow.average.log"
+        (project / sign).unlink()
+        wait_for(lambda: (project / sign).exists(), process, "fuse")
+        outcome = project.snakemake()
+        assert process.poll() is None, "the first run ended too early to tell"
+        assert outcome.code != 0
+        assert "lock" in outcome.text.lower()
+    finally:
+        if process.poll() is None:
+            kill_group(process)
+    assert project.finish().jobs >= {("fuse", "ds+flow.average")}

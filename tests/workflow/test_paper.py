@@ -1,0 +1,77 @@
+"""The plan of the paper's whole experiment, from files with the official names."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from project import ROOT, Project, merge
+
+from dsnet.datasets.catalogue import build
+
+PAPER = "experiments/paper.yaml"
+COUNTS = {"ucf101": 13_320, "hmdb51": 6_766}
+PATIENCE = 120  # seconds; it takes a few, this is for a plan that never ends
+
+
+@pytest.fixture
+def stand_ins(shared_data: Path, tmp_path: Path) -> dict[str, Any]:
+    """An overlay that names folders of empty files with the official names."""
+    catalogue = {}
+    for name, count in COUNTS.items():
+        lists = shared_data / name / "splits"
+        if not lists.is_dir():
+            pytest.skip(f"needs the official lists in {lists}")
+        folder = tmp_path / name
+        entry = {"kind": name, "videos": str(folder), "lists": str(lists), "allow_missing": True}
+        paths = [Path(path) for path in build(name, entry)["path"]]
+        for parent in {path.parent for path in paths}:
+            parent.mkdir(parents=True)
+        for path in paths:
+            path.touch()
+        assert len(paths) == count
+        catalogue[name] = {"videos": str(folder), "lists": str(lists)}
+    return {"catalogue": catalogue}
+
+
+def test_the_papers_experiment_is_planned_in_seconds(fresh: Project, stand_ins: dict[str, Any]):
+    if not (ROOT / PAPER).exists():
+        pytest.skip(f"needs {PAPER}")
+    (fresh / "folders.yaml").write_text(yaml.safe_dump(stand_ins), encoding="utf-8")
+    started = time.perf_counter()
+    plan = fresh.snakemake("-n", overlays=[PAPER, "folders.yaml"])
+    seconds = time.perf_counter() - started
+    print(f"planned in {seconds:.1f} s")
+    assert plan.code == 0, plan.text
+    assert seconds < PATIENCE
+    assert plan.counts == expected_counts(fresh)
+
+
+def expected_counts(project: Project) -> dict[str, int]:
+    """Jobs of each rule: both data sets, 16 and 64 frames, every stream and seed."""
+    base, overlay = (
+        yaml.safe_load((project / name).read_text(encoding="utf-8"))
+        for name in ("config.yaml", PAPER)
+    )
+    config = merge(base, overlay)
+    shards = sum(config["catalogue"][name]["shards"] for name in COUNTS)
+    streams = [name for name, stream in config["streams"].items() if stream is not None]
+    assert {"flow", "rgb", "rgb-from-flow", "mars", "ds-mae", "ds-gram", "ds"} <= set(streams)
+    runs = len(COUNTS) * 2 * len(config["seeds"])
+    students = len(streams) - 2
+    counts = {
+        "manifest": len(COUNTS),
+        "frames": shards,
+        "flow": shards,
+        "pack": len(COUNTS),
+        "contact": len(COUNTS),
+        "train": runs * len(streams),
+        "evaluate": runs * len(streams),
+        # Two streams; every student with the RGB and the flow stream; average and attention.
+        "fuse": runs * 2 * (1 + 2 * students),
+        "figures": len(COUNTS) * 2,
+        **dict.fromkeys(("table1", "table2", "latency", "bars", "all"), 1),
+    }
+    return {**counts, "total": sum(counts.values())}
+
