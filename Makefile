@@ -11,6 +11,7 @@ SETUP := $(VENV)/.installed
 
 all: setup
 	$(BIN)/snakemake --cores $(CORES)
+	$(BIN)/snakemake --report results/report.zip
 
 setup: $(SETUP)
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from dsnet import clips, models, splits
-from dsnet.inference import choose_device, clip_logits
+from dsnet.inference import choose_device, clip_logits, to_device
 from dsnet.scores import Part, Scores, metrics, write_scores
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def evaluate(
     torch.set_num_threads(threads)
     chosen = choose_device(device)
     network, content = models.load_model(model)
-    network.to(chosen)
+    to_device(network, chosen)
     spec, run = content["spec"], content["spec"]["run"]
     reader = clips.open_clips(clips_path)
     table = clips.table(reader)

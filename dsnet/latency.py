@@ -16,7 +16,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from dsnet import clips, flow, models
-from dsnet.inference import choose_device
+from dsnet.inference import choose_device, clips_to_device, to_device
 from dsnet.models import CHANNELS, ResNeXt3D
 from dsnet.store import Reader
 from dsnet.tables import TextTable, render_plain
@@ -69,9 +69,7 @@ def measure(
     found = []
     for title, paths in rows:
         loaded = [models.load_model(path) for path in paths]
-        costs = [
-            _network(net.to(chosen).eval(), content, chosen, options) for net, content in loaded
-        ]
+        costs = [_network(net, content, chosen, options) for net, content in loaded]
         inputs = [content["input"] for _, content in loaded]
         with_flow = ms_flow if "flow" in inputs else 0.0
         ms = sum(cost["ms"] for cost in costs)
@@ -95,11 +93,9 @@ def measure(
 def _network(
     network: ResNeXt3D, content: Mapping[str, Any], device: torch.device, options: Mapping[str, Any]
 ) -> dict[str, float]:
-    spec = content["spec"]
-    size = spec["clips"]["crop"]
-    clip = torch.zeros(
-        1, CHANNELS[content["input"]], spec["run"]["clip_length"], size, size, device=device
-    )
+    size, length = content["spec"]["clips"]["crop"], content["spec"]["run"]["clip_length"]
+    to_device(network.eval(), device)
+    clip = clips_to_device(torch.randn(1, CHANNELS[content["input"]], length, size, size), device)
     with torch.no_grad():
         with FlopCounterMode(display=False) as counter:
             network(clip)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import ast
+import fcntl
 import hashlib
 import importlib.metadata
 import json
+import logging
 import os
 import platform
 import subprocess
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+log = logging.getLogger(__name__)
 PACKAGE = Path(__file__).parent
 RECORDED_PACKAGES = ("dsnet", "torch", "numpy", "opencv-contrib-python-headless", "h5py", "pandas")
 
@@ -81,6 +84,34 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Let one process at a time make ``path``; others wait.
+
+    When Snakemake is killed its jobs may live on, and the next run starts the same ones. Where
+    the file system has no locks, nobody waits.
+    """
+    lock = Path(path).with_name(f".{Path(path).name}.lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        file = open(lock, "a", encoding="utf-8")  # noqa: SIM115
+        with suppress(OSError):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                log.warning("waiting for another process, of a killed run, that makes %s", path)
+                fcntl.flock(file, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):  # the one before removes it
+            if os.path.samestat(os.fstat(file.fileno()), os.stat(lock)):
+                break
+        file.close()
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        file.close()
 
 
 # --- digests of code -----------------------------------------------------------------------

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from dsnet import flow as tvl1
 from dsnet import video
 from dsnet.datasets import MISSING, check_broken, read_manifest
-from dsnet.provenance import digest, replacing
+from dsnet.provenance import alone, digest, replacing
 from dsnet.store import Reader, StoreError, Writer
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def frames(manifest: Path_, shard: int, spec: Mapping[str, Any], output: Path_) 
     rows = read_manifest(manifest)
     rows = rows[rows["shard"] == shard]
     identity = rows[["id", "path", "frames", "width", "height"]].to_csv(index=False)
-    with Writer(output, ["rgb"], dict(spec), source=digest(identity)) as writer:
+    with alone(output), Writer(output, ["rgb"], dict(spec), source=digest(identity)) as writer:
         for id, path in tqdm(
             list(zip(rows["id"], rows["path"], strict=True)), "frames", unit="video", disable=None
         ):
@@ -71,7 +71,7 @@ def flow(frames: Path_, spec: Mapping[str, Any], output: Path_) -> None:
     log.info("flow backend %s: %s", spec["backend"], tvl1.describe(backend))
     spec = {**spec, "backend": backend}
     source = Reader(frames)
-    with Writer(output, ["flow"], spec, source=source.digest) as writer:
+    with alone(output), Writer(output, ["flow"], spec, source=source.digest) as writer:
         pairs = sum(max(v.frames("rgb") - 1, 0) for v in source.videos.values())
         with tqdm(total=pairs, desc=f"flow ({backend})", unit="pair", disable=None) as bar:
             for id, entry in source.videos.items():
@@ -121,7 +121,10 @@ def pack(
     present = len(rows) - (len(unusable) - len(broken_rows))
     check_broken(title, list(broken_rows.itertuples(index=False)), present, max_broken)
     usable = rows[~rows["id"].isin(unusable["id"])]
-    with Writer(output, ["rgb", "flow"], spec, [r.digest for r in (*rgb, *fields)]) as writer:
+    with (
+        alone(output),
+        Writer(output, ["rgb", "flow"], spec, [r.digest for r in (*rgb, *fields)]) as writer,
+    ):
         for id in tqdm(usable["id"], "pack", unit="video", disable=None):
             if id not in writer.done:
                 images, planes = (

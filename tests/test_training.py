@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import torch
 
-from dsnet import evaluation, inference, models, training
+from dsnet import diagnostics, evaluation, inference, models, training
 from dsnet.clips import open_clips, table
+from dsnet.diagnostics import TrainingError
 from dsnet.schedule import Schedule
 from dsnet.scores import metrics, read_scores
-from dsnet.training import TrainingError
 
 OPTIONS = {
     "epochs": 3,
@@ -117,14 +117,14 @@ class Killed(Exception):
 
 def stop_after(monkeypatch, epochs):
     """Let the training die in the middle of the epoch after ``epochs`` complete ones."""
-    check = training.Run._check_finite
+    check = diagnostics.check_finite
 
-    def dying(self, terms, epoch, step):
-        if (epoch, step) == (epochs, 1):
+    def dying(terms, where):
+        if where == f"epoch {epochs + 1}, step 2":
             raise Killed
-        check(self, terms, epoch, step)
+        check(terms, where)
 
-    monkeypatch.setattr(training.Run, "_check_finite", dying)
+    monkeypatch.setattr(diagnostics, "check_finite", dying)
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "plateau"])

@@ -15,7 +15,7 @@ def why_not() -> str | None:
     CUDA build without a driver other calls abort the process.
     """
     if not hasattr(cv2, "cuda") or not hasattr(cv2.cuda, "OpticalFlowDual_TVL1_create"):
-        return "this cv2 was built without CUDA (cudaoptflow); see envs/opencv-cuda.md"
+        return "this cv2 was built without CUDA, as all wheels; build opencv-contrib WITH_CUDA=ON"
     count = cv2.cuda.getCudaEnabledDeviceCount()
     if count <= 0:
         return f"cv2 has CUDA, but finds no usable GPU (device count {count}); see nvidia-smi"

@@ -5,8 +5,8 @@ import sys
 
 import pandas as pd
 import pytest
+from checks import assert_whole, leftovers
 from project import CLASSES, EVERYTHING, RUN, SHARDS, STREAMS, TEST, TITLES, Project
-from results import assert_whole, leftovers
 
 DATASET = "results/motions"
 FIGURES = (

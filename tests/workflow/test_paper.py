@@ -74,4 +74,3 @@ def expected_counts(project: Project) -> dict[str, int]:
         **dict.fromkeys(("table1", "table2", "latency", "bars", "all"), 1),
     }
     return {**counts, "total": sum(counts.values())}
-

@@ -1,6 +1,7 @@
 """What a change makes Snakemake do again: what depends on it, and nothing else."""
 
 import pytest
+from checks import assert_same_results, shard_digests
 from project import (
     AFTER_PACK,
     FLOW,
@@ -11,7 +12,6 @@ from project import (
     Project,
     after_training,
 )
-from results import assert_same_results, shard_digests
 
 LOSSES = "dsnet/losses.py"
 MAE = "return torch.stack([F.l1_loss(student[k], teacher[k]) for k in self.levels]).mean()"

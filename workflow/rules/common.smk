@@ -74,18 +74,26 @@ def entry(wildcards):
     return cfg["catalogue"][wildcards.dataset]
 
 
+def check_folders():
+    """Stop with a hint where a data set to run lacks its folders."""
+    for dataset in cfg["datasets"]:
+        chosen = cfg["catalogue"][dataset]
+        for name in ("videos", "lists") if chosen["kind"] != "motions" else ():
+            if chosen[name] and not os.path.isdir(chosen[name]):
+                raise WorkflowError(
+                    f"catalogue.{dataset}.{name}: there is no folder {chosen[name]} (looked in "
+                    f"{os.getcwd()}); put or link it there, or set the key to where it is"
+                )
+
+
+check_folders()
+
+
 def listed_files(wildcards):
-    """What a manifest is read from; an error when the videos are not there."""
+    """What a manifest is read from, beside the videos themselves."""
     chosen = entry(wildcards)
     if chosen["kind"] == "motions":
         return [chosen["videos"]]
-    key = f"catalogue.{wildcards.dataset}"
-    for name in ("videos", "lists"):
-        if chosen[name] and not os.path.isdir(chosen[name]):
-            raise WorkflowError(
-                f"{key}.{name}: there is no folder {chosen[name]} (looked in {os.getcwd()}); "
-                f"put it there, link it, or set {key}.{name} to where it is"
-            )
     if chosen["lists"]:
         return sorted(str(path) for path in Path(chosen["lists"]).glob("*.txt"))
     return [chosen["csv"]] if chosen["csv"] else []

@@ -1,0 +1,73 @@
+"""What a training is watched for: the gradients of its terms, infinite losses, collapse."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from dsnet.errors import UserError
+
+# Below this norm the gradients of layer4 count as dead: nothing but rounding is left of them.
+DEAD_GRADIENT = 1e-7
+# A training accuracy up to this multiple of 1/K counts as chance.
+CHANCE = 1.5
+
+
+class TrainingError(UserError):
+    """A training that cannot go on; the message says where and why."""
+
+
+def check_finite(terms: Mapping[str, Tensor], where: str) -> None:
+    """Raise TrainingError, naming the term, when one of the scalar ``terms`` is not finite."""
+    for name, value in terms.items():
+        if not math.isfinite(float(value.detach())):
+            raise TrainingError(
+                f"the term {name} of the loss is {float(value.detach())} at {where}; a lower lr, "
+                f"training.clip_gradient or a lower weight of the term helps"
+            )
+
+
+def gradient_norms(network: nn.Module, terms: Mapping[str, Tensor]) -> dict[str, float]:
+    """``grad_{term}``, the norm of each term's gradient, and ``grad_layer4``, of their sum's.
+
+    The graph of the ``terms``, scalars, is kept. Parameters that are not trained do not count;
+    where layer4 has none that is, there is no ``grad_layer4``.
+    """
+    trained = {n: p for n, p in network.named_parameters() if p.requires_grad}
+    norms = {}
+    layer4: dict[str, Tensor] = {}
+    for term, value in terms.items():
+        grads = torch.autograd.grad(
+            value, list(trained.values()), retain_graph=True, allow_unused=True
+        )
+        found = {n: g for n, g in zip(trained, grads, strict=True) if g is not None}
+        norms[f"grad_{term}"] = _norm(found.values())
+        for name, grad in found.items():
+            if name.startswith("layer4."):
+                layer4[name] = layer4[name] + grad if name in layer4 else grad
+    return {**norms, **({"grad_layer4": _norm(layer4.values())} if layer4 else {})}
+
+
+def _norm(tensors: Iterable[Tensor]) -> float:
+    return math.sqrt(sum(float(tensor.double().square().sum()) for tensor in tensors))
+
+
+def collapse(top1: float, grad_layer4: float | None, classes: int, epoch: int) -> str:
+    """What to tell of a stream at chance with dead gradients; empty for a healthy one.
+
+    Args:
+        top1: training accuracy of the epoch in per cent.
+        grad_layer4: norm of the loss's gradient in layer4; ``None`` where it is not trained.
+        classes: K.
+        epoch: number of the epoch, for the message.
+    """
+    if grad_layer4 is None or grad_layer4 >= DEAD_GRADIENT or top1 > CHANCE * 100 / classes:
+        return ""
+    return (
+        f"epoch {epoch}: collapsed: training accuracy {top1:.1f} % is chance and the gradients of "
+        f"layer4 are dead ({grad_layer4:.1e}); lower the lr or the weight of the largest term, or "
+        f"set training.clip_gradient"
+    )
