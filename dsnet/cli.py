@@ -48,6 +48,9 @@ def parser() -> argparse.ArgumentParser:
     def spec(sub: argparse.ArgumentParser, help: str) -> None:
         sub.add_argument("--spec", type=_json, required=True, help=f"JSON, or @FILE: {help}")
 
+    def broken_share(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--max-broken", type=float, default=0.01, help="share that may be")
+
     def compute(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
         sub.add_argument("--threads", type=int, default=1, help="CPU threads of the arithmetic")
@@ -59,7 +62,8 @@ def parser() -> argparse.ArgumentParser:
     path(sub, "output", help="folder to make")
 
     sub = verb(manifest, "list and probe the videos of a data set")
-    spec(sub, "name, entry and max_broken")
+    spec(sub, "name and entry of the catalogue")
+    broken_share(sub)
     path(sub, "schema", help="manifest.schema.yaml")
     sub.add_argument("--jobs", type=int, default=1, help="videos probed at a time")
     path(sub, "output", help="manifest.csv")
@@ -74,7 +78,8 @@ def parser() -> argparse.ArgumentParser:
     path(sub, "frames", "output")
 
     sub = verb(pack, "gather shards into clips.h5")
-    spec(sub, "title and max_broken")
+    sub.add_argument("--name", required=True, help="of the data set, for messages")
+    broken_share(sub)
     path(sub, "manifest", "output", "broken")
     path(sub, "frames", "flow", nargs="+")
 
@@ -147,7 +152,7 @@ def manifest(options: argparse.Namespace) -> None:
         entry,
         options.spec["name"],
         entry["shards"],
-        options.spec["max_broken"],
+        options.max_broken,
         options.schema,
         options.jobs,
     )
@@ -176,8 +181,8 @@ def pack(options: argparse.Namespace) -> None:
         options.manifest,
         options.frames,
         options.flow,
-        options.spec["title"],
-        options.spec["max_broken"],
+        options.name,
+        options.max_broken,
         options.output,
         options.broken,
     )
@@ -234,29 +239,38 @@ def latency(options: argparse.Namespace) -> None:
     tables.write(table, latency.render(table), *options.output)
 
 
-def _results(options: argparse.Namespace) -> tuple[list[Any], list[Any]]:
-    """The scores and the fusions that a table is made of."""
+def _results(options: argparse.Namespace) -> tuple[list[Any], list[Any], dict[str, int]]:
+    """The scores and the fusions that a table is made of, with their data sets' titles.
+
+    And, by title, how many videos each data set lists.
+    """
     from dsnet.scores import read_scores
 
+    titles = options.spec["titles"]
+    scores = [read_scores(path) for path in options.scores]
     fusions = [json.loads(path.read_text(encoding="utf-8")) for path in options.fusions]
-    return [read_scores(path) for path in options.scores], fusions
+    for run in [*(s.run for s in scores), *(f["run"] for f in fusions)]:
+        run["title"] = titles[run["dataset"]]
+    return scores, fusions, {s.run["title"]: s.run["n_listed"] for s in scores}
 
 
 def table1(options: argparse.Namespace) -> None:
     """Make Table 1: two streams, the students, and the rows that the paper cites."""
     from dsnet import tables
 
+    scores, fusions, listed = _results(options)
     two_stream = options.spec["tables"]["two_stream"]
-    table = tables.table1(*_results(options), options.spec["streams"], two_stream)
-    tables.write(table, tables.render_table1(table), *options.output)
+    table = tables.table1(scores, fusions, options.spec["streams"], two_stream)
+    tables.write(table, tables.render_table1(table, listed), *options.output)
 
 
 def table2(options: argparse.Namespace) -> None:
     """Make Table 2, the ablation."""
     from dsnet import tables
 
-    table = tables.table2(*_results(options), options.spec["tables"]["ablation"])
-    tables.write(table, tables.render_table2(table), *options.output)
+    scores, fusions, listed = _results(options)
+    table = tables.table2(scores, fusions, options.spec["tables"]["ablation"])
+    tables.write(table, tables.render_table2(table, listed), *options.output)
 
 
 def figures(options: argparse.Namespace) -> None:

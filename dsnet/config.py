@@ -18,12 +18,15 @@ import jsonschema
 import yaml
 
 from dsnet import flow, video
+from dsnet.datasets import manifest, motions
 from dsnet.errors import UserError
 from dsnet.provenance import code_digest
 
 Config = dict[str, Any]
 # Where and with how many helpers to compute, which is no part of what is computed.
 COMPUTE = ("device", "threads", "workers", "gpus")
+# Folders of the results that no data set may be named like.
+RESERVED = ("tables", "figures", "logs")
 LISTED = ("ucf101", "hmdb51")
 
 
@@ -140,6 +143,8 @@ def _contradictions(config: Config) -> Iterator[str]:
     for name in config["datasets"]:
         if name not in catalogue:
             yield f"datasets: {name} is not in catalogue ({', '.join(catalogue)})"
+        if name in RESERVED:
+            yield f"datasets: {name} is a folder of the results; give the data set another name"
     for name, entry in catalogue.items():
         for key in ("videos", *(["lists"] if entry["kind"] in LISTED else [])):
             if name in config["datasets"] and not entry[key]:
@@ -148,13 +153,21 @@ def _contradictions(config: Config) -> Iterator[str]:
             yield f"catalogue.{name}.flip: expected false, since mirroring swaps left and right"
     for name, stream in streams.items():
         yield from _stream_contradictions(name, stream, streams)
+    titles = [stream["title"] for stream in streams.values()]
+    for title in sorted({title for title in titles if titles.count(title) > 1}):
+        yield f"streams: two have the title {title!r}, which tables would mix up"
     if any(width % config["model"]["cardinality"] for width in config["model"]["widths"]):
         yield "model.cardinality: expected a divisor of every width"
     for key in ("two_stream", "compare"):
         for name in config["tables"][key]:
             if name not in streams:
                 yield f"tables.{key}: {name} is not in streams ({', '.join(streams)})"
+    inputs = [streams[n]["input"] for n in config["tables"]["two_stream"] if n in streams]
+    if inputs not in (["rgb", "flow"], []):
+        yield f"tables.two_stream: expected an rgb and a flow stream, got {', '.join(inputs)}"
     for number, row in enumerate(config["tables"]["ablation"]):
+        if row["fuse"] in streams and streams.get(row["stream"], {}).get("input") == "flow":
+            yield f"tables.ablation.{number}: name the rgb stream first and the flow stream in fuse"
         for key in ("stream", "fuse"):
             if row[key] is not None and row[key] not in streams:
                 yield f"tables.ablation.{number}.{key}: {row[key]} is not in streams"
@@ -169,6 +182,9 @@ def _stream_contradictions(name: str, stream: Config, streams: Config) -> Iterat
         yield f"{where}.teacher: expected a flow stream teaching an rgb stream"
     if bool(stream["losses"]) != (teacher is not None):
         yield f"{where}: teacher and losses belong together; one of them is missing"
+    init = stream["init"]
+    if init is not None and init not in streams and not init.endswith((".pt", ".pth")):
+        yield f"{where}.init: {init} is neither in streams ({', '.join(streams)}) nor a .pt file"
     seen, current = {name}, name
     while (current := streams[current]["init"]) in streams:
         if current in seen:
@@ -205,20 +221,17 @@ def fusions(config: Config) -> list[tuple[str, str, str]]:
     return list(dict.fromkeys(wanted))
 
 
-def needs(config: Config, stream: str) -> list[str]:
-    """The streams that must be trained before ``stream``: its start and its teacher."""
-    entry = config["streams"][stream]
-    before = [entry["init"], entry["teacher"]]
-    return list(dict.fromkeys(name for name in before if name in config["streams"]))
+def videos_spec(config: Config, dataset: str) -> Config:
+    """What determines the videos of a built-in data set."""
+    entry = config["catalogue"][dataset]
+    keys = ("kind", "train_per_class", "test_per_class", "size", "length", "seed")
+    return {**{key: entry[key] for key in keys}, "version": motions.SPEC_VERSION}
 
 
 def manifest_spec(config: Config, dataset: str) -> Config:
     """What determines ``manifest.csv``."""
-    return {
-        "name": dataset,
-        "entry": config["catalogue"][dataset],
-        "max_broken": config["max_broken"],
-    }
+    entry = without(config["catalogue"][dataset], ["title", "flip"])
+    return {"name": dataset, "entry": entry, "version": manifest.SPEC_VERSION}
 
 
 def frames_spec(config: Config) -> Config:
@@ -240,7 +253,6 @@ def train_spec(
     return {
         "run": {
             "dataset": dataset,
-            "title": entry["title"],
             "split": split,
             "clip_length": clip_length,
             "seed": seed,
@@ -260,10 +272,9 @@ def without(mapping: Mapping[str, Any], keys: Iterable[str]) -> Config:
     return {key: value for key, value in mapping.items() if key not in keys}
 
 
-def train_code(config: Config, stream: str) -> str:
-    """Digest of the code that trains ``stream``; the losses count only where it has a teacher."""
-    without = () if config["streams"][stream]["teacher"] else ("dsnet.losses",)
-    return code_digest("dsnet.training", without=without)
+def train_code(taught: bool) -> str:
+    """Digest of the code that trains a stream; the losses count only where it has a teacher."""
+    return code_digest("dsnet.training", without=() if taught else ("dsnet.losses",))
 
 
 # --- documentation -------------------------------------------------------------------------

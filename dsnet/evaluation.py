@@ -9,10 +9,15 @@ import numpy as np
 import torch
 
 from dsnet import clips, models, splits
+from dsnet.errors import UserError
 from dsnet.inference import choose_device, clip_logits, to_device
 from dsnet.scores import Part, Scores, metrics, write_scores
 
 log = logging.getLogger(__name__)
+
+
+class ScoreError(UserError):
+    """Scores that mean nothing."""
 
 
 def evaluate(
@@ -42,8 +47,11 @@ def evaluate(
     table = clips.table(reader)
     labels = dict(zip(table["id"], table["label"], strict=True))
     chosen_parts = splits.parts(table, run["split"], run["protocol"], spec["validation_share"])
-    parts = {}
+    parts: dict[str, Part] = {}
     for name, ids in chosen_parts.items():
+        if name == "test" and ids == chosen_parts["validation"]:  # protocol paper
+            parts[name] = parts["validation"]
+            continue
         own = [labels[id] for id in ids]
         videos = clips.Videos(
             reader, ids, own, (content["input"],), run["clip_length"], spec["clips"]
@@ -51,6 +59,11 @@ def evaluate(
         batch_size = spec["stream"]["training"]["batch_size"]
         batches = clips.loader(clips.TestClips(videos), batch_size, workers)
         logits, owners = clip_logits(network, batches, chosen)
+        if not np.isfinite(logits).all():
+            raise ScoreError(
+                f"{os.fspath(model)}: the network puts out NaN or infinity for {name} clips; its "
+                f"batch-norm statistics or weights overflowed, train it again with a lower lr"
+            )
         counts = np.bincount(owners, minlength=len(ids))
         parts[name] = Part(tuple(ids), np.array(own, np.int64), logits, counts)
         found = metrics(parts[name])
@@ -65,7 +78,7 @@ def evaluate(
             found["clip_top5"],
             found["n_videos"],
         )
-    run = {**run, "n_missing": reader.extra["n_missing"]}
+    run = {**run, **{key: reader.extra[key] for key in ("n_missing", "n_listed")}}
     scores = Scores(run, tuple(content["classes"]), parts, spec)
     write_scores(output, scores)
     return scores

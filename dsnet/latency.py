@@ -33,6 +33,7 @@ COLUMNS = (
     "ms_total",
     "device",
     "backend",
+    "n_missing",
 )
 
 
@@ -65,7 +66,8 @@ def measure(
         models.read(path)["spec"]["run"]["clip_length"] for _, paths in rows for path in paths
     }
     (length,) = lengths
-    ms_flow = _time(lambda: _flow_of_a_clip(reader, spec, length), options)
+    gray = _gray(reader, length)
+    ms_flow = _time(lambda: flow.compute(gray, spec["backend"], **spec["tvl1"]), options)
     found = []
     for title, paths in rows:
         loaded = [models.load_model(path) for path in paths]
@@ -84,6 +86,7 @@ def measure(
                 "ms_total": ms + with_flow,
                 "device": _name(chosen),
                 "backend": spec["backend"] if "flow" in inputs else "",
+                "n_missing": reader.extra["n_missing"],
             }
         )
         log.info("%s", found[-1])
@@ -110,13 +113,12 @@ def _network(
     return {"ms": ms, "flops": counter.get_total_flops(), "params": parameters}
 
 
-def _flow_of_a_clip(reader: Reader, spec: Mapping[str, Any], length: int) -> np.ndarray:
-    """TV-L1 of ``length`` pairs of the first video; a shorter one is looped."""
+def _gray(reader: Reader, length: int) -> np.ndarray:
+    """(length + 1, H, W) uint8 frames of the first video; a shorter one is looped."""
     id = next(iter(reader.videos))
     positions = np.arange(length + 1) % reader.videos[id].frames("rgb")
     frames = clips.load(reader, id, "rgb", positions)
-    gray = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
-    return flow.compute(gray, spec["backend"], **spec["tvl1"])
+    return np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
 
 
 def _time(run: Callable[[], object], options: Mapping[str, Any]) -> float:
@@ -149,6 +151,7 @@ def render(table: pd.DataFrame) -> TextTable:
         "ms_total": "Total (ms)",
         "device": "Device",
         "backend": "TV-L1 backend",
+        "n_missing": "Missing videos",
     }
     note = "Medians per clip, batch size 1; GFLOPs count two per multiply-add."
     return render_plain(table, "Cost of inference per clip", [note], headers)

@@ -48,7 +48,8 @@ class Part:
 class Scores:
     """What ``scores.h5`` holds: ``parts`` by name, ``classes`` in label order, and ``run``.
 
-    ``run`` names dataset, split, clip_length, seed, stream, protocol and n_missing.
+    ``run`` names dataset, split, clip_length, seed, stream and protocol, and the numbers of videos
+    that the data set lists and that were missing, n_listed and n_missing.
     """
 
     run: dict[str, Any]
@@ -58,7 +59,7 @@ class Scores:
 
 
 def write_scores(path: str | os.PathLike[str], scores: Scores) -> None:
-    """Write ``scores.h5``; it appears under its name only when complete."""
+    """Write ``scores.h5``, with :func:`metrics` of every part as an attribute (JSON)."""
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs.update(
             format=FORMAT,
@@ -67,6 +68,7 @@ def write_scores(path: str | os.PathLike[str], scores: Scores) -> None:
             classes=json.dumps(scores.classes),
             spec=canonical(scores.spec),
             provenance=canonical(record()),
+            metrics=json.dumps({name: metrics(part) for name, part in scores.parts.items()}),
         )
         for name, part in scores.parts.items():
             group = file.create_group(name)
@@ -97,10 +99,10 @@ def read_scores(path: str | os.PathLike[str]) -> Scores:
 def topk(logits: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
     """(N,) bool: whether the label is among the ``k`` highest of (N, K) ``logits``.
 
-    A tie counts against the label, so that constant scores are never right.
+    A tie counts against the label, and so does NaN: constant scores are never right.
     """
     own = logits[np.arange(len(labels)), labels]
-    return (logits >= own[:, None]).sum(axis=1) <= k
+    return (~(logits < own[:, None])).sum(axis=1) <= k
 
 
 def accuracies(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:

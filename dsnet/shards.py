@@ -98,28 +98,35 @@ def pack(
     manifest: Path_,
     frames: Sequence[Path_],
     flow: Sequence[Path_],
-    title: str,
+    name: str,
     max_broken: float,
     output: Path_,
     broken: Path_,
 ) -> None:
     """Gather the shards of frames and flow into ``clips.h5``, and list what could not be used.
 
-    ``clips.h5`` has the usable videos in the manifest's order; its ``extra`` has the title, the
-    classes, the number of missing videos and label, group and roles of every video.
+    ``clips.h5`` has the usable videos in the manifest's order; its ``extra`` has the
+    classes, the numbers of listed and missing videos, and label, group and roles of every video.
+    ``name`` is the data set's, for messages.
 
     Raises:
-        StoreError: shards of different specs, or with damaged bytes.
+        StoreError: shards of different specs, flow of other frames, or damaged bytes.
         BrokenVideosError: more than ``max_broken`` of the videos present cannot be used.
     """
     rows = read_manifest(manifest)
     rgb, fields = [Reader(path) for path in frames], [Reader(path) for path in flow]
     spec = {"rgb": _common_spec(rgb), "flow": _common_spec(fields)}
+    for ours, theirs in zip(rgb, fields, strict=True):
+        if theirs.source != ours.digest:
+            raise StoreError(
+                f"{theirs.path} was computed from other frames than those of {ours.path}; "
+                f"delete it and run again"
+            )
     origin = {id: pair for pair in zip(rgb, fields, strict=True) for id in pair[0].videos}
     unusable = _unusable(rows, origin)
     broken_rows = unusable.loc[unusable["reason"] != MISSING, ["id", "reason"]]
     present = len(rows) - (len(unusable) - len(broken_rows))
-    check_broken(title, list(broken_rows.itertuples(index=False)), present, max_broken)
+    check_broken(name, list(broken_rows.itertuples(index=False)), present, max_broken)
     usable = rows[~rows["id"].isin(unusable["id"])]
     with (
         alone(output),
@@ -132,7 +139,7 @@ def pack(
                     for reader, m in zip(origin[id], ("rgb", "flow"), strict=True)
                 )
                 writer.add(id, {"rgb": images, "flow": planes})
-        writer.close(list(usable["id"]), _extra(rows, usable, title))
+        writer.close(list(usable["id"]), _extra(rows, usable))
     with replacing(broken) as temporary:
         unusable.to_csv(temporary, index=False, errors="surrogateescape")
     log.info("packed %d videos; %d cannot be used (%s)", len(usable), len(unusable), broken)
@@ -159,11 +166,10 @@ def _unusable(rows: pd.DataFrame, origin: Mapping[str, tuple[Reader, Reader]]) -
     return pd.DataFrame(found, columns=["id", "path", "stage", "reason"])
 
 
-def _extra(rows: pd.DataFrame, usable: pd.DataFrame, title: str) -> dict[str, Any]:
+def _extra(rows: pd.DataFrame, usable: pd.DataFrame) -> dict[str, Any]:
     names = rows.drop_duplicates("label").sort_values("label")["class_name"]
     columns = ["id", "label", "group", *(c for c in rows.columns if c.startswith("split"))]
     return {
-        "title": title,
         "classes": list(names),
         "n_missing": int((rows["error"] == MISSING).sum()),
         "n_listed": len(rows),

@@ -8,7 +8,7 @@ A file holds one group per modality (``rgb``, ``flow``) with
 and a table ``videos`` with one row per video in the order of ``ids``: for every modality the
 first item and the number of items, and a CRC-32 of its bytes. RGB has one item per frame, flow
 two per pair of frames (plane x, then plane y). ``extra`` holds JSON of the
-maker's choice. Attributes: ``format``, ``version``, ``spec`` and ``provenance`` (JSON).
+maker's choice. Attributes: ``format``, ``version``, ``spec``, ``source`` and ``provenance`` (JSON).
 
 Contiguous and unfiltered means that a reader maps the file's bytes: no HDF5 lock, nothing to
 share across processes. Files appear under their name only when complete.
@@ -112,6 +112,7 @@ class Writer:
             or lines[0] != head + "\n"
             or not all(p.exists() for p in self._parts.values())
         ):
+            self._journal_path.unlink(missing_ok=True)  # before the parts that it vouches for
             for part in self._parts.values():
                 part.write_bytes(b"")
             self._journal_path.write_text(head + "\n", encoding="utf-8")
@@ -160,11 +161,14 @@ class Writer:
         if absent:
             raise ValueError(f"{self.path}: not added: {', '.join(absent[:5])}")
         self.abandon()
+        for stale in self.path.parent.glob(f".{self.path.name}.*.tmp"):
+            stale.unlink()  # of a kill in the middle of what follows
         with replacing(self.path) as temporary, h5py.File(temporary, "w") as file:
             file.attrs.update(
                 format=FORMAT,
                 version=VERSION,
                 spec=canonical(self.spec),
+                source=canonical(self.source),
                 provenance=canonical(record()),
             )
             # A dataset and not an attribute, which may have no more than 64 KiB.
@@ -174,7 +178,8 @@ class Writer:
                 for m in self.modalities
             }
             _write_table(file.create_group("videos"), [self._rows[id] for id in order], firsts)
-        for side in (*self._parts.values(), self._journal_path):
+        # The journal first: it must never vouch for parts that are gone.
+        for side in (self._journal_path, *self._parts.values()):
             side.unlink(missing_ok=True)
 
     def abandon(self) -> None:
@@ -230,7 +235,7 @@ class Reader:
     """Read a file of the format through a memory map, opened when first used in each process.
 
     Attributes: ``videos`` (dict of id to :class:`Video`, in the table's order), ``spec``,
-    ``extra``, ``provenance``.
+    ``source``, ``extra``, ``provenance``.
 
     Raises:
         StoreError: not a file of this format and version.
@@ -256,8 +261,8 @@ class Reader:
         found = (file.attrs.get("format"), file.attrs.get("version"))
         if found != (FORMAT, VERSION):
             raise ValueError(f"format {found[0]} version {found[1]}, expected {FORMAT} {VERSION}")
-        self.spec, self.provenance = (
-            json.loads(file.attrs[name]) for name in ("spec", "provenance")
+        self.spec, self.source, self.provenance = (
+            json.loads(file.attrs[name]) for name in ("spec", "source", "provenance")
         )
         self.extra = json.loads(file["extra"].asstr()[()])
         self.modalities = tuple(m for m in ITEMS_PER_FRAME if m in file)

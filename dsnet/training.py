@@ -24,7 +24,7 @@ from dsnet.diagnostics import TrainingError
 from dsnet.inference import choose_device, clip_logits, clips_to_device, to_device
 from dsnet.losses import Distillation
 from dsnet.models import ResNeXt3D, checkpoints
-from dsnet.provenance import canonical, digest, file_digest, record, replacing
+from dsnet.provenance import alone, canonical, digest, file_digest, record, replacing
 from dsnet.schedule import Schedule
 from dsnet.store import Reader
 
@@ -61,7 +61,7 @@ def train(
     """Train one stream and write ``model.pt``, ``history.csv`` and ``tensorboard/``.
 
     An interrupted training goes on after its last complete epoch, with the numbers of an
-    undisturbed one.
+    undisturbed one: on a CPU to the last bit, on a GPU as far as its kernels are deterministic.
 
     Args:
         spec: :func:`dsnet.config.train_spec`.
@@ -85,8 +85,8 @@ def train(
         "init": init and file_digest(init),
         "teacher": teacher and file_digest(teacher),
     }
-    run = Run(spec, reader, Path(output), sources, chosen, workers, init, teacher)
-    run.fit()
+    with alone(Path(output) / "model.pt"):
+        Run(spec, reader, Path(output), sources, chosen, workers, init, teacher).fit()
 
 
 class Run:
@@ -135,6 +135,9 @@ class Run:
         random.seed(self.seed)
         np.random.seed(self.seed)  # noqa: NPY002 - libraries draw from it
         torch.manual_seed(self.seed)
+        os.environ.setdefault(
+            "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+        )  # or cuBLAS is not deterministic
         torch.use_deterministic_algorithms(True, warn_only=True)
 
     def _freeze(self) -> None:
@@ -206,8 +209,8 @@ class Run:
 
     def _epoch(self, epoch: int) -> dict[str, float]:
         started = time.perf_counter()
-        lr = self.optimizer.param_groups[0]["lr"]
         train = self._train_epoch(epoch)
+        lr = self.optimizer.param_groups[0]["lr"]
         val = self._select()
         self.schedule.after_epoch(val["val_loss"])
         collapse = diagnostics.collapse(

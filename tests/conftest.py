@@ -86,7 +86,7 @@ def make_clips() -> Callable[..., Path]:
                     writer.add(id, {"rgb": images, "flow": planes})
                     for key, value in zip(table, (id, label, id, role), strict=True):
                         table[key].append(value)
-            extra = {"title": "squares", "classes": ["right", "down"], "n_missing": 0}
+            extra = {"classes": ["right", "down"], "n_missing": 0}
             writer.close(table["id"], {**extra, "n_listed": 0, "videos": table})
         return path
 

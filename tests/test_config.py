@@ -99,6 +99,13 @@ def test_null_leaves_out_a_stream_and_a_loss(raw_config, schema):
         ({"model": {"cardinality": 5}}, r"model\.cardinality: expected a divisor"),
         ({"tables": {"compare": ["ds", "x"]}}, r"tables\.compare: x is not in streams"),
         ({"flow": {"tvl1": {"median_filtering": 2}}}, r"median_filtering: expected one of 1, 3, 5"),
+        ({"streams": {"ds": {"title": "MARS"}}}, r"streams: two have the title 'MARS'"),
+        ({"streams": {"ds": {"init": "flwo"}}}, r"streams\.ds\.init: flwo is neither in streams"),
+        ({"tables": {"two_stream": ["flow", "rgb"]}}, r"two_stream: expected an rgb and a flow"),
+        ({"tables": {"ablation": [{"method": "x", "stream": "flow", "fuse": "ds"}]}},
+         r"tables\.ablation\.0: name the rgb stream first"),
+        ({"catalogue": {"tables": {"kind": "motions", "flip": False}}, "datasets": ["tables"]},
+         r"datasets: tables is a folder of the results"),
         ({"max_broken": 2}, r"max_broken: expected at most 1, got 2"),
         ({"training": {"device": "gpu"}}, r"training\.device: expected text like"),
     ],
@@ -155,3 +162,27 @@ def test_a_spec_has_what_a_stream_depends_on_and_nothing_else(raw_config, schema
     assert changes({"training": {"lr": 0.5}}, "ds")
     assert not changes({"streams": {"ds": {"title": "New name"}}}, "ds")
     assert not changes({"fusion": {"epochs": 3}}, "ds")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "changed"),
+    [
+        ("title", "New", set()),
+        ("flip", False, {"train"}),
+        ("shards", 9, {"manifest"}),
+        ("seed", 9, {"videos", "manifest"}),
+    ],
+)
+def test_a_key_of_a_data_set_changes_what_depends_on_it(raw_config, schema, key, value, changed):
+    base = settings.resolve(raw_config, schema)
+    new = settings.resolve(merged(raw_config, {"catalogue": {"weizmann": {key: value}}}), schema)
+
+    def specs(config):
+        return {
+            "videos": settings.videos_spec(config, "weizmann"),
+            "manifest": settings.manifest_spec(config, "weizmann"),
+            "train": settings.train_spec(config, "weizmann", 1, 16, 0, "ds"),
+        }
+
+    before, after = specs(base), specs(new)
+    assert {name for name in before if before[name] != after[name]} == changed

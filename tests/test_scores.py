@@ -1,5 +1,7 @@
 """Video scores and accuracies, by hand."""
 
+import json
+
 import h5py
 import numpy as np
 import pytest
@@ -34,6 +36,11 @@ def test_top5_of_ten_classes_and_ties_count_against_the_label():
     right = scores.topk(logits, np.arange(10), 5)
     assert right.tolist() == [False] * 5 + [True] * 5
     assert not scores.topk(np.zeros((4, 3)), np.array([0, 1, 2, 0]), 1).any()
+
+
+def test_nan_scores_are_never_right():
+    logits = np.full((3, 8), np.nan)
+    assert scores.accuracies(logits, np.array([0, 1, 2])) == {"top1": 0, "top5": 0}
 
 
 def test_top5_is_always_right_with_five_classes():
@@ -80,6 +87,15 @@ def test_scores_are_read_as_they_were_written(tmp_path):
             np.testing.assert_array_equal(
                 getattr(found.parts[name], column), getattr(expected, column)
             )
+
+
+def test_the_file_has_the_metrics_of_every_part(tmp_path):
+    written = Scores({}, ("a", "b"), {"test": part([[1, 2], [3, 4]], [1, 1], [0, 1])})
+    scores.write_scores(tmp_path / "s.h5", written)
+    with h5py.File(tmp_path / "s.h5") as file:
+        found = json.loads(file.attrs["metrics"])
+    assert found == {"test": scores.metrics(written.parts["test"])}
+    assert found["test"]["per_class"] == [0, 100]
 
 
 def test_another_file_is_refused(tmp_path):

@@ -122,6 +122,16 @@ def test_shards_of_different_settings_are_refused(manifest, tmp_path):
     assert not (tmp_path / "clips.h5").exists()
 
 
+def test_flow_of_other_frames_is_refused(manifest, tmp_path):
+    paths = make(manifest, tmp_path)
+    shards.frames(manifest, 1, {**FRAMES, "quality": 80}, paths["frames"][1])
+    shards.frames(manifest, 0, {**FRAMES, "quality": 80}, paths["frames"][0])
+    with pytest.raises(
+        StoreError, match=r"flow/0\.h5 was computed from other frames than those of"
+    ):
+        pack(manifest, paths, tmp_path)
+
+
 def test_a_damaged_shard_is_named_and_not_packed(manifest, tmp_path):
     paths = make(manifest, tmp_path)
     content = bytearray(paths["frames"][0].read_bytes())

@@ -78,6 +78,35 @@ def test_an_attempt_with_other_settings_or_source_is_not_resumed(tmp_path, chang
         assert writer.done == frozenset()
 
 
+@pytest.mark.parametrize("name", ["close", "_resume"])
+def test_the_journal_never_outlives_the_parts_it_vouches_for(tmp_path, monkeypatch, name):
+    """However far a kill lets the removal of the side files come."""
+    path = tmp_path / "a.h5"
+    with Writer(path, ["rgb"], {"spec": 1}) as writer:
+        fill(writer, "ab")
+        if name == "close":
+            removed = []
+            unlink = type(path).unlink
+
+            def recording(self, missing_ok=False):
+                removed.append(self.name)
+                unlink(self, missing_ok)
+
+            monkeypatch.setattr(type(path), "unlink", recording)
+            writer.close("ab")
+            sides = [n for n in removed if n.endswith((".journal", ".part"))]
+            assert sides == [".a.h5.journal", ".a.h5.rgb.part"]
+            return
+
+    def killed(self, data):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(path), "write_bytes", killed)
+    with pytest.raises(KeyboardInterrupt):
+        Writer(path, ["rgb"], {"spec": 2})
+    assert not (tmp_path / ".a.h5.journal").exists()
+
+
 def test_an_error_within_a_video_leaves_the_others(tmp_path):
     def failing():
         yield b"first"

@@ -34,7 +34,6 @@ def make_spec(stream="flow", losses=None, **options):
     return {
         "run": {
             "dataset": "squares",
-            "title": "squares",
             "split": 1,
             "clip_length": 4,
             "seed": 3,
@@ -85,7 +84,7 @@ def test_a_flow_stream_learns_what_only_motion_tells(teacher, clips_path, tmp_pa
         "train": 12, "validation": 6, "test": 12,
     }  # fmt: skip
     again = read_scores(tmp_path / "scores.h5")
-    assert again.run == {**make_spec()["run"], "n_missing": 0}
+    assert again.run == {**make_spec()["run"], "n_missing": 0, "n_listed": 0}
     assert again.classes == ("right", "down")
     assert set(again.parts["train"].ids).isdisjoint(again.parts["test"].ids)
     assert (again.parts["test"].counts == 2).all()  # eight flow fields, clips of four

@@ -27,6 +27,8 @@ from dsnet.video import VideoError, VideoInfo, probe
 logger = logging.getLogger(__name__)
 
 MISSING = "missing"
+# Raise when the same lists and videos give another manifest.
+SPEC_VERSION = 1
 TEXT = ("id", "path", "class_name", "group", "error")
 NUMBERS = {
     "label": "int64", "width": "int64", "height": "int64", "fps": "float64", "frames": "int64",

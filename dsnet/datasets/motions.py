@@ -31,7 +31,11 @@ from tqdm import tqdm
 
 from dsnet.datasets.folder import scan
 from dsnet.datasets.listing import DataSetError, make_ids
+from dsnet.provenance import alone
 from dsnet.video import encode
+
+# Raise when the same entry gives other pixels.
+SPEC_VERSION = 2
 
 CLASSES = (
     "left", "right", "up", "down", "rotate_cw", "rotate_ccw", "expand", "contract",
@@ -115,7 +119,11 @@ def generate(entry: Mapping[str, Any], folder: str | os.PathLike[str], jobs: int
     The same entry gives the same pixels, whatever ``jobs`` is. ``folder`` appears, or is
     replaced, only when complete.
     """
-    folder = Path(folder)
+    with alone(folder):
+        _generate(entry, Path(folder), jobs)
+
+
+def _generate(entry: Mapping[str, Any], folder: Path, jobs: int) -> None:
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     videos = [

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from dsnet.provenance import replacing
+from dsnet.provenance import canonical, record, replacing
 
 NOTHING = "—"
 REPORTED = "†"
@@ -289,12 +289,14 @@ def write(
 ) -> None:
     """Write a table as CSV (numbers to four decimals), Markdown and LaTeX.
 
-    Each file appears under its name only when complete.
+    The latter two end with a comment that has the package versions and the commit. Each file
+    appears under its name only when complete.
     """
+    origin = canonical(record())
     contents = {
         csv: table.round(4).to_csv(index=False, lineterminator="\n"),
-        markdown: to_markdown(text),
-        latex: to_latex(text),
+        markdown: f"{to_markdown(text)}\n<!-- {origin} -->\n",
+        latex: f"{to_latex(text)}% {origin}\n",
     }
     for path, content in contents.items():
         with replacing(path) as temporary:

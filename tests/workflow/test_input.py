@@ -90,7 +90,8 @@ def test_a_folder_that_is_not_there_is_named(fresh: Project, tmp_path: Path):
     fresh.configure(**entry(tmp_path / "nowhere"))
     outcome = fresh.snakemake("-n", CLIPS)
     assert outcome.code != 0
-    assert f"catalogue.mine.videos: there is no folder {tmp_path / 'nowhere'}" in outcome.text
+    expected = f"catalogue.mine.videos: there is no folder {tmp_path / 'nowhere'}"
+    assert expected in outcome.text, outcome.text
     assert "Traceback" not in outcome.text
 
 

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,15 +20,15 @@ LOGS = "results/logs/motions/split1/4f/seed0"
 # What shows that a stage is at work, and up to how many seconds later it is killed.
 STAGES = {
     "videos": ("results/motions/.videos.partial/*/*.mp4", 0.2),
-    "manifest": ("results/logs/motions/manifest.log", 1.0),
+    "manifest": ("results/logs/motions/manifest.log", 0.5),
     "frames": ("results/motions/frames/.*.journal", 0.2),
     "flow": ("results/motions/flow/.*.journal", 0.2),
     "pack": ("results/motions/.clips.h5.journal", 0.02),
     "teacher": (f"{RUN}/flow/.checkpoint.pt", 0.05),
     "student": (f"{RUN}/ds/.checkpoint.pt", 0.05),
-    "evaluate": (f"{LOGS}/ds/evaluate.log", 3.0),
-    "fuse": (f"{LOGS}/fusion/ds+flow.attention.log", 3.0),
-    "table1": ("results/logs/table1.log", 1.5),
+    "evaluate": (f"{LOGS}/ds/evaluate.log", 1.5),
+    "fuse": (f"{LOGS}/fusion/ds+flow.attention.log", 1.5),
+    "table1": ("results/logs/table1.log", 1.0),
 }
 
 
@@ -37,7 +38,9 @@ def test_a_run_killed_in_every_stage_ends_as_an_undisturbed_one(
 ):
     moments = random.Random(round)
     for stage, (sign, longest) in STAGES.items():
-        assert not list(fresh.folder.glob(sign)), f"{stage} had begun before"
+        for path in fresh.folder.glob(sign):
+            assert path.suffix == ".log", f"{stage} had begun before"
+            path.unlink()  # the job began just before the last kill
         process = fresh.start()
         wait_for(lambda sign=sign: any(fresh.folder.glob(sign)), process, stage)
         time.sleep(moments.uniform(0, longest))
@@ -51,7 +54,7 @@ def test_a_run_killed_in_every_stage_ends_as_an_undisturbed_one(
 
 
 def test_a_job_that_outlives_its_killed_run_does_no_harm(project: Project):
-    slow = {"nscales": 5, "warps": 10, "inner_iterations": 30, "outer_iterations": 10}
+    slow = {"nscales": 3, "warps": 8, "inner_iterations": 30, "outer_iterations": 10}
     project.configure(flow={"tvl1": slow})
     for path in (project / "results/motions/flow").glob("*.h5"):
         path.unlink()
@@ -65,7 +68,7 @@ def test_a_job_that_outlives_its_killed_run_does_no_harm(project: Project):
         wait_for(lambda: len(list_jobs(project)) > 2, again, "the second run's jobs")
         assert again.wait() == 0, (project / "snakemake.log").read_text() + project.logs()
     finally:
-        if _alive(process.pid):
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     assert_whole(project)
 
@@ -82,14 +85,6 @@ def list_jobs(project: Project) -> list[str]:
         if at_work and words[1:4] == [b"-m", b"dsnet", b"flow"]:
             found.append(path.name)
     return found
-
-
-def _alive(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_a_second_run_is_refused_while_the_first_is_alive(project: Project):

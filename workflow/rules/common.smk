@@ -8,7 +8,8 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from dsnet import config as settings
-from dsnet.provenance import canonical, code_digest
+from dsnet import store
+from dsnet.provenance import canonical, code_digest, file_digest
 
 # `python` is the one that runs Snakemake, also where its environment is not activated.
 os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]))
@@ -134,9 +135,13 @@ def train_spec(wildcards):
     )
 
 
+# The digest of the code that trains a stream; taken once, since it reads all of it.
+TRAIN_CODE = {taught: settings.train_code(taught) for taught in (False, True)}
+
+
 def train_code(wildcards):
     """The digest of the code that trains a stream."""
-    return settings.train_code(cfg, wildcards.stream)
+    return TRAIN_CODE[cfg["streams"][wildcards.stream]["teacher"] is not None]
 
 
 def training(key, stream=None):
@@ -185,7 +190,16 @@ def table_spec():
     """What the tables need of the configuration, as JSON, with the streams in their order."""
     shown = ("title", "input", "init", "teacher")
     streams = {name: {key: stream[key] for key in shown} for name, stream in cfg["streams"].items()}
-    return json.dumps({"streams": streams, "tables": cfg["tables"]}, ensure_ascii=False)
+    titles = {name: cfg["catalogue"][name]["title"] for name in cfg["datasets"]}
+    spec = {"streams": streams, "tables": cfg["tables"], "titles": titles}
+    return json.dumps(spec, ensure_ascii=False)
+
+
+def paper_digest():
+    """Of the paper's own numbers, which lie beside the code."""
+    return [
+        file_digest(path) for path in sorted((SCHEMAS.parents[1] / "dsnet/paper").glob("*.csv"))
+    ]
 
 
 def ablation_runs():

@@ -9,9 +9,11 @@ rule evaluate:
         f"{LOGS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/{{stream}}/evaluate.log",
     conda:
         "../../envs/train.yaml"
-    threads: lambda wildcards: training("threads", wildcards.stream)
+    # The loader's processes are busy too.
+    threads: lambda wildcards: training("threads", wildcards.stream) + training("workers", wildcards.stream)
     resources:
         gpu=lambda wildcards: training("gpus", wildcards.stream),
+        arithmetic=lambda wildcards: training("threads", wildcards.stream),
         workers=lambda wildcards: training("workers", wildcards.stream),
         device=lambda wildcards: training("device", wildcards.stream),
     params:
@@ -21,7 +23,7 @@ rule evaluate:
         " --model {input.model:q}"
         " --clips {input.clips:q}"
         " --device {resources.device}"
-        " --threads {threads}"
+        " --threads {resources.arithmetic}"
         " --workers {resources.workers}"
         " --output {output:q}"
         " 2> {log:q}"

@@ -1,5 +1,5 @@
 rule latency:
-    # Milliseconds, parameters and GFLOPs per clip, with and without TV-L1; alone on the machine.
+    # Milliseconds, parameters and GFLOPs per clip, with and without TV-L1; on cores of its own.
     input:
         clips=f"{RESULTS}/{cfg['datasets'][0]}/clips.h5",
         models=[f"{runs()[0]}/{name}/model.pt" for _, names in latency_rows() for name in names],
@@ -13,7 +13,7 @@ rule latency:
         f"{LOGS}/latency.log",
     conda:
         "../../envs/train.yaml"
-    threads: workflow.cores
+    threads: 8
     resources:
         gpu=training("gpus"),
         device=training("device"),

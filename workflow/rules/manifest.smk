@@ -8,13 +8,14 @@ rule manifest:
         f"{LOGS}/{{dataset}}/manifest.log",
     conda:
         "../../envs/video.yaml"
-    threads: workflow.cores
+    threads: 8
     params:
-        # Not the schema's path, or moving the project would be a reason to begin anew.
+        # Without the schema's path and max_broken, which do not change what comes out.
         spec=lambda wildcards: canonical(settings.manifest_spec(cfg, wildcards.dataset)),
     shell:
         "python -m dsnet manifest"
         " --spec {params.spec:q}"
+        " --max-broken {cfg[max_broken]}"
         " --schema {SCHEMAS:q}/manifest.schema.yaml"
         " --jobs {threads}"
         " --output {output:q}"

@@ -18,12 +18,11 @@ rule pack:
     conda:
         "../../envs/video.yaml"
     params:
-        spec=lambda wildcards: canonical(
-            {"title": entry(wildcards)["title"], "max_broken": cfg["max_broken"]}
-        ),
+        version=store.VERSION,
     shell:
         "python -m dsnet pack"
-        " --spec {params.spec:q}"
+        " --name {wildcards.dataset}"
+        " --max-broken {cfg[max_broken]}"
         " --manifest {input.manifest:q}"
         " --frames {input.frames:q}"
         " --flow {input.flow:q}"

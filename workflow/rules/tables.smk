@@ -17,6 +17,7 @@ rule table1:
     params:
         spec=table_spec(),
         code=code_digest("dsnet.tables"),
+        paper=paper_digest(),
     shell:
         "python -m dsnet table1"
         " --spec {params.spec:q}"
@@ -53,6 +54,7 @@ rule table2:
     params:
         spec=table_spec(),
         code=code_digest("dsnet.tables"),
+        paper=paper_digest(),
     shell:
         "python -m dsnet table2"
         " --spec {params.spec:q}"

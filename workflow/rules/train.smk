@@ -12,9 +12,11 @@ rule train:
         f"{LOGS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/{{stream}}/train.log",
     conda:
         "../../envs/train.yaml"
-    threads: lambda wildcards: training("threads", wildcards.stream)
+    # The loader's processes are busy too.
+    threads: lambda wildcards: training("threads", wildcards.stream) + training("workers", wildcards.stream)
     resources:
         gpu=lambda wildcards: training("gpus", wildcards.stream),
+        arithmetic=lambda wildcards: training("threads", wildcards.stream),
         workers=lambda wildcards: training("workers", wildcards.stream),
         device=lambda wildcards: training("device", wildcards.stream),
     params:
@@ -31,7 +33,7 @@ rule train:
         " {params.init:q}"
         " {params.teacher:q}"
         " --device {resources.device}"
-        " --threads {threads}"
+        " --threads {resources.arithmetic}"
         " --workers {resources.workers}"
         " --output {params.folder:q}"
         " 2> {log:q}"

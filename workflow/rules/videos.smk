@@ -6,9 +6,9 @@ rule videos:
         f"{LOGS}/{{dataset}}/videos.log",
     conda:
         "../../envs/video.yaml"
-    threads: workflow.cores
+    threads: 8
     params:
-        spec=lambda wildcards: canonical(entry(wildcards)),
+        spec=lambda wildcards: canonical(settings.videos_spec(cfg, wildcards.dataset)),
     shell:
         "python -m dsnet videos"
         " --spec {params.spec:q}"
