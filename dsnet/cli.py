@@ -36,98 +36,115 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="dsnet", description=__doc__)
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
 
-    def verb(run: Callable[[argparse.Namespace], None], help: str) -> argparse.ArgumentParser:
-        sub = verbs.add_parser(run.__name__, help=help, description=run.__doc__)
+    def verb(run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(run.__name__, help=run.__doc__, description=run.__doc__)
         sub.set_defaults(run=run)
         return sub
 
-    def path(sub: argparse.ArgumentParser, *names: str, **more: Any) -> None:
-        for name in names:
-            sub.add_argument(f"--{name}", type=Path, required=True, **more)
-
-    def spec(sub: argparse.ArgumentParser, help: str) -> None:
-        sub.add_argument("--spec", type=_json, required=True, help=f"JSON, or @FILE: {help}")
-
-    def broken_share(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("--max-broken", type=float, default=0.01, help="share that may be")
-
-    def compute(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-        sub.add_argument("--threads", type=int, default=1, help="CPU threads of the arithmetic")
-        sub.add_argument("--workers", type=int, default=0, help="processes that prepare clips")
-
-    sub = verb(videos, "make the videos of a built-in data set")
-    spec(sub, "an entry of the config's catalogue")
-    sub.add_argument("--jobs", type=int, default=1, help="processes")
-    path(sub, "output", help="folder to make")
-
-    sub = verb(manifest, "list and probe the videos of a data set")
-    spec(sub, "name and entry of the catalogue")
-    broken_share(sub)
-    path(sub, "schema", help="manifest.schema.yaml")
-    sub.add_argument("--jobs", type=int, default=1, help="videos probed at a time")
-    path(sub, "output", help="manifest.csv")
-
-    sub = verb(frames, "decode a shard's videos")
-    spec(sub, "the config's frames")
-    sub.add_argument("--shard", type=int, required=True)
-    path(sub, "manifest", "output")
-
-    sub = verb(flow, "compute a shard's TV-L1 flow")
-    spec(sub, "the config's flow")
-    path(sub, "frames", "output")
-
-    sub = verb(pack, "gather shards into clips.h5")
-    sub.add_argument("--name", required=True, help="of the data set, for messages")
-    broken_share(sub)
-    path(sub, "manifest", "output", "broken")
-    path(sub, "frames", "flow", nargs="+")
-
-    sub = verb(train, "train one stream")
-    spec(sub, "see dsnet.config.train_spec")
-    path(sub, "clips")
-    path(sub, "output", help="folder of model.pt, history.csv and tensorboard/")
-    sub.add_argument("--code", default="", help="digest of the code, recorded and kept to")
-    for name in ("init", "teacher"):
-        sub.add_argument(f"--{name}", type=Path, help="weights to start from / to distill from")
-    compute(sub)
-
-    sub = verb(evaluate, "score the clips of a split")
-    path(sub, "model", "clips", "output")
-    compute(sub)
-
-    sub = verb(fuse, "fuse the scores of two streams")
-    spec(sub, "the config's fusion")
-    sub.add_argument("--kind", choices=("average", "attention"), required=True)
-    path(sub, "scores", nargs=2)
-    path(sub, "output")
-
-    sub = verb(latency, "time the networks and TV-L1")
-    spec(sub, "options, and rows of title and streams")
-    path(sub, "clips")
-    path(sub, "models", nargs="+", help="one per stream that the rows name, in their order")
-    path(sub, "output", nargs=3, help="the table as .csv, .md and .tex")
-    compute(sub)
-
-    for run, help in ((table1, "Table 1"), (table2, "Table 2")):
-        sub = verb(run, help)
-        spec(sub, "streams and tables of the config")
-        path(sub, "scores", "fusions", nargs="+")
-        path(sub, "output", nargs=3, help="the table as .csv, .md and .tex")
-
-    sub = verb(figures, "draw curves, confusion and per-class difference")
-    spec(sub, "streams and tables of the config")
-    path(sub, "scores", "histories", nargs="+")
-    path(sub, "output", nargs=6, help="three .png, then the same as .svg")
-
-    sub = verb(contact, "draw frames and flow of some videos")
-    path(sub, "clips")
-    path(sub, "output", nargs=2, help=".png and .svg")
-
-    sub = verb(bars, "draw Table 1's measured rows")
-    path(sub, "table", help="table1.csv")
-    path(sub, "output", nargs=2, help=".png and .svg")
+    _data_verbs(verb)
+    _stream_verbs(verb)
+    _result_verbs(verb)
     return top
+
+
+Verb = Callable[[Callable[[argparse.Namespace], None]], argparse.ArgumentParser]
+
+
+def _paths(sub: argparse.ArgumentParser, *names: str, **more: Any) -> None:
+    for name in names:
+        sub.add_argument(f"--{name}", type=Path, required=True, **more)
+
+
+def _spec(sub: argparse.ArgumentParser, what: str) -> None:
+    sub.add_argument("--spec", type=_json, required=True, help=f"JSON, or @FILE: {what}")
+
+
+def _max_broken(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--max-broken", type=float, default=0.01, help="share that may be unusable")
+
+
+def _compute(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    sub.add_argument("--threads", type=int, default=1, help="CPU threads of the arithmetic")
+    sub.add_argument("--workers", type=int, default=0, help="processes that prepare clips")
+
+
+def _data_verbs(verb: Verb) -> None:
+    sub = verb(videos)
+    _spec(sub, "see dsnet.config.videos_spec")
+    sub.add_argument("--jobs", type=int, default=1, help="videos made at a time")
+    _paths(sub, "output", help="folder to make")
+
+    sub = verb(manifest)
+    _spec(sub, "see dsnet.config.manifest_spec")
+    _max_broken(sub)
+    _paths(sub, "schema", help="manifest.schema.yaml")
+    sub.add_argument("--jobs", type=int, default=1, help="videos probed at a time")
+    _paths(sub, "output", help="manifest.csv")
+
+    sub = verb(frames)
+    _spec(sub, "see dsnet.config.frames_spec")
+    sub.add_argument("--shard", type=int, required=True)
+    _paths(sub, "manifest", "output")
+
+    sub = verb(flow)
+    _spec(sub, "see dsnet.config.flow_spec")
+    _paths(sub, "frames", "output")
+
+    sub = verb(pack)
+    sub.add_argument("--name", required=True, help="of the data set, for messages")
+    _max_broken(sub)
+    _paths(sub, "manifest", "output", "broken")
+    _paths(sub, "frames", "flow", nargs="+")
+
+
+def _stream_verbs(verb: Verb) -> None:
+    sub = verb(train)
+    _spec(sub, "see dsnet.config.train_spec")
+    _paths(sub, "clips")
+    _paths(sub, "output", help="folder of model.pt, history.csv and tensorboard/")
+    sub.add_argument("--code", default="", help="digest of the code, recorded and kept to")
+    sub.add_argument("--init", type=Path, help="weights to start from")
+    sub.add_argument("--teacher", type=Path, help="model.pt to distill from")
+    _compute(sub)
+
+    sub = verb(evaluate)
+    _paths(sub, "model", "clips", "output")
+    _compute(sub)
+
+    sub = verb(fuse)
+    _spec(sub, "the config's fusion")
+    sub.add_argument("--kind", choices=("average", "attention"), required=True)
+    _paths(sub, "scores", nargs=2)
+    _paths(sub, "output")
+
+
+def _result_verbs(verb: Verb) -> None:
+    for run in (table1, table2):
+        sub = verb(run)
+        _spec(sub, "streams, tables and titles of the config")
+        _paths(sub, "scores", "fusions", nargs="+")
+        _paths(sub, "output", nargs=3, help="the table as .csv, .md and .tex")
+
+    sub = verb(latency)
+    _spec(sub, "options, and rows of title and streams")
+    _paths(sub, "clips")
+    _paths(sub, "models", nargs="+", help="one per stream that the rows name, in their order")
+    _paths(sub, "output", nargs=3, help="the table as .csv, .md and .tex")
+    _compute(sub)
+
+    sub = verb(figures)
+    _spec(sub, "streams and tables of the config")
+    _paths(sub, "scores", "histories", nargs="+")
+    _paths(sub, "output", nargs=6, help="three .png, then the same as .svg")
+
+    sub = verb(contact)
+    _paths(sub, "clips")
+    _paths(sub, "output", nargs=2, help=".png and .svg")
+
+    sub = verb(bars)
+    _paths(sub, "table", help="table1.csv")
+    _paths(sub, "output", nargs=2, help=".png and .svg")
 
 
 def _json(text: str) -> Any:
