@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import fcntl
+import glob
 import hashlib
 import importlib.metadata
 import json
@@ -72,11 +73,17 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside ``path`` to write to, and rename it when all went well.
 
     A half-written file is therefore never found under ``path``; on an error the temporary
-    file is removed and whatever was at ``path`` before stays.
+    file is removed and whatever was at ``path`` before stays. What a killed process of this
+    machine left is removed too.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    prefix = f".{path.name}.{platform.node()}."
+    for left in path.parent.glob(f"{glob.escape(prefix)}*.tmp"):
+        process = left.name.removeprefix(prefix).removesuffix(".tmp")
+        if process.isdecimal() and not _is_alive(int(process)):
+            left.unlink(missing_ok=True)
+    temporary = path.with_name(f"{prefix}{os.getpid()}.tmp")
     try:
         yield temporary
         with open(temporary, "rb") as stream:
@@ -84,6 +91,16 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        pass
+    return True
 
 
 @contextmanager

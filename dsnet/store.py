@@ -161,8 +161,6 @@ class Writer:
         if absent:
             raise ValueError(f"{self.path}: not added: {', '.join(absent[:5])}")
         self.abandon()
-        for stale in self.path.parent.glob(f".{self.path.name}.*.tmp"):
-            stale.unlink()  # of a kill in the middle of what follows
         with replacing(self.path) as temporary, h5py.File(temporary, "w") as file:
             file.attrs.update(
                 format=FORMAT,

@@ -6,6 +6,8 @@ DSNET_KILL_ROUNDS sets how many runs are disturbed, each at other moments (defau
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +15,8 @@ from pathlib import Path
 import pytest
 from checks import assert_same_results, assert_whole, leftovers
 from project import RUN, SHARDS, Project, kill_group, wait_for
+
+from dsnet.provenance import replacing
 
 ROUNDS = int(os.environ.get("DSNET_KILL_ROUNDS", "1"))
 FLOWS = tuple(f"results/motions/flow/{shard}.h5" for shard in SHARDS)
@@ -51,6 +55,22 @@ def test_a_run_killed_in_every_stage_ends_as_an_undisturbed_one(
     assert_same_results(fresh, finished)
     assert leftovers(fresh) == []
     assert fresh.plan().nothing_to_do
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path):
+    path = tmp_path / "a[1].json"
+    script = (
+        "import os, signal, sys; from dsnet.provenance import replacing\n"
+        "with replacing(sys.argv[1]) as temporary:\n"
+        "    temporary.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, str(path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 1
+    assert not path.exists()
+    with replacing(path) as temporary:
+        temporary.write_text("whole")
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_job_that_outlives_its_killed_run_does_no_harm(project: Project):
