@@ -9,14 +9,17 @@ rule manifest:
     conda:
         "../../envs/video.yaml"
     threads: 8
+    # As resources, since they change nothing of what comes out and so are no reason to rerun.
+    resources:
+        max_broken=str(cfg["max_broken"]),
+        schema=str(SCHEMAS / "manifest.schema.yaml"),
     params:
-        # Without the schema's path and max_broken, which do not change what comes out.
         spec=lambda wildcards: canonical(settings.manifest_spec(cfg, wildcards.dataset)),
     shell:
         "python -m dsnet manifest"
         " --spec {params.spec:q}"
-        " --max-broken {cfg[max_broken]}"
-        " --schema {SCHEMAS:q}/manifest.schema.yaml"
+        " --max-broken {resources.max_broken}"
+        " --schema {resources.schema:q}"
         " --jobs {threads}"
         " --output {output:q}"
         " 2> {log:q}"

@@ -17,12 +17,15 @@ rule pack:
         f"{LOGS}/{{dataset}}/pack.log",
     conda:
         "../../envs/video.yaml"
+    # As resources, since they change nothing of what comes out and so are no reason to rerun.
+    resources:
+        max_broken=str(cfg["max_broken"]),
     params:
         version=store.VERSION,
     shell:
         "python -m dsnet pack"
         " --name {wildcards.dataset}"
-        " --max-broken {cfg[max_broken]}"
+        " --max-broken {resources.max_broken}"
         " --manifest {input.manifest:q}"
         " --frames {input.frames:q}"
         " --flow {input.flow:q}"
