@@ -37,6 +37,11 @@ def evaluate(
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         workers: processes that prepare clips.
         threads: CPU threads of the network's arithmetic.
+
+    Raises:
+        ScoreError: the network puts out NaN or infinity.
+        CheckpointError: ``model`` is not a model file.
+        StoreError: ``clips_path`` is damaged.
     """
     torch.set_num_threads(threads)
     chosen = choose_device(device)

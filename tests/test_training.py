@@ -90,6 +90,15 @@ def test_a_flow_stream_learns_what_only_motion_tells(teacher, clips_path, tmp_pa
     assert (again.parts["test"].counts == 2).all()  # eight flow fields, clips of four
 
 
+def test_a_network_that_puts_out_nan_is_not_scored(teacher, clips_path, tmp_path):
+    content = models.read(teacher)
+    content["state_dict"]["fc.bias"][0] = math.nan
+    models.save(tmp_path / "model.pt", content)
+    with pytest.raises(evaluation.ScoreError, match=r"model\.pt: the network puts out NaN"):
+        evaluation.evaluate(tmp_path / "model.pt", clips_path, tmp_path / "scores.h5")
+    assert not (tmp_path / "scores.h5").exists()
+
+
 def test_history_has_every_term_and_its_gradient(teacher, clips_path, tmp_path):
     training.train(make_spec("ds", DS, epochs=2), clips_path, tmp_path, teacher=teacher)
     history = pd.read_csv(tmp_path / "history.csv")
