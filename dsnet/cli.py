@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dsnet.errors import UserError
+from dsnet.flow import BACKENDS, SEMANTICS
 
 log = logging.getLogger(__name__)
 
@@ -88,8 +89,16 @@ def _data_verbs(verb: Verb) -> None:
     _paths(sub, "manifest", "output")
 
     sub = verb(flow)
-    _spec(sub, "see dsnet.config.flow_spec")
-    _paths(sub, "frames", "output")
+    sub.add_argument("video", nargs="?", type=Path, help="show the flow of this video")
+    sub.add_argument("-o", "--output", type=Path, required=True, help="the shard, or a .mp4")
+    shard = sub.add_argument_group("of a shard")
+    shard.add_argument("--spec", type=_json, help="JSON, or @FILE: see dsnet.config.flow_spec")
+    shard.add_argument("--frames", type=Path)
+    single = sub.add_argument_group("of a video")
+    single.add_argument("--raw", type=Path, help=".npy, (T-1, H, W, 2) float32 in pixels")
+    single.add_argument("--fps", type=float, default=25)
+    single.add_argument("--backend", default="auto", choices=("auto", *BACKENDS))
+    single.add_argument("--semantics", default="cuda", choices=SEMANTICS)
 
     sub = verb(pack)
     sub.add_argument("--name", required=True, help="of the data set, for messages")
@@ -184,7 +193,21 @@ def frames(options: argparse.Namespace) -> None:
 
 
 def flow(options: argparse.Namespace) -> None:
-    """Compute TV-L1 optical flow between the frames of a shard."""
+    """Compute TV-L1 optical flow between the frames of a shard, or show that of a video."""
+    if options.video is not None:
+        from dsnet.figures.flow import flow_video
+
+        flow_video(
+            options.video,
+            options.output,
+            options.raw,
+            fps=options.fps,
+            backend=options.backend,
+            semantics=options.semantics,
+        )
+        return
+    if options.frames is None or options.spec is None:
+        raise UserError("expected a VIDEO, or --frames and --spec of a shard; see flow --help")
     from dsnet import shards
 
     shards.flow(options.frames, options.spec, options.output)

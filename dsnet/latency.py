@@ -67,7 +67,8 @@ def measure(
     }
     (length,) = lengths
     gray = _gray(reader, length)
-    ms_flow = _time(lambda: flow.compute(gray, spec["backend"], **spec["tvl1"]), options)
+    settings = {"semantics": spec["semantics"], **spec["tvl1"]}
+    ms_flow = _time(lambda: flow.compute(gray, spec["backend"], **settings), options)
     found = []
     for title, paths in rows:
         loaded = [models.load_model(path) for path in paths]

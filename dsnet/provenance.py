@@ -19,7 +19,15 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 PACKAGE = Path(__file__).parent
-RECORDED_PACKAGES = ("dsnet", "torch", "numpy", "opencv-contrib-python-headless", "h5py", "pandas")
+RECORDED_PACKAGES = (
+    "dsnet",
+    "torch",
+    "numpy",
+    "numba",
+    "opencv-contrib-python-headless",
+    "h5py",
+    "pandas",
+)
 
 
 def canonical(spec: Any) -> str:

@@ -67,8 +67,8 @@ def flow(frames: Path_, spec: Mapping[str, Any], output: Path_) -> None:
         BackendError: the backend cannot run here.
         StoreError: the frames are damaged.
     """
-    backend = tvl1.resolve(spec["backend"])
-    log.info("flow backend %s: %s", spec["backend"], tvl1.describe(backend))
+    backend = tvl1.resolve(spec["backend"], spec["semantics"])
+    log.info("flow backend %s: %s", spec["backend"], tvl1.describe(backend, spec["semantics"]))
     spec = {**spec, "backend": backend}
     source = Reader(frames)
     with alone(output), Writer(output, ["flow"], spec, source=source.digest) as writer:
@@ -90,7 +90,7 @@ def _planes(images: Sequence[bytes], spec: Mapping[str, Any]) -> Iterator[bytes]
                 for image in images[first : first + FLOW_CHUNK + 1]
             ]
         )
-        field = tvl1.compute(gray, spec["backend"], **spec["tvl1"])
+        field = tvl1.compute(gray, spec["backend"], semantics=spec["semantics"], **spec["tvl1"])
         yield from tvl1.to_bytes(field, spec["bound"], spec["quality"])
 
 

@@ -7,6 +7,7 @@ ffmpeg process per video, because videos, not threads, are what runs in parallel
 
 import contextlib
 import functools
+import itertools
 import logging
 import os
 import select
@@ -231,7 +232,7 @@ def encode(
         )
         assert process.stdin is not None
         try:
-            for frame in (first, *iterator):
+            for frame in itertools.chain([first], iterator):
                 if frame.shape != first.shape or frame.dtype != np.uint8:
                     raise ValueError(
                         f"{path}: expected uint8 frames of shape {first.shape}, "

@@ -61,7 +61,7 @@ def test_rows_add_up_networks_and_flow(tmp_path, make_clips, paths):
     assert table["ms_flow"][1] > 0
     np.testing.assert_allclose(table["ms_total"], table["ms_network"] + table["ms_flow"])
     assert (table["ms_network"] > 0).all()
-    assert table["backend"].tolist() == ["", "opencv"]
+    assert table["backend"].tolist() == ["", "numba"]
 
 
 def test_parameters_and_operations_are_those_of_the_network(tmp_path, make_clips, paths):

@@ -14,6 +14,7 @@ from dsnet.store import Reader, StoreError
 FRAMES = {"fps": 25, "resize": "square", "size": 32, "quality": 95, "version": 1}
 FLOW = {
     "backend": "auto",
+    "semantics": "cuda",
     "bound": 5,
     "quality": 95,
     "tvl1": {"nscales": 2, "warps": 1, "inner_iterations": 3, "outer_iterations": 1},
@@ -76,14 +77,16 @@ def test_frames_are_the_decoded_video_and_flow_is_theirs(manifest, tmp_path):
     assert np.abs(decoded.astype(int) - stored).mean() < 3
     images = [np.frombuffer(i, np.uint8) for i in reader.items("a/0", "rgb")]
     gray = np.stack([cv2.imdecode(i, cv2.IMREAD_GRAYSCALE) for i in images])
-    expected = tvl1.encode(tvl1.compute(gray, "opencv", **FLOW["tvl1"]), FLOW["bound"])
+    expected = tvl1.encode(
+        tvl1.compute(gray, "numba", semantics="cuda", **FLOW["tvl1"]), FLOW["bound"]
+    )
     planes = np.stack(load(reader, "a/0", "flow", np.arange(4)))
     assert np.abs(planes.astype(int) - expected).mean() < 2
 
 
 def test_the_backend_that_ran_is_recorded(manifest, tmp_path):
     reader = open_clips(pack(manifest, make(manifest, tmp_path), tmp_path))
-    assert reader.spec["flow"] == {**FLOW, "backend": tvl1.resolve("auto")}
+    assert reader.spec["flow"] == {**FLOW, "backend": tvl1.resolve("auto", "cuda")}
     assert reader.spec["rgb"] == FRAMES
     assert reader.provenance["versions"]["opencv-contrib-python-headless"].startswith("4.")
 

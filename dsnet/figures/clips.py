@@ -149,13 +149,20 @@ def _framed(flow: np.ndarray, full: float) -> np.ndarray:
     return image
 
 
-def _wheel(axes: Axes, full: float) -> None:
-    """The legend: a disc of all directions and speeds, with y downwards as in images."""
-    line = np.linspace(-full, full, 201)
+def colour_wheel(size: int, full: float) -> tuple[np.ndarray, np.ndarray]:
+    """All directions and speeds up to ``full`` as colours, y downwards as in images.
+
+    Returns (size, size, 3) uint8, and (size, size) bool: the disc within which it counts.
+    """
+    line = np.linspace(-full, full, size)
     flow = np.stack(np.meshgrid(line, line), -1)
-    outside = np.linalg.norm(flow, axis=-1) > full
-    colours = flow_colours(flow, full)
-    colours[outside] = 255
+    return flow_colours(flow, full), np.linalg.norm(flow, axis=-1) <= full
+
+
+def _wheel(axes: Axes, full: float) -> None:
+    """The legend."""
+    colours, inside = colour_wheel(201, full)
+    colours[~inside] = 255
     axes.imshow(colours, extent=(-1, 1, 1, -1))
     axes.set_title("direction\nof motion", fontsize=7)
     axes.set_xlabel(f"rim: {full:.1f} px\nper frame", fontsize=7)

@@ -7,6 +7,7 @@ from dsnet.flow.backends import (
     describe,
     resolve,
 )
+from dsnet.flow.params import SEMANTICS
 from dsnet.flow.planes import decode, encode, from_bytes, to_bytes
 
 # Raise when the same settings give other bytes; shards computed before are then made anew.
@@ -14,6 +15,7 @@ SPEC_VERSION = 1
 
 __all__ = [
     "BACKENDS",
+    "SEMANTICS",
     "SPEC_VERSION",
     "BackendError",
     "compute",

@@ -3,40 +3,68 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from dsnet.errors import UserError
-from dsnet.flow import opencv, opencv_cuda
 from dsnet.flow.params import TVL1
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A module of :mod:`dsnet.flow` and the versions of the algorithm that it follows.
+
+    The module, imported when it is first asked, has ``why_not()``: why it cannot run here, or
+    ``None``; ``device()``: where it runs; and ``compute(gray, params)``.
+    """
+
+    module: str
+    semantics: tuple[str, ...]
+    auto: bool = True  # may be chosen without being named
+    needs_gpu: bool = False  # without one it may only be named
+
+    def load(self) -> ModuleType:
+        """Its module."""
+        return import_module(f"dsnet.flow.{self.module}")
+
+
 # In the order in which `auto` tries them.
-BACKENDS: dict[str, ModuleType] = {"opencv-cuda": opencv_cuda, "opencv": opencv}
+BACKENDS = {
+    "opencv-cuda": Backend("opencv_cuda", ("cuda",)),
+    "torch": Backend("torch", ("cpu", "cuda"), needs_gpu=True),
+    "numba": Backend("numba", ("cpu", "cuda")),
+    "opencv": Backend("opencv", ("cpu",), auto=False),
+}
 
 
 class BackendError(UserError):
     """A backend that was asked for and cannot run; the message says what is missing."""
 
 
-def resolve(backend: str = "auto") -> str:
+def resolve(backend: str = "auto", semantics: str | None = None) -> str:
     """The name of the backend that ``backend`` stands for here.
 
-    ``auto`` is the first of :data:`BACKENDS` that can run.
+    ``auto`` is the first that can run and follows ``semantics``: opencv-cuda, torch on a GPU,
+    numba. ``semantics`` is ``cpu`` or ``cuda``, or ``None`` when either will do.
 
     Raises:
-        BackendError: the backend named cannot run here, or none can; says what is missing.
+        BackendError: the backend named cannot run here, or not with these semantics; says why.
         ValueError: no backend has this name.
     """
     if backend != "auto" and backend not in BACKENDS:
         raise ValueError(f"no flow backend {backend!r}; there are auto, {', '.join(BACKENDS)}")
-    reasons = {}
-    for name in BACKENDS if backend == "auto" else [backend]:
-        reason = BACKENDS[name].why_not()
+    candidates = [n for n, b in BACKENDS.items() if b.auto] if backend == "auto" else [backend]
+    reasons: dict[str, str] = {}
+    for name in candidates:
+        reason = _why_not(name, semantics, chosen=backend != "auto")
         if reason is None:
-            log.debug("flow backend %s: %s", backend, name)
+            log.debug("flow backend %s: %s; not %s", backend, name, reasons)
             return name
         reasons[name] = reason
     raise BackendError(
@@ -45,28 +73,49 @@ def resolve(backend: str = "auto") -> str:
     )
 
 
-def describe(backend: str) -> str:
-    """A backend and where it runs, for logs."""
-    return f"{backend} on {BACKENDS[backend].device()}"
+def _why_not(name: str, semantics: str | None, *, chosen: bool) -> str | None:
+    entry = BACKENDS[name]
+    if semantics not in (None, *entry.semantics):
+        able = [n for n, b in BACKENDS.items() if semantics in b.semantics]
+        return (
+            f"it follows the semantics {' and '.join(entry.semantics)}, not {semantics}; "
+            f"set flow.semantics to that, or the backend to {' or '.join(able)}"
+        )
+    module = entry.load()
+    reason = module.why_not()
+    if reason is None and entry.needs_gpu and not chosen and module.device() == "cpu":
+        return "no GPU"
+    return reason
+
+
+def describe(backend: str, semantics: str) -> str:
+    """A backend, where it runs and what it follows, for logs."""
+    return f"{backend} on {BACKENDS[backend].load().device()}, semantics {semantics}"
 
 
 def compute(gray: np.ndarray, backend: str = "auto", **params: Any) -> np.ndarray:
     """TV-L1 optical flow between consecutive frames.
 
     Args:
-        gray: (T, H, W) uint8 frames, T at least 2.
+        gray: (T, H, W) uint8 frames, T at least 2, H and W at least 3.
         backend: ``auto`` or a name of :data:`BACKENDS`.
-        params: fields of :class:`dsnet.flow.params.TVL1`.
+        params: fields of :class:`dsnet.flow.params.TVL1`. Without ``semantics`` any backend will
+            do: opencv-cuda follows ``cuda``, the others ``cpu``.
 
     Returns:
         (T-1, H, W, 2) float32, displacement in pixels (x to the right, y down) that takes frame i
         to frame i+1.
 
     Raises:
-        BackendError: the backend cannot run here.
-        ValueError: ``gray`` is not such an array, or the backend's name is unknown.
+        BackendError: the backend cannot run here, or not with these semantics.
+        ValueError: ``gray`` is not such an array, the backend's name is unknown, or a parameter
+            is out of range.
         TypeError: an unknown parameter.
     """
-    if gray.ndim != 3 or gray.dtype != np.uint8 or len(gray) < 2:
-        raise ValueError(f"expected (T >= 2, H, W) uint8 frames, got {gray.shape} {gray.dtype}")
-    return BACKENDS[resolve(backend)].compute(np.ascontiguousarray(gray), TVL1(**params))
+    if gray.ndim != 3 or gray.dtype != np.uint8 or len(gray) < 2 or min(gray.shape[1:]) < 3:
+        raise ValueError(
+            f"expected (T >= 2, H >= 3, W >= 3) uint8 frames, got {gray.shape} {gray.dtype}"
+        )
+    name = resolve(backend, params.get("semantics"))
+    settings = TVL1(**{"semantics": BACKENDS[name].semantics[0], **params})
+    return BACKENDS[name].load().compute(np.ascontiguousarray(gray), settings)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import cv2
 import numpy as np
 
@@ -39,11 +42,18 @@ def compute(gray: np.ndarray, params: TVL1) -> np.ndarray:
         useInitialFlow=False,
     )
     flow = np.empty((len(gray) - 1, *gray.shape[1:], 2), np.float32)
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # a second thread slows it down; parallelism is over shards
-    try:
+    with single_threaded():
         for i in range(len(flow)):
             flow[i] = method.calc(gray[i], gray[i + 1], None)
+    return flow
+
+
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """OpenCV on one thread: a second one slows TV-L1 down; parallelism is over shards."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
     finally:
         cv2.setNumThreads(threads)
-    return flow

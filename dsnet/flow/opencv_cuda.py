@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
 import cv2
 import numpy as np
 
 from dsnet.flow.params import TVL1
+
+# One pair keeps a small part of a GPU busy: its kernels are short, and the host waits for the GPU
+# at every test of convergence. So many pairs are under way at a time, each with its own host
+# thread, stream and algorithm object.
+LANES = 8
 
 
 def why_not() -> str | None:
@@ -15,7 +24,7 @@ def why_not() -> str | None:
     CUDA build without a driver other calls abort the process.
     """
     if not hasattr(cv2, "cuda") or not hasattr(cv2.cuda, "OpticalFlowDual_TVL1_create"):
-        return "this cv2 was built without CUDA, as all wheels; build opencv-contrib WITH_CUDA=ON"
+        return "this cv2 was built without CUDA, as all wheels; envs/opencv-cuda builds one with it"
     count = cv2.cuda.getCudaEnabledDeviceCount()
     if count <= 0:
         return f"cv2 has CUDA, but finds no usable GPU (device count {count}); see nvidia-smi"
@@ -29,8 +38,39 @@ def device() -> str:
 
 def compute(gray: np.ndarray, params: TVL1) -> np.ndarray:
     """(T, H, W) uint8 to (T-1, H, W, 2) float32; see :func:`dsnet.flow.compute`."""
-    # As on the CPU, the object keeps a lowered number of scales: a new one per video.
-    method = cv2.cuda.OpticalFlowDual_TVL1_create(  # type: ignore[attr-defined]
+    flow = np.empty((len(gray) - 1, *gray.shape[1:], 2), np.float32)
+    # A run of consecutive pairs per lane, so that a lane uploads every frame once.
+    bounds = np.linspace(0, len(flow), min(LANES, len(flow)) + 1).astype(int)
+    runs = [(gray[a : b + 1], flow[a:b]) for a, b in pairwise(bounds)]
+    current = cv2.cuda.getDevice()
+    with ThreadPoolExecutor(len(runs)) as pool:
+        for done in [pool.submit(_lane, current, *run, params) for run in runs]:
+            done.result()
+    return flow
+
+
+def _lane(gpu: int, gray: np.ndarray, flow: np.ndarray, params: TVL1) -> None:
+    """Flow of consecutive frames into ``flow``, on a stream of its own."""
+    cv2.cuda.setDevice(gpu)  # the current device is a thread's own
+    stream = cv2.cuda.Stream()
+    method = _create(params)
+    height, width = gray.shape[1:]
+    frames = [cv2.cuda.GpuMat(height, width, cv2.CV_8UC1) for _ in range(2)]
+    field = cv2.cuda.GpuMat(height, width, cv2.CV_32FC2)
+    frames[0].upload(gray[0], stream)
+    for i in range(len(flow)):
+        # While a lane waits for an upload or a download, the others compute.
+        before, after = frames[i % 2], frames[(i + 1) % 2]
+        after.upload(gray[i + 1], stream)
+        field = method.calc(before, after, field, stream)
+        fetched = field.download(stream, flow[i])
+        stream.waitForCompletion()
+        flow[i] = fetched  # the same memory, unless the module made its own
+
+
+def _create(params: TVL1) -> Any:
+    # A new object per lane and call: on small frames it lowers its own number of scales for good.
+    return cv2.cuda.OpticalFlowDual_TVL1_create(  # type: ignore[attr-defined]
         params.tau,
         params.lambda_,
         params.theta,
@@ -42,11 +82,3 @@ def compute(gray: np.ndarray, params: TVL1) -> np.ndarray:
         0.0,
         False,  # an initial flow would be read from uninitialised memory
     )
-    flow = np.empty((len(gray) - 1, *gray.shape[1:], 2), np.float32)
-    before, after = cv2.cuda.GpuMat(), cv2.cuda.GpuMat()
-    before.upload(gray[0])
-    for i in range(len(flow)):
-        after.upload(gray[i + 1])
-        flow[i] = method.calc(before, after, None).download()
-        before, after = after, before
-    return flow

@@ -1,16 +1,24 @@
-"""Parameters of TV-L1, with OpenCV's names and defaults."""
+"""Parameters of TV-L1, with OpenCV's names and defaults, and what follows from them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+# OpenCV has two versions of the algorithm, which differ; docs/method.md says how.
+SEMANTICS = ("cpu", "cuda")
+MIN_SIDE = 16  # pixels; no level of the pyramid but the frame itself is smaller
 
 
 @dataclass(frozen=True)
 class TVL1:
     """Parameters of TV-L1; the defaults are those of OpenCV's ``DualTVL1OpticalFlow``.
 
-    On the GPU OpenCV runs ``inner_iterations * outer_iterations`` iterations per warp and has no
-    median filter.
+    ``semantics`` is whose algorithm the backends ``numba`` and ``torch`` follow, that of OpenCV's
+    ``cpu`` or of its ``cuda`` version. ``cuda`` runs ``inner_iterations * outer_iterations``
+    iterations per warp and has no median filter.
+
+    Raises:
+        ValueError: a value outside its range; says which.
     """
 
     tau: float = 0.25
@@ -23,3 +31,32 @@ class TVL1:
     outer_iterations: int = 10
     scale_step: float = 0.8
     median_filtering: int = 5
+    semantics: str = "cpu"
+
+    def __post_init__(self) -> None:
+        for name in ("tau", "lambda_", "theta", "nscales", "warps"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}: expected more than 0, got {getattr(self, name)}")
+        for name in ("epsilon", "inner_iterations", "outer_iterations"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name}: expected at least 0, got {getattr(self, name)}")
+        if not 0 < self.scale_step < 1:
+            raise ValueError(f"scale_step: expected between 0 and 1, got {self.scale_step}")
+        if self.median_filtering not in (1, 3, 5):
+            raise ValueError(f"median_filtering: expected 1, 3 or 5, got {self.median_filtering}")
+        if self.semantics not in SEMANTICS:
+            raise ValueError(f"semantics: expected {' or '.join(SEMANTICS)}, got {self.semantics}")
+
+    def shapes(self, height: int, width: int) -> list[tuple[int, int]]:
+        """The (height, width) of the pyramid's levels, the frame's first.
+
+        As in OpenCV every level is ``scale_step`` of the one before, rounded, halves to even; the
+        pyramid ends before a level with a side under 16 pixels.
+        """
+        shapes = [(height, width)]
+        while len(shapes) < self.nscales:
+            height, width = round(height * self.scale_step), round(width * self.scale_step)
+            if min(height, width) < MIN_SIDE:
+                break
+            shapes.append((height, width))
+        return shapes

@@ -1,0 +1,199 @@
+"""TV-L1 backends against OpenCV's on one core: time, agreement, and error on known flow.
+
+    python benchmarks/flow.py [VIDEO or FOLDER ...] [--size 256] [--pairs 3] [--limit 8]
+
+Without videos it renders some of the built-in data set. Prints Markdown; docs/performance.md keeps
+a run. The peers: OpenCV's own code, and scikit-image's TV-L1 (a simpler algorithm) where it is
+installed (`pip install .[bench]`). All run in turn on the same frames, each on one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import date
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from dsnet import flow, video
+from dsnet.datasets import motions
+from dsnet.flow import numba
+from dsnet.flow.params import TVL1
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests/flow"))
+from scenes import MOTIONS, end_point_error, known  # the scenes that the tests judge by
+
+BOUND = 20  # pixels that 255 stands for, as in the pipeline
+UCF101_PAIRS = 27 * 3600 * 25 - 13_320  # 27 hours at 25 fps, a pair less than frames per video
+
+
+@dataclass
+class Row:
+    """A backend and what was measured of it."""
+
+    name: str
+    compute: Callable[[np.ndarray], np.ndarray]
+    follows: str | None  # the semantics whose iterations it counts
+    seconds: list[float] = field(default_factory=list)  # per pair
+    ratio: list[float] = field(default_factory=list)  # OpenCV's time by its time
+    equal: list[float] = field(default_factory=list)
+    distance: list[float] = field(default_factory=list)
+    per_sweep: list[float] = field(default_factory=list)  # seconds per pixel and iteration
+
+
+def backends() -> list[Row]:
+    """OpenCV's CPU code first, then all that can run here."""
+
+    def row(backend: str, semantics: str) -> Row:
+        return Row(
+            f"{backend}, semantics {semantics}",
+            lambda gray: flow.compute(gray, backend, semantics=semantics),
+            semantics,
+        )
+
+    rows = [row("opencv", "cpu")]
+    for backend in ("numba", "torch"):
+        rows += [row(backend, semantics) for semantics in ("cpu", "cuda")]
+    try:
+        flow.resolve("opencv-cuda")
+        rows.append(row("opencv-cuda", "cuda"))
+    except flow.BackendError as error:
+        print(error, file=sys.stderr)
+    if find_spec("skimage") is not None:
+        rows.append(Row("scikit-image", _skimage, None))
+    return rows
+
+
+def _skimage(gray: np.ndarray) -> np.ndarray:
+    from skimage.registration import optical_flow_tvl1
+
+    pairs = zip(gray, gray[1:], strict=False)
+    # It gives the rows' displacement first, and from the second frame to the first.
+    fields = [optical_flow_tvl1(a, b)[::-1] for a, b in pairs]
+    return np.moveaxis(np.stack(fields), 1, -1)
+
+
+def samples(paths: list[Path], size: int, pairs: int, limit: int) -> list[np.ndarray]:
+    """Grey frames, (pairs + 1, size, size), from the middle of every video."""
+    if not paths:
+        rendered = [motions.render(name, "test", 0, size=size) for name in motions.CLASSES[:limit]]
+        return [_gray(frames[: pairs + 1]) for frames in rendered]
+    files = [
+        file
+        for path in paths
+        for file in (sorted(path.rglob("*.avi")) if path.is_dir() else [path])
+    ]
+    files = files[:: max(1, len(files) // limit)][:limit]
+    found = []
+    for file in files:
+        frames = list(video.decode(file, 25, "square", size))
+        first = max(0, len(frames) // 2 - pairs)
+        found.append(_gray(frames[first : first + pairs + 1]))
+    return found
+
+
+def _gray(frames: list[np.ndarray] | np.ndarray) -> np.ndarray:
+    return np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
+
+
+def measure(rows: list[Row], gray: np.ndarray) -> None:
+    """Time every backend on one video and compare its flow with OpenCV's."""
+    pairs = len(gray) - 1
+    work = {
+        name: numba.compute_counting(gray, replace(TVL1(), semantics=name))[1]
+        for name in ("cpu", "cuda")
+    }
+    expected, reference = None, 0.0
+    for row in tqdm(rows, leave=False, disable=None):
+        start = time.perf_counter()
+        found = row.compute(gray)
+        seconds = time.perf_counter() - start
+        if expected is None:
+            expected, reference = found, seconds
+        row.seconds.append(seconds / pairs)
+        row.ratio.append(reference / seconds)
+        row.equal.append(float((flow.encode(found, BOUND) == flow.encode(expected, BOUND)).mean()))
+        row.distance.append(float(np.abs(found - expected).mean()))
+        if row.follows:
+            row.per_sweep.append(seconds / work[row.follows])
+
+
+def report(rows: list[Row], videos: int, pairs: int, size: int) -> None:
+    """The tables, in Markdown."""
+    packages = ("numpy", "numba", "opencv-contrib-python-headless", "torch", "scikit-image")
+    versions = [
+        f"{p} {version(p)}" for p in packages if p != "scikit-image" or find_spec("skimage")
+    ]
+    print(f"{date.today()}, {platform.machine()}, {_processor()}; {', '.join(versions)}")
+    print(f"{videos} videos, {pairs} pairs each, {size} x {size}; medians over videos, one core\n")
+    print(
+        "| backend | ms per pair | times OpenCV (lowest to highest) | ns per pixel and iteration "
+        "| equal 8-bit values | mean difference, px | UCF-101, core-hours |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    for row in rows:
+        ms = 1e3 * statistics.median(row.seconds)
+        sweep = f"{1e9 * statistics.median(row.per_sweep):.2f}" if row.per_sweep else ""
+        print(
+            f"| {row.name} | {ms:.0f} | {statistics.median(row.ratio):.2f} "
+            f"({min(row.ratio):.2f} to {max(row.ratio):.2f}) | {sweep} "
+            f"| {np.mean(row.equal):.2%} (worst {min(row.equal):.2%}) "
+            f"| {np.mean(row.distance):.4f} "
+            f"| {statistics.mean(row.seconds) * UCF101_PAIRS / 3600:.0f} |"
+        )
+    scenes = [*MOTIONS, "sprite"]
+    print("\nMean end-point error in pixels, on pairs whose flow is known\n")
+    print("| backend | " + " | ".join(scenes) + " |")
+    print("|---|" + "---|" * len(scenes))
+    for row in rows:
+        errors = []
+        for scene in scenes:
+            frames, truth, where = known(scene)
+            errors.append(f"{end_point_error(row.compute(frames)[0], truth, where):.4f}")
+        print(f"| {row.name} | " + " | ".join(errors) + " |")
+
+
+def _processor() -> str:
+    names = (
+        [
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ]
+        if Path("/proc/cpuinfo").exists()
+        else []
+    )
+    return names[0] if names else platform.processor()
+
+
+def main() -> None:
+    """Run all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("paths", nargs="*", type=Path, help="videos, or folders of .avi")
+    parser.add_argument("--size", type=int, default=256, help="side of the frames in pixels")
+    parser.add_argument("--pairs", type=int, default=3, help="pairs per video")
+    parser.add_argument("--limit", type=int, default=8, help="videos at most")
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    rows, videos = backends(), samples(options.paths, options.size, options.pairs, options.limit)
+    for row in rows:
+        row.compute(videos[0][:2, :64, :64])  # compile
+    for gray in tqdm(videos, "videos", disable=None):
+        measure(rows, gray)
+    report(rows, len(videos), options.pairs, options.size)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""The optical flow of one video as a video, to look at, and as numbers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from dsnet import flow, video
+from dsnet.errors import UserError
+from dsnet.figures.clips import colour_wheel, flow_colours
+
+log = logging.getLogger(__name__)
+CHUNK = 32  # pairs computed at a time, which bounds the memory of a long video
+
+
+def flow_video(
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    raw: str | os.PathLike[str] | None = None,
+    *,
+    fps: float = 25,
+    backend: str = "auto",
+    semantics: str = "cuda",
+) -> None:
+    """Write the frames of ``source``, at ``fps`` and in their size, beside their flow in colours.
+
+    The colours are those of :func:`dsnet.figures.flow_colours`, full at the 95th percentile of
+    the speeds of the first second or so; a wheel in the corner explains them. ``raw`` takes the
+    flow too: (T-1, H, W, 2) float32 in pixels, x and y, as ``.npy``.
+
+    Raises:
+        BackendError: the backend cannot run here.
+        UserError: the video cannot be decoded or has fewer than two frames, or ``output`` cannot
+            be such a file.
+    """
+    output, raw = Path(output), Path(raw) if raw is not None else None
+    if output.suffix.lower() not in (".mp4", ".mkv", ".avi", ".mov"):
+        raise UserError(f"{output}: expected a video file, .mp4, .mkv, .avi or .mov")
+    name = flow.resolve(backend, semantics)
+    log.info("flow backend %s: %s", backend, flow.describe(name, semantics))
+    output.parent.mkdir(parents=True, exist_ok=True)
+    chunks = _chunks(source, fps, name, semantics)
+    first = next(chunks, None)
+    if first is None:
+        raise UserError(f"{source}: flow needs two frames, and at {fps} fps there are fewer")
+    full = max(float(np.percentile(np.linalg.norm(first[1], axis=-1), 95)), 0.5)
+    log.info("the most saturated colour stands for %.1f pixels per frame", full)
+    # Beside the targets, so that they are whole or not there at all.
+    with tempfile.TemporaryDirectory(dir=output.parent) as folder:
+        numbers = Path(folder) / "raw.npy"
+        fields: Iterable[Chunk] = chain([first], chunks)
+        if raw is not None:
+            fields = _kept(fields, numbers)
+        picture = Path(folder) / output.name
+        video.encode(picture, _pictures(fields, full), fps, codec="libx264", quality=18)
+        os.replace(picture, output)
+        if raw is not None:
+            raw.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(numbers, raw)
+
+
+Chunk = tuple[np.ndarray, np.ndarray]  # N frames, and the N fields that lead to the next ones
+
+
+def _chunks(
+    source: str | os.PathLike[str], fps: float, backend: str, semantics: str
+) -> Iterator[Chunk]:
+    frames = _frames(source, fps)
+    kept = list(islice(frames, 1))
+    with tqdm(desc=f"flow ({backend})", unit="pair", disable=None) as bar:
+        while new := list(islice(frames, CHUNK)):
+            kept += new
+            gray = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in kept])
+            field = flow.compute(gray, backend, semantics=semantics)
+            yield np.stack(kept[:-1]), field
+            bar.update(len(field))
+            kept = kept[-1:]
+
+
+def _frames(source: str | os.PathLike[str], fps: float) -> Iterator[np.ndarray]:
+    try:
+        yield from video.decode(source, fps, resize=None)
+    except video.VideoError as error:
+        raise UserError(f"{source}: {error}") from error
+
+
+def _pictures(chunks: Iterable[Chunk], full: float) -> Iterator[np.ndarray]:
+    for frames, fields in chunks:
+        wheel, inside = colour_wheel(min(frames.shape[1:3]) // 6, full)
+        for frame, colours in zip(frames, flow_colours(fields, full), strict=True):
+            corner = colours[-len(wheel) :, -len(wheel) :]
+            corner[inside] = wheel[inside]
+            beside = np.hstack([frame, colours])
+            # The codec takes even heights only.
+            yield np.pad(beside, ((0, len(beside) % 2), (0, 0), (0, 0)))
+
+
+def _kept(chunks: Iterable[Chunk], path: Path) -> Iterator[Chunk]:
+    """Pass ``chunks`` on and write their flow as one array, whose length shows at the end."""
+    count = 0
+    with open(path, "wb") as stream:
+        for frames, fields in chunks:
+            if not count:
+                _header(stream, (0, *fields.shape[1:]))
+            stream.write(np.ascontiguousarray(fields, "<f4").data)
+            count += len(fields)
+            shape = (count, *fields.shape[1:])
+            yield frames, fields
+        stream.seek(0)
+        _header(stream, shape)
+
+
+def _header(stream: object, shape: tuple[int, ...]) -> None:
+    # NumPy leaves room in the header for the first axis to grow.
+    np.lib.format.write_array_header_1_0(
+        stream,  # type: ignore[arg-type]
+        {"descr": "<f4", "fortran_order": False, "shape": shape},
+    )

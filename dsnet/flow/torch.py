@@ -1,0 +1,340 @@
+"""Backend ``torch``: TV-L1 in PyTorch, many pairs at once, on any GPU that PyTorch knows.
+
+The algorithm and the names are those of :mod:`dsnet.flow.numba`; pairs are along the batch
+dimension. Sums are rounded in another order, so that not every digit agrees with that backend, and
+with ``semantics: cpu``, which rounds positions, some flow differs by hundredths of a pixel.
+
+Every pair converges by itself. The host does not wait for the GPU to learn after each sweep which
+have: a converged pair takes steps of size zero, which keep its digits, until the host asks and
+takes it out of the batch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from dsnet.flow.params import TVL1
+
+PAD = 4  # texels around a texture: a window that lies wholly outside sees only these
+# What the arrays of a pair take at most, per pixel: 250 measured while filtering, 160 without the
+# filter, and a margin for what an allocator cannot use.
+BYTES_PER_PIXEL = 320
+# Pairs are taken in chunks that fit in so much. Until a GPU is full, more pairs at a time cost
+# little more; on a CPU the cost of starting an operation is paid off at some twenty small pairs.
+GPU_MEMORY, CPU_MEMORY = 2 * 2**30, 32 * 2**20
+# Sweeps between two times that the host asks which pairs have converged. Even, since with the
+# semantics of CUDA only every second sweep can be the last.
+GPU_PATIENCE, CPU_PATIENCE = 8, 2
+# The share of a batch that has to have converged before the others are copied together.
+WORTH_COPYING = 0.25
+
+
+class Sweeps:
+    """The iterations after a warp, of all pairs of a batch that have not converged.
+
+    Args:
+        u: (N, 2, H, W) float32 flow and
+        p: (N, 2, 2, H, W) float32 its dual, x and y differences of each component; both are
+            updated in place by :meth:`run`.
+        warped: (N, 3, H, W) float32 I1 and its x and y gradient at x + u.
+        image0: (N, H, W) float32.
+    """
+
+    # What is kept of each pair, along the first dimension.
+    state: tuple[str, ...] = ("pairs", "active", "steps", "u", "p", "gradient", "square", "rho")
+    scratch = ("change", "norm", "difference")
+
+    def __init__(self, params: TVL1, u: Tensor, p: Tensor, warped: Tensor, image0: Tensor):
+        self.params, self.result = params, (u, p)
+        self.bound = params.epsilon**2 * image0[0].numel()  # Σ|Δu|² of a pair that has converged
+        self.patience = CPU_PATIENCE if u.device.type == "cpu" else GPU_PATIENCE
+        self.u, self.p = u.clone(), p.clone()
+        self.gradient = warped[:, 1:]
+        # -|∇I1|², and next to nothing where that is zero: what is divided by it is clipped, and
+        # then multiplied with ∇I1.
+        self.square = self.gradient.square().sum(1, keepdim=True).neg_()
+        self.square.clamp_(max=-torch.finfo(torch.float32).tiny)
+        product = self.gradient * u
+        self.rho = ((warped[:, :1] - product[:, :1]) - product[:, 1:]) - image0[:, None]
+        threshold = params.lambda_ * params.theta
+        steps = (-threshold, threshold, params.theta, params.tau / params.theta)
+        self.steps = u.new_tensor(steps).repeat(len(u), 1)
+        self.pairs = torch.arange(len(u), device=u.device)
+        self.active = torch.ones_like(self.pairs, dtype=torch.bool)
+        self.change, self.norm = torch.empty_like(u), torch.empty_like(u)
+        self.difference = torch.zeros_like(p)
+
+    def run(self) -> None:
+        """Iterate until all have converged, or as often as the parameters allow."""
+        raise NotImplementedError
+
+    def converged(self, n: int) -> Tensor | None:
+        """After sweep ``n``, counted from 0: (n,) bool, or ``None`` if none can have."""
+        raise NotImplementedError
+
+    def sweep(self) -> None:
+        """One iteration, as :func:`dsnet.flow.kernels.sweep`; leaves Δu in ``change``."""
+        u, p, change, difference, norm = self.u, self.p, self.change, self.difference, self.norm
+        low, high, theta, rate = self.steps[..., None, None, None].unbind(1)
+        torch.mul(self.gradient, u, out=change)
+        step = change[:, :1] + change[:, 1:]
+        step.add_(self.rho).div_(self.square)
+        torch.minimum(step, high, out=step)
+        torch.maximum(step, low, out=step)
+        torch.add(p[:, 0], p[:, 1], out=change)
+        change[..., 1:].sub_(p[:, 0, :, :, :-1])
+        change[..., 1:, :].sub_(p[:, 1, :, :-1])
+        change.mul_(theta).addcmul_(self.gradient, step)
+        u.add_(change)
+        # The forward differences of the last column and row are zero, and stay so.
+        torch.sub(u[..., 1:], u[..., :-1], out=difference[:, 0, :, :, :-1])
+        torch.sub(u[..., 1:, :], u[..., :-1, :], out=difference[:, 1, :, :-1])
+        torch.hypot(difference[:, 0], difference[:, 1], out=norm)
+        norm.mul_(rate).add_(1)
+        p.add_(difference.mul_(rate[:, None])).div_(norm[:, None])
+
+    def sweeps(self, iterations: int) -> bool:
+        """Up to so many sweeps of each pair; returns whether any pair goes on."""
+        for n in range(iterations):
+            self.sweep()
+            converged = self.converged(n)
+            if converged is not None:
+                self.active &= ~converged
+                self.steps *= self.active[:, None]
+            if (n + 1) % self.patience == 0 and not self.drop(WORTH_COPYING):
+                return False
+        return self.drop(0) > 0
+
+    def total(self) -> Tensor:
+        """(n,) float32 Σ|Δu|² of the last sweep; ``change`` is used up."""
+        return self.change.square_().flatten(1).sum(1)
+
+    def drop(self, share: float) -> int:
+        """Take the pairs that have converged out of the batch; returns how many go on.
+
+        Only if they are at least ``share`` of it. This is where the host waits for the GPU.
+        """
+        rows = self.active.nonzero()[:, 0]
+        converged = len(self.active) - len(rows)
+        if converged and converged >= share * len(self.active):
+            self.store()
+            for name in self.state:
+                setattr(self, name, getattr(self, name).index_select(0, rows))
+            for name in self.scratch:
+                setattr(self, name, getattr(self, name)[: len(rows)])
+        return len(rows)
+
+    def store(self) -> None:
+        """Give the caller what has been computed."""
+        for result, now in zip(self.result, (self.u, self.p), strict=True):
+            result.index_copy_(0, self.pairs, now)
+
+
+class CpuSweeps(Sweeps):
+    """Convergence is asked for after every sweep, and u is filtered every so many sweeps."""
+
+    def run(self) -> None:
+        for _ in range(self.params.outer_iterations):
+            self.u = median(self.u, self.params.median_filtering)
+            if not self.sweeps(self.params.inner_iterations):
+                break
+        self.store()
+
+    def converged(self, n: int) -> Tensor | None:
+        return self.total() <= self.bound
+
+
+class CudaSweeps(Sweeps):
+    """Convergence is asked for after an odd sweep if by then it can be expected."""
+
+    state = (*Sweeps.state, "expected")
+
+    def __init__(self, params: TVL1, u: Tensor, p: Tensor, warped: Tensor, image0: Tensor):
+        super().__init__(params, u, p, warped, image0)
+        self.expected = u.new_zeros(len(u))  # Σ|Δu|²: the last one less the bound per sweep since
+
+    def run(self) -> None:
+        self.sweeps(self.params.inner_iterations * self.params.outer_iterations)
+        self.store()
+
+    def converged(self, n: int) -> Tensor | None:
+        if n % 2 == 0:
+            self.expected -= self.bound
+            return None
+        asked, total = self.expected < self.bound, self.total()
+        self.expected = torch.where(asked, total, self.expected - self.bound)
+        return asked & (total <= self.bound)
+
+
+class Level:
+    """One scale of the pyramid; (N, H, W) float32 images, (N, 2, H, W) float32 flow."""
+
+    sweeps: type[Sweeps]
+    centre: float  # of the first pixel, when resizing
+    sharpness: float  # parameter A of the cubic convolution
+    border: str  # what is around the images
+
+    def __init__(self, height: int, width: int, params: TVL1, device: str):
+        self.height, self.width, self.params = height, width, params
+        axes = torch.arange(width, device=device), torch.arange(height, device=device)
+        self.grid = torch.stack(torch.meshgrid(*axes, indexing="xy")).float()
+        # Beyond these positions all that a window sees is the padding.
+        self.first, self.last = self.grid[:, :1, :1] + (1 - PAD), self.grid[:, -1:, -1:] + (PAD - 2)
+
+    def place(self, at: Tensor) -> Tensor:
+        """The positions where an image is sampled instead of ``at``; may overwrite ``at``."""
+        return at
+
+    def resize(self, source: Tensor, scale: float | None = None) -> Tensor:
+        """(..., h, w) at this level's size, bilinear; ``scale``: its ratio, if not the sizes'."""
+        for dim, size in ((-1, self.width), (-2, self.height)):
+            length = source.shape[dim]
+            step = 1 / scale if scale else length / size
+            at = (np.arange(size) + self.centre) * step - self.centre
+            at = at.astype(np.float32).clip(0, length - 1)
+            before = at.astype(np.int64)
+            weight = torch.from_numpy(at - before.astype(np.float32)).to(source.device)
+            weight = weight if dim == -1 else weight[:, None]
+            left, right = (
+                source.index_select(dim, torch.from_numpy(index).to(source.device))
+                for index in (before, np.minimum(before + 1, length - 1))
+            )
+            source = left * (1 - weight) + right * weight
+        return source
+
+    def texture(self, image: Tensor) -> Tensor:
+        """(N, 3, H + 2·PAD, W + 2·PAD): images with their central differences, halved."""
+        around = functional.pad(image[:, None], (1, 1, 1, 1), mode="replicate")
+        gx = 0.5 * (around[..., 1:-1, 2:] - around[..., 1:-1, :-2])
+        gy = 0.5 * (around[..., 2:, 1:-1] - around[..., :-2, 1:-1])
+        channels = torch.cat([image[:, None], gx, gy], dim=1)
+        return functional.pad(channels, (PAD, PAD, PAD, PAD), mode=self.border)
+
+    def warp(self, texture: Tensor, u: Tensor) -> Tensor:
+        """(N, 3, H, W): image and gradient at x + u."""
+        at = self.place(self.grid + u)
+        at = torch.minimum(torch.maximum(at, self.first), self.last)
+        corner = at.floor()
+        weights = cubic(at.sub_(corner), self.sharpness)
+        corner = corner.long().add_(PAD - 1)
+        stride = texture.shape[-1]
+        start = (corner[:, 1] * stride).add_(corner[:, 0]).flatten(1)[:, None].expand(-1, 3, -1)
+        texels = texture.flatten(2)
+        warped = torch.zeros_like(texture[..., : self.height, : self.width])
+        for row in range(4):
+            for column in range(4):
+                tap = texels.gather(2, start + (row * stride + column)).view_as(warped)
+                warped.add_(tap.mul_(weights[row][:, 1:] * weights[column][:, :1]))
+        return warped
+
+    def solve(self, image0: Tensor, image1: Tensor, u: Tensor) -> None:
+        """Refine ``u`` in place to the flow from ``image0`` to ``image1``."""
+        p = u.new_zeros((len(u), 2, *u.shape[1:]))
+        texture = self.texture(image1)
+        for _ in range(self.params.warps):
+            self.sweeps(self.params, u, p, self.warp(texture, u), image0).run()
+
+
+class CpuLevel(Level):
+    """As ``cv2.optflow.DualTVL1OpticalFlow``."""
+
+    sweeps = CpuSweeps
+    centre, sharpness, border = 0.5, -0.75, "constant"
+
+    def place(self, at: Tensor) -> Tensor:
+        return at.mul_(32).round_().div_(32)
+
+
+class CudaLevel(Level):
+    """As ``cv2.cuda.OpticalFlowDual_TVL1``."""
+
+    sweeps = CudaSweeps
+    centre, sharpness, border = 0.0, -0.5, "replicate"
+
+
+LEVELS: dict[str, type[Level]] = {"cpu": CpuLevel, "cuda": CudaLevel}
+
+
+def cubic(t: Tensor, a: float) -> list[Tensor]:
+    """Keys's cubic convolution weights of four pixels; t: distance from the second."""
+    r, s = t + 1, 1 - t
+    first = ((a * r - 5 * a) * r + 8 * a) * r - 4 * a
+    second = ((a + 2) * t - (a + 3)) * t * t + 1
+    third = ((a + 2) * s - (a + 3)) * s * s + 1
+    return [first, second, third, 1 - first - second - third]
+
+
+def median(u: Tensor, size: int) -> Tensor:
+    """Median of windows of ``size`` x ``size`` pixels of (..., H, W), edges continued.
+
+    By forgetful selection: of more than half of the values neither the least nor the greatest can
+    be the median. All steps are whole images.
+    """
+    if size == 1:
+        return u
+    height, width = u.shape[-2:]
+    around = functional.pad(u, (size // 2,) * 4, mode="replicate")
+    values = [around[..., y : y + height, x : x + width] for y in range(size) for x in range(size)]
+    count = len(values) // 2 + 2
+    kept, rest = values[:count], values[count:]
+
+    def sort(i: int, j: int) -> None:
+        kept[i], kept[j] = torch.minimum(kept[i], kept[j]), torch.maximum(kept[i], kept[j])
+
+    while len(kept) > 1:
+        for i in range(len(kept) // 2):
+            sort(i, -1 - i)
+        for i in range(1, (len(kept) + 1) // 2):
+            sort(0, i)
+        for i in range(len(kept) // 2, len(kept) - 1):
+            sort(i, -1)
+        kept, rest = kept[1:-1] + rest[:1], rest[1:]
+    return kept[0]
+
+
+def why_not() -> str | None:
+    """Why this backend cannot run here; ``None``, since PyTorch runs on the CPU too."""
+    return None
+
+
+def device() -> str:
+    """Where it runs: a GPU if PyTorch finds one, of whatever make, else the CPU."""
+    if torch.cuda.is_available():  # ROCm's too
+        return f"cuda:{torch.cuda.current_device()}"
+    if torch.accelerator.is_available():
+        return str(torch.accelerator.current_accelerator())
+    return "cpu"
+
+
+def compute(gray: np.ndarray, params: TVL1) -> np.ndarray:
+    """(T, H, W) uint8 to (T-1, H, W, 2) float32; see :func:`dsnet.flow.compute`."""
+    where = device()
+    memory = CPU_MEMORY if where == "cpu" else GPU_MEMORY
+    chunk = max(1, memory // (BYTES_PER_PIXEL * gray[0].size))
+    shapes = params.shapes(*gray.shape[1:])
+    flow = np.empty((len(gray) - 1, *gray.shape[1:], 2), np.float32)
+    with torch.inference_mode():
+        levels = [LEVELS[params.semantics](*shape, params, where) for shape in shapes]
+        for start in range(0, len(flow), chunk):
+            frames = torch.tensor(gray[start : start + chunk + 1], device=where)
+            u = _pairs(levels, frames)
+            flow[start : start + chunk] = u.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    return flow
+
+
+def _pairs(levels: list[Level], frames: Tensor) -> Tensor:
+    """(N, 2, H, W) float32 flow between N + 1 consecutive frames, coarse to fine."""
+    images = [frames.float()]
+    for level in levels[1:]:
+        images.append(level.resize(images[-1], level.params.scale_step))
+    shape = (len(frames) - 1, 2, levels[-1].height, levels[-1].width)
+    u = torch.zeros(shape, device=frames.device)
+    for level in reversed(levels):
+        if level is not levels[-1]:
+            u = level.resize(u).mul_(1 / level.params.scale_step)
+        image = images.pop()
+        level.solve(image[:-1], image[1:], u)
+    return u

@@ -1,0 +1,81 @@
+"""Pairs of frames whose flow is known, and real ones."""
+
+import cv2
+import numpy as np
+import pytest
+
+LIGHT = {"nscales": 3, "warps": 3, "inner_iterations": 10, "outer_iterations": 3}
+
+
+def texture(seed=0, height=64, width=64, sigma=2.5):
+    """Smooth noise over the full range of grey, on which the data term weighs as on real frames."""
+    noise = np.random.default_rng(seed).integers(0, 256, (height, width)).astype(np.uint8)
+    return cv2.normalize(cv2.GaussianBlur(noise, (0, 0), sigma), None, 0, 255, cv2.NORM_MINMAX)
+
+
+def warped(image, matrix):
+    """``image`` moved by an affine map (2, 3) from old to new positions, in float precision."""
+    matrix = np.asarray(matrix, np.float32)
+    return cv2.warpAffine(
+        image, matrix, image.shape[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
+    )
+
+
+def affine_flow(shape, matrix):
+    """The flow (H, W, 2) of that map: where every pixel goes, less where it is."""
+    y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
+    a = np.asarray(matrix, np.float32)
+    return np.stack(
+        [a[0, 0] * x + a[0, 1] * y + a[0, 2] - x, a[1, 0] * x + a[1, 1] * y + a[1, 2] - y], -1
+    )
+
+
+def about_centre(size, angle=0.0, zoom=1.0, dx=0.0, dy=0.0):
+    """Rotation by degrees and zoom about the middle of a square, then a translation."""
+    matrix = cv2.getRotationMatrix2D(((size - 1) / 2, (size - 1) / 2), angle, zoom)
+    return np.add(matrix, [[0, 0, dx], [0, 0, dy]])
+
+
+MOTIONS = {
+    "translation": {"dx": 3, "dy": -2},
+    "sub-pixel shift": {"dx": 0.3, "dy": 0.6},
+    "rotation": {"angle": 2.5},
+    "zoom": {"zoom": 1.04},
+}
+
+
+def known(name, size=96):
+    """(frames (2, size, size) uint8, flow, where to judge it) of a motion, or of the sprite."""
+    inner = np.zeros((size, size), bool)
+    inner[10:-10, 10:-10] = True
+    if name != "sprite":
+        image, matrix = texture(3, size, size), about_centre(size, **MOTIONS[name])
+        return np.stack([image, warped(image, matrix)]), affine_flow(image.shape, matrix), inner
+    # A textured square moves over a background that moves otherwise, and hides a part of it.
+    ground, square = texture(4, size, size), texture(5, size // 3, size // 3, 1.5)
+    frames = np.stack([ground, np.roll(ground, -1, 0)])
+    flow = np.zeros((size, size, 2), np.float32)
+    flow[..., 1] = -1
+    at, n = size // 3, size // 3
+    frames[0, at : at + n, at : at + n] = square
+    frames[1, at + 1 : at + 1 + n, at + 4 : at + 4 + n] = square
+    flow[at : at + n, at : at + n] = 4, 1
+    return frames, flow, inner
+
+
+def end_point_error(found, flow, where):
+    """Mean distance in pixels."""
+    return float(np.linalg.norm(found - flow, axis=-1)[where].mean())
+
+
+def real_frames(path, count=3, size=256, start=10):
+    """(count, size, size) uint8 grey frames of a video, as the pipeline sees them."""
+    video = cv2.VideoCapture(str(path))
+    video.set(cv2.CAP_PROP_POS_FRAMES, start)
+    frames = []
+    while len(frames) < count:
+        ok, frame = video.read()
+        if not ok:
+            pytest.fail(f"{path} has fewer than {start + count} frames")
+        frames.append(cv2.resize(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), (size, size)))
+    return np.stack(frames)
