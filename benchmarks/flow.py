@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from importlib.metadata import version
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -78,9 +79,8 @@ def backends() -> list[Row]:
 def _skimage(gray: np.ndarray) -> np.ndarray:
     from skimage.registration import optical_flow_tvl1
 
-    pairs = zip(gray, gray[1:], strict=False)
-    # It gives the rows' displacement first, and from the second frame to the first.
-    fields = [optical_flow_tvl1(a, b)[::-1] for a, b in pairs]
+    # It gives the displacement along rows first.
+    fields = [optical_flow_tvl1(a, b)[::-1] for a, b in pairwise(gray)]
     return np.moveaxis(np.stack(fields), 1, -1)
 
 
@@ -132,9 +132,8 @@ def measure(rows: list[Row], gray: np.ndarray) -> None:
 def report(rows: list[Row], videos: int, pairs: int, size: int) -> None:
     """The tables, in Markdown."""
     packages = ("numpy", "numba", "opencv-contrib-python-headless", "torch", "scikit-image")
-    versions = [
-        f"{p} {version(p)}" for p in packages if p != "scikit-image" or find_spec("skimage")
-    ]
+    installed = packages if find_spec("skimage") else packages[:-1]
+    versions = [f"{package} {version(package)}" for package in installed]
     print(f"{date.today()}, {platform.machine()}, {_processor()}; {', '.join(versions)}")
     print(f"{videos} videos, {pairs} pairs each, {size} x {size}; medians over videos, one core\n")
     print(
