@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -72,14 +73,24 @@ def flow(frames: Path_, spec: Mapping[str, Any], output: Path_) -> None:
     spec = {**spec, "backend": backend}
     source = Reader(frames)
     with alone(output), Writer(output, ["flow"], spec, source=source.digest) as writer:
-        pairs = sum(max(v.frames("rgb") - 1, 0) for v in source.videos.values())
-        with tqdm(total=pairs, desc=f"flow ({backend})", unit="pair", disable=None) as bar:
-            for id, entry in source.videos.items():
-                if id not in writer.done:
-                    images = source.items(id, "rgb", verify=True)
-                    writer.add(id, {"flow": _planes(images, spec)}, entry.reason)
-                bar.update(max(entry.frames("rgb") - 1, 0))
+        pairs = {id: max(v.frames("rgb") - 1, 0) for id, v in source.videos.items()}
+        missing = [id for id in pairs if id not in writer.done]
+        kept = sum(pairs.values()) - sum(pairs[id] for id in missing)
+        start = time.monotonic()
+        with tqdm(
+            total=sum(pairs.values()), initial=kept, desc=backend, unit="pair", disable=None
+        ) as bar:
+            for id in missing:
+                images = source.items(id, "rgb", verify=True)
+                writer.add(id, {"flow": _planes(images, spec)}, source.videos[id].reason)
+                bar.update(pairs[id])
         writer.close(list(source.videos))
+    log.info(
+        "flow of %d pairs in %.1f s; %d were there already",
+        sum(pairs.values()) - kept,
+        time.monotonic() - start,
+        kept,
+    )
 
 
 def _planes(images: Sequence[bytes], spec: Mapping[str, Any]) -> Iterator[bytes]:

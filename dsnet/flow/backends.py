@@ -81,7 +81,12 @@ def _why_not(name: str, semantics: str | None, *, chosen: bool) -> str | None:
             f"it follows the semantics {' and '.join(entry.semantics)}, not {semantics}; "
             f"set flow.semantics to that, or the backend to {' or '.join(able)}"
         )
-    module = entry.load()
+    try:
+        module = entry.load()
+    except ImportError as error:
+        return f"{error}; install it"
+    except RuntimeError as error:  # numba finds no folder to keep compiled code in
+        return f"{error}; set NUMBA_CACHE_DIR to a folder that can be written to"
     reason = module.why_not()
     if reason is None and entry.needs_gpu and not chosen and module.device() == "cpu":
         return "no GPU"

@@ -11,6 +11,9 @@ takes it out of the batch.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -316,13 +319,24 @@ def compute(gray: np.ndarray, params: TVL1) -> np.ndarray:
     chunk = max(1, memory // (BYTES_PER_PIXEL * gray[0].size))
     shapes = params.shapes(*gray.shape[1:])
     flow = np.empty((len(gray) - 1, *gray.shape[1:], 2), np.float32)
-    with torch.inference_mode():
+    with torch.inference_mode(), single_threaded():
         levels = [LEVELS[params.semantics](*shape, params, where) for shape in shapes]
         for start in range(0, len(flow), chunk):
             frames = torch.tensor(gray[start : start + chunk + 1], device=where)
             u = _pairs(levels, frames)
             flow[start : start + chunk] = u.permute(0, 2, 3, 1).contiguous().cpu().numpy()
     return flow
+
+
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """PyTorch on one CPU thread: a sweep is too short to share; parallelism is over shards."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _pairs(levels: list[Level], frames: Tensor) -> Tensor:

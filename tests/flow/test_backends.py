@@ -73,6 +73,21 @@ def test_no_backend_at_all_is_an_error(monkeypatch):
         flow.resolve("opencv")
 
 
+def test_a_backend_that_cannot_be_imported_says_what_to_do():
+    code = """
+import sys
+sys.modules["numba"] = None
+from dsnet import flow
+try:
+    flow.resolve("numba")
+except flow.BackendError as error:
+    sys.exit(str(error))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "numba: import of numba halted" in done.stderr
+    assert "install it" in done.stderr
+
+
 # --- OpenCV with CUDA: a stand-in that holds every call to the recorded signatures -------------
 
 
