@@ -1,4 +1,7 @@
-"""The verbs of ``python -m dsnet``; each is one rule of the workflow, with no logic of its own."""
+"""The verbs of ``python -m dsnet``: the rules of the workflow, and tools beside it.
+
+No logic of its own: a verb hands its options to one function of the library.
+"""
 
 from __future__ import annotations
 
@@ -45,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     _data_verbs(verb)
     _stream_verbs(verb)
     _result_verbs(verb)
+    _tool_verbs(verb)
     return top
 
 
@@ -154,6 +158,18 @@ def _result_verbs(verb: Verb) -> None:
     sub = verb(bars)
     _paths(sub, "table", help="table1.csv")
     _paths(sub, "output", nargs=2, help=".png and .svg")
+
+
+def _tool_verbs(verb: Verb) -> None:
+    actions = verb(checkpoint).add_subparsers(dest="action", required=True, metavar="ACTION")
+    about = "say what a file of weights holds: ours, MARS's or 3D-ResNets-PyTorch's"
+    sub = actions.add_parser("inspect", help=about, description=about)
+    sub.add_argument("file", type=Path)
+    about = "write weights as model.pt (OUTPUT ends in .pt) or in MARS's layout (.pth)"
+    sub = actions.add_parser("convert", help=about, description=about)
+    sub.add_argument("file", type=Path)
+    sub.add_argument("output", type=Path)
+    sub.add_argument("--classes", type=Path, help="names in label order, a line each, for .pt")
 
 
 def _json(text: str) -> Any:
@@ -336,3 +352,14 @@ def bars(options: argparse.Namespace) -> None:
     from dsnet import figures
 
     figures.save(figures.table1_bars(pd.read_csv(options.table)), *options.output)
+
+
+def checkpoint(options: argparse.Namespace) -> None:
+    """Inspect or convert a file of weights."""
+    from dsnet import models
+
+    if options.action == "inspect":
+        print(models.inspect(options.file).describe())
+        return
+    names = options.classes and options.classes.read_text(encoding="utf-8").splitlines()
+    models.convert(options.file, options.output, names)

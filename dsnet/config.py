@@ -183,8 +183,10 @@ def _stream_contradictions(name: str, stream: Config, streams: Config) -> Iterat
     if bool(stream["losses"]) != (teacher is not None):
         yield f"{where}: teacher and losses belong together; one of them is missing"
     init = stream["init"]
-    if init is not None and init not in streams and not init.endswith((".pt", ".pth")):
-        yield f"{where}.init: {init} is neither in streams ({', '.join(streams)}) nor a .pt file"
+    if init is not None and init not in streams:
+        yield f"{where}.init: {init} is not in streams ({', '.join(streams)}); see pretrained"
+    if init is not None and stream["pretrained"] is not None:
+        yield f"{where}: init and pretrained exclude each other; set one of them to null"
     seen, current = {name}, name
     while (current := streams[current]["init"]) in streams:
         if current in seen:

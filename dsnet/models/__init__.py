@@ -1,6 +1,17 @@
 """Networks, fusion and their files."""
 
-from dsnet.models.checkpoints import CheckpointError, build, load_model, read, save, start_from
+from dsnet.models.checkpoints import (
+    Checkpoint,
+    CheckpointError,
+    build,
+    convert,
+    inspect,
+    load_checkpoint,
+    load_model,
+    read,
+    save,
+    start_from,
+)
 from dsnet.models.fusion import AttentionFusion
 from dsnet.models.resnext3d import CHANNELS, LEVELS, Frozen, ResNeXt3D, resnext3d_101
 
@@ -8,10 +19,14 @@ __all__ = [
     "CHANNELS",
     "LEVELS",
     "AttentionFusion",
+    "Checkpoint",
     "CheckpointError",
     "Frozen",
     "ResNeXt3D",
     "build",
+    "convert",
+    "inspect",
+    "load_checkpoint",
     "load_model",
     "read",
     "resnext3d_101",

@@ -98,3 +98,21 @@ def test_a_folder_that_is_not_there_is_named(fresh: Project, tmp_path: Path):
 def test_overlays_merge_as_snakemake_merges_them():
     merged = merge({"a": {"b": 1, "c": [1, 2]}}, {"a": {"c": [3]}, "d": None})
     assert merged == {"a": {"b": 1, "c": [3]}, "d": None}
+
+
+def test_a_stream_starts_from_a_release_once_it_is_there(fresh: Project):
+    fresh.configure(streams={"flow": {"pretrained": "Flow_Kinetics_{clip_length}f"}})
+    outcome = fresh.snakemake("-n")
+    assert outcome.code != 0
+    for words in ("streams.flow.pretrained: there is no file Flow_Kinetics_4f", "named like"):
+        assert words in outcome.text, words
+    fresh.configure(streams={"flow": {"pretrained": "Flow_Kinetics_16f"}}, clip_lengths=[16])
+    outcome = fresh.snakemake("-n")
+    assert outcome.code != 0
+    for words in ("Get Flow_Kinetics_16f.pth from", "resources/checkpoints/Flow_Kinetics_16f.pth"):
+        assert words in outcome.text, words
+    assert "Traceback" not in outcome.text
+    release = fresh / "resources/checkpoints/Flow_Kinetics_16f.pth"
+    release.parent.mkdir(parents=True)
+    release.touch()
+    assert "--init resources/checkpoints/Flow_Kinetics_16f.pth" in fresh.finish("-n", "-p").text

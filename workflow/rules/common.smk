@@ -10,6 +10,7 @@ from snakemake.exceptions import WorkflowError
 from dsnet import config as settings
 from dsnet import store
 from dsnet.provenance import canonical, code_digest, file_digest
+from dsnet.releases import PretrainedError, locate
 
 # `python` is the one that runs Snakemake, also where its environment is not activated.
 os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]))
@@ -90,6 +91,20 @@ def check_folders():
 check_folders()
 
 
+def check_pretrained():
+    """Stop with instructions where weights to start from are not there."""
+    # Here, since Snakemake does not show the message of an error in an input function.
+    for name, stream in cfg["streams"].items():
+        for length in cfg["clip_lengths"] if stream["pretrained"] else ():
+            try:
+                locate(stream["pretrained"], length)
+            except PretrainedError as error:
+                raise WorkflowError(f"streams.{name}.{error}") from None
+
+
+check_pretrained()
+
+
 def listed_files(wildcards):
     """What a manifest is read from, beside the videos themselves."""
     chosen = entry(wildcards)
@@ -115,10 +130,10 @@ def run_of(wildcards):
 
 def model_of(wildcards, role):
     """The model that a stream is started from (``init``) or distilled from (``teacher``)."""
-    name = cfg["streams"][wildcards.stream][role]
-    if name is None:
-        return []
-    return f"{run_of(wildcards)}/{name}/model.pt" if name in cfg["streams"] else name
+    stream = cfg["streams"][wildcards.stream]
+    if role == "init" and stream["pretrained"] is not None:
+        return locate(stream["pretrained"], int(wildcards.length))
+    return f"{run_of(wildcards)}/{stream[role]}/model.pt" if stream[role] else []
 
 
 def train_spec(wildcards):
