@@ -13,7 +13,11 @@ from dsnet.scores import Part, Scores
 
 PAPER = pd.read_csv(str(resources.files("dsnet") / "paper" / "table1.csv"))
 STREAMS = {
-    "flow": {"title": "Flow", "input": "flow", "init": "weights/Flow_Kinetics_16f.pth"},
+    "flow": {
+        "title": "Flow",
+        "input": "flow",
+        "pretrained": "weights/Flow_Kinetics_{clip_length}f.pth",
+    },
     "rgb": {"title": "RGB", "input": "rgb", "init": None},
     "left-out": None,
     "mars": {"title": "MARS", "input": "rgb", "init": "flow", "teacher": "flow"},

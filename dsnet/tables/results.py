@@ -156,7 +156,7 @@ def table1(
                 "column": column,
                 "paper_top1": known,
                 "source": "measured",
-                "pretrain": "+".join(dict.fromkeys(_pretrain(streams, n) for n in own)),
+                "pretrain": "+".join(dict.fromkeys(_pretrain(streams, n, length) for n in own)),
             }
     return _frame([*rows.values(), *_reported(paper)], TABLE1_COLUMNS)
 
@@ -181,13 +181,13 @@ def _cells(
         yield method, "Mimic+Flow", (name, stream.get("teacher") or flow)
 
 
-def _pretrain(streams: Mapping[str, Mapping[str, Any] | None], name: str) -> str:
+def _pretrain(streams: Mapping[str, Mapping[str, Any] | None], name: str, length: int) -> str:
     """The checkpoint that a stream's weights go back to through other streams, or ``none``."""
-    seen = set()
-    while name in streams and name not in seen:
-        seen.add(name)
-        name = (streams[name] or {}).get("init") or ""
-    return PurePath(name).name or "none"
+    stream: Mapping[str, Any] = {"init": name}
+    while stream.get("init"):
+        stream = streams[stream["init"]] or {}
+    checkpoint = stream.get("pretrained") or "none"
+    return PurePath(checkpoint.replace("{clip_length}", str(length))).name
 
 
 def _reported(paper: pd.DataFrame) -> list[dict[Any, Any]]:

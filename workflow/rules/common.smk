@@ -203,7 +203,7 @@ def intermediates():
 
 def table_spec():
     """What the tables need of the configuration, as JSON, with the streams in their order."""
-    shown = ("title", "input", "init", "teacher")
+    shown = ("title", "input", "init", "pretrained", "teacher")
     streams = {name: {key: stream[key] for key in shown} for name, stream in cfg["streams"].items()}
     titles = {name: cfg["catalogue"][name]["title"] for name in cfg["datasets"]}
     spec = {"streams": streams, "tables": cfg["tables"], "titles": titles}
