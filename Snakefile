@@ -33,6 +33,7 @@ rule all:
     input:
         rules.table1.output,
         rules.table2.output,
+        rules.significance.output,
         rules.latency.output,
         figures(),
         # Snakemake does not miss what lies between, unless it is asked for.

@@ -139,6 +139,11 @@ def _result_verbs(verb: Verb) -> None:
         _paths(sub, "scores", "fusions", nargs="+")
         _paths(sub, "output", nargs=3, help="the table as .csv, .md and .tex")
 
+    sub = verb(significance)
+    _spec(sub, "streams and titles of the config")
+    _paths(sub, "scores", nargs="+")
+    _paths(sub, "output", nargs=3, help="the table as .csv, .md and .tex")
+
     sub = verb(latency)
     _spec(sub, "options, and rows of title and streams")
     _paths(sub, "clips")
@@ -295,18 +300,25 @@ def latency(options: argparse.Namespace) -> None:
     tables.write(table, latency.render(table), *options.output)
 
 
+def _scores(options: argparse.Namespace) -> list[Any]:
+    """The scores that a table is made of, with their data sets' titles."""
+    from dsnet.scores import read_scores
+
+    scores = [read_scores(path) for path in options.scores]
+    for item in scores:
+        item.run["title"] = options.spec["titles"][item.run["dataset"]]
+    return scores
+
+
 def _results(options: argparse.Namespace) -> tuple[list[Any], list[Any], dict[str, int]]:
     """The scores and the fusions that a table is made of, with their data sets' titles.
 
     And, by title, how many videos each data set lists.
     """
-    from dsnet.scores import read_scores
-
-    titles = options.spec["titles"]
-    scores = [read_scores(path) for path in options.scores]
+    scores = _scores(options)
     fusions = [json.loads(path.read_text(encoding="utf-8")) for path in options.fusions]
-    for run in [*(s.run for s in scores), *(f["run"] for f in fusions)]:
-        run["title"] = titles[run["dataset"]]
+    for fusion in fusions:
+        fusion["run"]["title"] = options.spec["titles"][fusion["run"]["dataset"]]
     return scores, fusions, {s.run["title"]: s.run["n_listed"] for s in scores}
 
 
@@ -327,6 +339,14 @@ def table2(options: argparse.Namespace) -> None:
     scores, fusions, listed = _results(options)
     table = tables.table2(scores, fusions, options.spec["tables"]["ablation"])
     tables.write(table, tables.render_table2(table, listed), *options.output)
+
+
+def significance(options: argparse.Namespace) -> None:
+    """Test which methods differ beyond chance."""
+    from dsnet import tables
+
+    table = tables.significance(_scores(options), options.spec["streams"])
+    tables.write(table, tables.render_significance(table), *options.output)
 
 
 def figures(options: argparse.Namespace) -> None:

@@ -1,6 +1,7 @@
-"""Tables 1 and 2: what this run measured beside what the paper reports, as CSV and as text."""
+"""What this run measured beside what the paper reports, and what differs beyond chance."""
 
 from dsnet.tables.results import table1, table2
+from dsnet.tables.significance import render_significance, significance
 from dsnet.tables.text import (
     TextTable,
     render_plain,
@@ -14,8 +15,10 @@ from dsnet.tables.text import (
 __all__ = [
     "TextTable",
     "render_plain",
+    "render_significance",
     "render_table1",
     "render_table2",
+    "significance",
     "table1",
     "table2",
     "to_latex",

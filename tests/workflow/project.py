@@ -225,7 +225,7 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
 # --- the jobs of the tiny experiment -----------------------------------------------------------
 
 PAIRS = (("rgb", "flow"), ("mars", "rgb"), ("mars", "flow"), ("ds", "rgb"), ("ds", "flow"))
-TABLES: set[Job] = {("table1", ""), ("table2", "")}
+TABLES: set[Job] = {("table1", ""), ("table2", ""), ("significance", "")}
 FRAMES: set[Job] = {("frames", shard) for shard in SHARDS}
 FLOW: set[Job] = {("flow", shard) for shard in SHARDS}
 

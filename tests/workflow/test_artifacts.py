@@ -56,7 +56,7 @@ def test_everything_forced_is_every_job_that_the_tests_know(finished: Project, t
         ),
         *(
             f"results/tables/{table}.{suffix}"
-            for table in ("table1", "table2", "latency")
+            for table in ("table1", "table2", "significance", "latency")
             for suffix in ("csv", "md", "tex")
         ),
         *(f"results/figures/{figure}.{suffix}" for figure in FIGURES for suffix in ("png", "svg")),

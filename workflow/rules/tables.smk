@@ -62,3 +62,28 @@ rule table2:
         " --fusions {input.fusions:q}"
         " --output {output:q}"
         " 2> {log:q}"
+
+
+rule significance:
+    # Every pair of RGB streams: difference, interval, and a test on the same videos.
+    input:
+        scores=per_stream("scores.h5"),
+    output:
+        report(
+            multiext(f"{TABLES}/significance", ".csv", ".md", ".tex"),
+            category="Tables",
+            caption="../report/significance.rst",
+        ),
+    log:
+        f"{LOGS}/significance.log",
+    conda:
+        "../../envs/train.yaml"
+    params:
+        spec=table_spec(),
+        code=code_digest("dsnet.tables"),
+    shell:
+        "python -m dsnet significance"
+        " --spec {params.spec:q}"
+        " --scores {input.scores:q}"
+        " --output {output:q}"
+        " 2> {log:q}"
