@@ -46,6 +46,7 @@ class Row:
     name: str
     compute: Callable[[np.ndarray], np.ndarray]
     follows: str | None  # the semantics whose iterations it counts
+    on_cpu: bool = True
     seconds: list[float] = field(default_factory=list)  # per pair
     ratio: list[float] = field(default_factory=list)  # OpenCV's time by its time
     equal: list[float] = field(default_factory=list)
@@ -58,9 +59,10 @@ def backends() -> list[Row]:
 
     def row(backend: str, semantics: str) -> Row:
         return Row(
-            f"{backend}, semantics {semantics}",
+            flow.describe(backend, semantics),
             lambda gray: flow.compute(gray, backend, semantics=semantics),
             semantics,
+            " on cpu" in flow.describe(backend, semantics),
         )
 
     rows = [row("opencv", "cpu")]
@@ -99,7 +101,10 @@ def samples(paths: list[Path], size: int, pairs: int, limit: int) -> list[np.nda
     for file in files:
         frames = list(video.decode(file, 25, "square", size))
         first = max(0, len(frames) // 2 - pairs)
-        found.append(_gray(frames[first : first + pairs + 1]))
+        if len(frames) > pairs:
+            found.append(_gray(frames[first : first + pairs + 1]))
+        else:
+            print(f"{file}: fewer than {pairs + 1} frames, left out", file=sys.stderr)
     return found
 
 
@@ -135,7 +140,10 @@ def report(rows: list[Row], videos: int, pairs: int, size: int) -> None:
     installed = packages if find_spec("skimage") else packages[:-1]
     versions = [f"{package} {version(package)}" for package in installed]
     print(f"{date.today()}, {platform.machine()}, {_processor()}; {', '.join(versions)}")
-    print(f"{videos} videos, {pairs} pairs each, {size} x {size}; medians over videos, one core\n")
+    print(
+        f"{videos} videos, {pairs} pairs each, {size} x {size}, one core (and the GPU, if named); "
+        "times are medians over videos; shares, differences and core-hours are means\n"
+    )
     print(
         "| backend | ms per pair | times OpenCV (lowest to highest) | ns per pixel and iteration "
         "| equal 8-bit values | mean difference, px | UCF-101, core-hours |"
@@ -143,13 +151,14 @@ def report(rows: list[Row], videos: int, pairs: int, size: int) -> None:
     print("|---|---|---|---|---|---|---|")
     for row in rows:
         ms = 1e3 * statistics.median(row.seconds)
+        hours = f"{statistics.mean(row.seconds) * UCF101_PAIRS / 3600:.0f}" if row.on_cpu else ""
         sweep = f"{1e9 * statistics.median(row.per_sweep):.2f}" if row.per_sweep else ""
         print(
             f"| {row.name} | {ms:.0f} | {statistics.median(row.ratio):.2f} "
             f"({min(row.ratio):.2f} to {max(row.ratio):.2f}) | {sweep} "
             f"| {np.mean(row.equal):.2%} (worst {min(row.equal):.2%}) "
             f"| {np.mean(row.distance):.4f} "
-            f"| {statistics.mean(row.seconds) * UCF101_PAIRS / 3600:.0f} |"
+            f"| {hours} |"
         )
     scenes = [*MOTIONS, "sprite"]
     print("\nMean end-point error in pixels, on pairs whose flow is known\n")

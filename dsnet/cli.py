@@ -100,9 +100,9 @@ def _data_verbs(verb: Verb) -> None:
     shard.add_argument("--frames", type=Path)
     single = sub.add_argument_group("of a video")
     single.add_argument("--raw", type=Path, help=".npy, (T-1, H, W, 2) float32 in pixels")
-    single.add_argument("--fps", type=float, default=25)
-    single.add_argument("--backend", default="auto", choices=("auto", *BACKENDS))
-    single.add_argument("--semantics", default="cuda", choices=SEMANTICS)
+    single.add_argument("--fps", type=float, help="default: 25")
+    single.add_argument("--backend", choices=("auto", *BACKENDS), help="default: auto")
+    single.add_argument("--semantics", choices=SEMANTICS, help="default: cuda")
 
     sub = verb(pack)
     sub.add_argument("--name", required=True, help="of the data set, for messages")
@@ -215,23 +215,19 @@ def frames(options: argparse.Namespace) -> None:
 
 def flow(options: argparse.Namespace) -> None:
     """Compute TV-L1 optical flow between the frames of a shard, or show that of a video."""
-    if options.video is not None:
+    shard = {name: getattr(options, name) for name in ("frames", "spec")}
+    single = {name: getattr(options, name) for name in ("raw", "fps", "backend", "semantics")}
+    single = {name: value for name, value in single.items() if value is not None}
+    if options.video is not None and not any(shard.values()):
         from dsnet.figures.flow import flow_video
 
-        flow_video(
-            options.video,
-            options.output,
-            options.raw,
-            fps=options.fps,
-            backend=options.backend,
-            semantics=options.semantics,
-        )
-        return
-    if options.frames is None or options.spec is None:
-        raise UserError("expected a VIDEO, or --frames and --spec of a shard; see flow --help")
-    from dsnet import shards
+        flow_video(options.video, options.output, **single)
+    elif options.video is None and all(shard.values()) and not single:
+        from dsnet import shards
 
-    shards.flow(options.frames, options.spec, options.output)
+        shards.flow(options.frames, options.spec, options.output)
+    else:
+        raise UserError("expected a VIDEO, or --frames and --spec of a shard; see flow --help")
 
 
 def pack(options: argparse.Namespace) -> None:

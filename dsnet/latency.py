@@ -68,7 +68,8 @@ def measure(
     (length,) = lengths
     gray = _gray(reader, length)
     settings = {"semantics": spec["semantics"], **spec["tvl1"]}
-    ms_flow = _time(lambda: flow.compute(gray, spec["backend"], **settings), options)
+    backend = flow.resolve(spec["backend"], spec["semantics"])
+    ms_flow = _time(lambda: flow.compute(gray, backend, **settings), options)
     found = []
     for title, paths in rows:
         loaded = [models.load_model(path) for path in paths]
@@ -86,7 +87,7 @@ def measure(
                 "ms_flow": with_flow,
                 "ms_total": ms + with_flow,
                 "device": _name(chosen),
-                "backend": spec["backend"] if "flow" in inputs else "",
+                "backend": backend if "flow" in inputs else "",
                 "n_missing": reader.extra["n_missing"],
             }
         )

@@ -21,6 +21,7 @@ from dsnet.store import Reader, StoreError, Writer
 
 log = logging.getLogger(__name__)
 Path_ = str | os.PathLike[str]
+TELL = 60  # seconds between two lines in the log
 FLOW_CHUNK = 64  # pairs computed at a time, which bounds the memory of a long video
 
 
@@ -61,39 +62,46 @@ def _jpeg(frame: np.ndarray, quality: int) -> bytes:
 def flow(frames: Path_, spec: Mapping[str, Any], output: Path_) -> None:
     """TV-L1 between the consecutive frames of a shard, as 8-bit JPEG planes.
 
-    The backend is resolved first and the one that ran is part of the file's spec. Videos that an
-    interrupted attempt completed are kept.
+    The backend is resolved first, and the one that finished the file is recorded in its ``extra``;
+    the spec, which files to be packed together must share, has the semantics, since machines with
+    and without a GPU may work on one data set. Videos that an interrupted attempt completed are
+    kept.
 
     Raises:
         BackendError: the backend cannot run here.
         StoreError: the frames are damaged.
     """
     backend = tvl1.resolve(spec["backend"], spec["semantics"])
-    log.info("flow backend %s: %s", spec["backend"], tvl1.describe(backend, spec["semantics"]))
-    spec = {**spec, "backend": backend}
+    where = tvl1.describe(backend, spec["semantics"])
+    log.info("flow backend %s: %s", spec["backend"], where)
     source = Reader(frames)
     with alone(output), Writer(output, ["flow"], spec, source=source.digest) as writer:
         pairs = {id: max(v.frames("rgb") - 1, 0) for id, v in source.videos.items()}
-        missing = [id for id in pairs if id not in writer.done]
-        kept = sum(pairs.values()) - sum(pairs[id] for id in missing)
-        start = time.monotonic()
-        with tqdm(
-            total=sum(pairs.values()), initial=kept, desc=backend, unit="pair", disable=None
-        ) as bar:
-            for id in missing:
-                images = source.items(id, "rgb", verify=True)
-                writer.add(id, {"flow": _planes(images, spec)}, source.videos[id].reason)
-                bar.update(pairs[id])
-        writer.close(list(source.videos))
-    log.info(
-        "flow of %d pairs in %.1f s; %d were there already",
-        sum(pairs.values()) - kept,
-        time.monotonic() - start,
-        kept,
-    )
+        missing = {id: count for id, count in pairs.items() if id not in writer.done}
+        for id in _told(missing, backend):
+            planes = _planes(source.items(id, "rgb", verify=True), backend, spec)
+            writer.add(id, {"flow": planes}, source.videos[id].reason)
+        writer.close(list(source.videos), {"backend": where})
 
 
-def _planes(images: Sequence[bytes], spec: Mapping[str, Any]) -> Iterator[bytes]:
+def _told(pairs: Mapping[str, int], backend: str) -> Iterator[str]:
+    """The ids of ``pairs``; a bar tells how far they are, or the log where none is shown."""
+    total, done = sum(pairs.values()), 0
+    start = told = time.monotonic()
+    with tqdm(total=total, desc=f"flow ({backend})", unit="pair", disable=None) as bar:
+        for id, count in pairs.items():
+            yield id
+            bar.update(count)
+            done += count
+            now = time.monotonic()
+            if bar.disable and now - told > TELL:
+                told, rate = now, done / (now - start)
+                left = (total - done) / rate / 60
+                log.info("%d of %d pairs, %.1f per second, %.0f min left", done, total, rate, left)
+    log.info("flow of %d pairs in %.1f s", total, time.monotonic() - start)
+
+
+def _planes(images: Sequence[bytes], backend: str, spec: Mapping[str, Any]) -> Iterator[bytes]:
     for first in range(0, len(images) - 1, FLOW_CHUNK):
         gray = np.stack(
             [
@@ -101,7 +109,7 @@ def _planes(images: Sequence[bytes], spec: Mapping[str, Any]) -> Iterator[bytes]
                 for image in images[first : first + FLOW_CHUNK + 1]
             ]
         )
-        field = tvl1.compute(gray, spec["backend"], semantics=spec["semantics"], **spec["tvl1"])
+        field = tvl1.compute(gray, backend, semantics=spec["semantics"], **spec["tvl1"])
         yield from tvl1.to_bytes(field, spec["bound"], spec["quality"])
 
 
@@ -117,7 +125,8 @@ def pack(
     """Gather the shards of frames and flow into ``clips.h5``, and list what could not be used.
 
     ``clips.h5`` has the usable videos in the manifest's order; its ``extra`` has the
-    classes, the numbers of listed and missing videos, and label, group and roles of every video.
+    classes, the numbers of listed and missing videos, the backends that computed the flow,
+    and label, group and roles of every video.
     ``name`` is the data set's, for messages.
 
     Raises:
@@ -150,7 +159,7 @@ def pack(
                     for reader, m in zip(origin[id], ("rgb", "flow"), strict=True)
                 )
                 writer.add(id, {"rgb": images, "flow": planes})
-        writer.close(list(usable["id"]), _extra(rows, usable))
+        writer.close(list(usable["id"]), _extra(rows, usable, fields))
     with replacing(broken) as temporary:
         unusable.to_csv(temporary, index=False, errors="surrogateescape")
     log.info("packed %d videos; %d cannot be used (%s)", len(usable), len(unusable), broken)
@@ -177,12 +186,13 @@ def _unusable(rows: pd.DataFrame, origin: Mapping[str, tuple[Reader, Reader]]) -
     return pd.DataFrame(found, columns=["id", "path", "stage", "reason"])
 
 
-def _extra(rows: pd.DataFrame, usable: pd.DataFrame) -> dict[str, Any]:
+def _extra(rows: pd.DataFrame, usable: pd.DataFrame, fields: Sequence[Reader]) -> dict[str, Any]:
     names = rows.drop_duplicates("label").sort_values("label")["class_name"]
     columns = ["id", "label", "group", *(c for c in rows.columns if c.startswith("split"))]
     return {
         "classes": list(names),
         "n_missing": int((rows["error"] == MISSING).sum()),
         "n_listed": len(rows),
+        "flow_backends": sorted({reader.extra["backend"] for reader in fields}),
         "videos": {column: usable[column].tolist() for column in columns},
     }

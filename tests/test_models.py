@@ -168,9 +168,12 @@ def test_code_in_a_file_is_never_executed(tmp_path, capsys):
     assert "executed" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("keep", [0, 10, 0.5, 0.999])
-def test_a_cut_file_is_named(tmp_path, keep):
-    save(tmp_path / "model.pt", content(build(SMALL, "rgb", 2)))
+@pytest.mark.parametrize("keep", [0, 1, 10, 0.1, 0.3, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_cut_file_is_named(tmp_path, keep, legacy):
+    saved = content(build(SMALL, "rgb", 2))
+    # MARS's files are of a PyTorch that wrote no zip files.
+    torch.save(saved, tmp_path / "model.pt", _use_new_zipfile_serialization=not legacy)
     whole = (tmp_path / "model.pt").read_bytes()
     length = keep if isinstance(keep, int) else int(keep * len(whole))
     (tmp_path / "model.pt").write_bytes(whole[:length])
@@ -202,7 +205,7 @@ def test_a_network_is_read_from_others_files(tmp_path, caplog, stream, prefix, c
     assert not found.training
     assert torch.equal(found(x), theirs(x))
     assert f"for {stream}, {classes} classes" in caplog.text
-    assert "1 tensors ignored" in caplog.text
+    assert "1 ignored" in caplog.text
     assert ("epoch 7" in caplog.text) != bare
 
 

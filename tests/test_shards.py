@@ -1,5 +1,7 @@
 """Frames, flow and pack, from video files to clips.h5."""
 
+import re
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -86,9 +88,33 @@ def test_frames_are_the_decoded_video_and_flow_is_theirs(manifest, tmp_path):
 
 def test_the_backend_that_ran_is_recorded(manifest, tmp_path):
     reader = open_clips(pack(manifest, make(manifest, tmp_path), tmp_path))
-    assert reader.spec["flow"] == {**FLOW, "backend": tvl1.resolve("auto", "cuda")}
+    assert reader.spec["flow"] == FLOW
+    name = tvl1.resolve("auto", "cuda")
+    assert reader.extra["flow_backends"] == [tvl1.describe(name, "cuda")]
     assert reader.spec["rgb"] == FRAMES
     assert reader.provenance["versions"]["opencv-contrib-python-headless"].startswith("4.")
+
+
+def test_machines_with_other_backends_may_work_on_one_data_set(manifest, tmp_path, monkeypatch):
+    """Where `auto` is resolved differently, as with and without a GPU."""
+    paths = make(manifest, tmp_path)
+    monkeypatch.setattr(
+        tvl1.backends, "BACKENDS", {"torch": tvl1.backends.Backend("torch", ("cuda",))}
+    )
+    paths["flow"][1].unlink()
+    shards.flow(paths["frames"][1], FLOW, paths["flow"][1])
+    reader = open_clips(pack(manifest, paths, tmp_path))
+    assert [name.split()[0] for name in reader.extra["flow_backends"]] == ["numba", "torch"]
+
+
+def test_how_far_a_shard_is_is_logged_where_no_bar_is_shown(
+    manifest, tmp_path, monkeypatch, caplog
+):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(shards, "TELL", 0)
+    make(manifest, tmp_path)
+    assert re.search(r"4 of 12 pairs, [\d.]+ per second, \d+ min left", caplog.text)
+    assert re.search(r"flow of 12 pairs in [\d.]+ s", caplog.text)
 
 
 def test_a_shard_goes_on_where_it_was_stopped(manifest, tmp_path, monkeypatch):

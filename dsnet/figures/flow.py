@@ -6,6 +6,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from itertools import chain, islice
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from tqdm import tqdm
 from dsnet import flow, video
 from dsnet.errors import UserError
 from dsnet.figures.clips import colour_wheel, flow_colours
+from dsnet.provenance import replacing
 
 log = logging.getLogger(__name__)
-CHUNK = 32  # pairs computed at a time, which bounds the memory of a long video
+CHUNK = 2**23  # pixels computed at a time, which bounds the memory: some 50 bytes for each
 
 
 def flow_video(
@@ -41,7 +43,7 @@ def flow_video(
         UserError: the video cannot be decoded or has fewer than two frames, or ``output`` cannot
             be such a file.
     """
-    output, raw = Path(output), Path(raw) if raw is not None else None
+    output = Path(output)
     if output.suffix.lower() not in (".mp4", ".mkv", ".avi", ".mov"):
         raise UserError(f"{output}: expected a video file, .mp4, .mkv, .avi or .mov")
     name = flow.resolve(backend, semantics)
@@ -52,19 +54,16 @@ def flow_video(
     if first is None:
         raise UserError(f"{source}: flow needs two frames, and at {fps} fps there are fewer")
     full = max(float(np.percentile(np.linalg.norm(first[1], axis=-1), 95)), 0.5)
-    log.info("the most saturated colour stands for %.1f pixels per frame", full)
-    # Beside the targets, so that they are whole or not there at all.
-    with tempfile.TemporaryDirectory(dir=output.parent) as folder:
-        numbers = Path(folder) / "raw.npy"
-        fields: Iterable[Chunk] = chain([first], chunks)
+    log.info("the 95th percentile of the first speeds, the full colour, is %.1f pixels", full)
+    fields: Iterable[Chunk] = chain([first], chunks)
+    with ExitStack() as stack:
         if raw is not None:
-            fields = _kept(fields, numbers)
+            fields = _kept(fields, stack.enter_context(replacing(raw)))
+        # Under its own name, from which the container follows, and whole or not there at all.
+        folder = stack.enter_context(tempfile.TemporaryDirectory(dir=output.parent))
         picture = Path(folder) / output.name
         video.encode(picture, _pictures(fields, full), fps, codec="libx264", quality=18)
         os.replace(picture, output)
-        if raw is not None:
-            raw.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(numbers, raw)
 
 
 Chunk = tuple[np.ndarray, np.ndarray]  # N frames, and the N fields that lead to the next ones
@@ -75,8 +74,9 @@ def _chunks(
 ) -> Iterator[Chunk]:
     frames = _frames(source, fps)
     kept = list(islice(frames, 1))
+    pairs = max(1, CHUNK // kept[0][..., 0].size) if kept else 1
     with tqdm(desc=f"flow ({backend})", unit="pair", disable=None) as bar:
-        while new := list(islice(frames, CHUNK)):
+        while new := list(islice(frames, pairs)):
             kept += new
             gray = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in kept])
             field = flow.compute(gray, backend, semantics=semantics)
@@ -95,7 +95,8 @@ def _frames(source: str | os.PathLike[str], fps: float) -> Iterator[np.ndarray]:
 def _pictures(chunks: Iterable[Chunk], full: float) -> Iterator[np.ndarray]:
     for frames, fields in chunks:
         wheel, inside = colour_wheel(min(frames.shape[1:3]) // 6, full)
-        for frame, colours in zip(frames, flow_colours(fields, full), strict=True):
+        for frame, field in zip(frames, fields, strict=True):
+            colours = flow_colours(field, full)
             corner = colours[-len(wheel) :, -len(wheel) :]
             corner[inside] = wheel[inside]
             beside = np.hstack([frame, colours])

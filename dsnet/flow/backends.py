@@ -64,7 +64,8 @@ def resolve(backend: str = "auto", semantics: str | None = None) -> str:
     for name in candidates:
         reason = _why_not(name, semantics, chosen=backend != "auto")
         if reason is None:
-            log.debug("flow backend %s: %s; not %s", backend, name, reasons)
+            for other, why in reasons.items():
+                log.info("not %s: %s", other, why)
             return name
         reasons[name] = reason
     raise BackendError(
@@ -83,7 +84,7 @@ def _why_not(name: str, semantics: str | None, *, chosen: bool) -> str | None:
         )
     try:
         module = entry.load()
-    except ImportError as error:
+    except (ImportError, OSError, AttributeError) as error:  # not there, or its libraries are not
         return f"{error}; install it"
     except RuntimeError as error:  # numba finds no folder to keep compiled code in
         return f"{error}; set NUMBA_CACHE_DIR to a folder that can be written to"
@@ -104,8 +105,8 @@ def compute(gray: np.ndarray, backend: str = "auto", **params: Any) -> np.ndarra
     Args:
         gray: (T, H, W) uint8 frames, T at least 2, H and W at least 3.
         backend: ``auto`` or a name of :data:`BACKENDS`.
-        params: fields of :class:`dsnet.flow.params.TVL1`. Without ``semantics`` any backend will
-            do: opencv-cuda follows ``cuda``, the others ``cpu``.
+        params: fields of :class:`dsnet.flow.params.TVL1`. Without ``semantics``, ``auto`` follows
+            ``cuda`` as the pipeline does; a backend that is named follows ``cpu`` if it can.
 
     Returns:
         (T-1, H, W, 2) float32, displacement in pixels (x to the right, y down) that takes frame i
@@ -121,6 +122,7 @@ def compute(gray: np.ndarray, backend: str = "auto", **params: Any) -> np.ndarra
         raise ValueError(
             f"expected (T >= 2, H >= 3, W >= 3) uint8 frames, got {gray.shape} {gray.dtype}"
         )
-    name = resolve(backend, params.get("semantics"))
-    settings = TVL1(**{"semantics": BACKENDS[name].semantics[0], **params})
+    semantics = params.pop("semantics", "cuda" if backend == "auto" else None)
+    name = resolve(backend, semantics)
+    settings = TVL1(**params, semantics=semantics or BACKENDS[name].semantics[0])
     return BACKENDS[name].load().compute(np.ascontiguousarray(gray), settings)

@@ -24,10 +24,12 @@ def why_not() -> str | None:
     CUDA build without a driver other calls abort the process.
     """
     if not hasattr(cv2, "cuda") or not hasattr(cv2.cuda, "OpticalFlowDual_TVL1_create"):
-        return "this cv2 was built without CUDA, as all wheels; envs/opencv-cuda builds one with it"
+        return "this cv2 was built without CUDA, as published wheels are; see envs/opencv-cuda"
     count = cv2.cuda.getCudaEnabledDeviceCount()
     if count <= 0:
         return f"cv2 has CUDA, but finds no usable GPU (device count {count}); see nvidia-smi"
+    if not cv2.cuda.DeviceInfo().isCompatible():
+        return "cv2 was built for other GPUs than this one; see --arch of envs/opencv-cuda/build.py"
     return None
 
 
@@ -59,7 +61,7 @@ def _lane(gpu: int, gray: np.ndarray, flow: np.ndarray, params: TVL1) -> None:
     field = cv2.cuda.GpuMat(height, width, cv2.CV_32FC2)
     frames[0].upload(gray[0], stream)
     for i in range(len(flow)):
-        # While a lane waits for an upload or a download, the others compute.
+        # While a lane waits for an upload or a download, the other lanes compute.
         before, after = frames[i % 2], frames[(i + 1) % 2]
         after.upload(gray[i + 1], stream)
         field = method.calc(before, after, field, stream)

@@ -299,7 +299,16 @@ def median(u: Tensor, size: int) -> Tensor:
 
 
 def why_not() -> str | None:
-    """Why this backend cannot run here; ``None``, since PyTorch runs on the CPU too."""
+    """Why this backend cannot run here; ``None`` when it can.
+
+    A GPU that PyTorch sees may still be of no use: too old for this build, full, or without some
+    operation. So it is tried.
+    """
+    try:
+        if device() != "cpu":
+            compute(np.zeros((2, 16, 16), np.uint8), TVL1(nscales=1, warps=1))
+    except (RuntimeError, NotImplementedError) as error:
+        return f"PyTorch sees a GPU that it cannot use ({str(error).splitlines()[0]})"
     return None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +41,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise FileNotFoundError(f"no checkpoint {os.fspath(path)}")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
+    except Exception as error:  # damage surfaces as almost any, such as IndexError and struct.error
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(
             f"{os.fspath(path)} cannot be read as weights ({first}); it is damaged or holds code"
@@ -57,6 +56,11 @@ def build(arch: Mapping[str, Any], stream_input: str, num_classes: int) -> ResNe
     return ResNeXt3D(num_classes, CHANNELS[stream_input], **arch)
 
 
+def _check_version(content: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+    if (content.get("format"), content.get("version")) != (FORMAT, VERSION):
+        raise CheckpointError(f"{os.fspath(path)} is not a {FORMAT} file of version {VERSION}")
+
+
 def load_model(path: str | os.PathLike[str]) -> tuple[ResNeXt3D, dict[str, Any]]:
     """The network of a ``model.pt`` with the selected weights, and all that the file holds.
 
@@ -64,8 +68,7 @@ def load_model(path: str | os.PathLike[str]) -> tuple[ResNeXt3D, dict[str, Any]]
         CheckpointError: not a model file of this version.
     """
     content = read(path)
-    if (content.get("format"), content.get("version")) != (FORMAT, VERSION):
-        raise CheckpointError(f"{os.fspath(path)} is not a {FORMAT} file of version {VERSION}")
+    _check_version(content, path)
     model = build(content["arch"], content["input"], len(content["classes"]))
     model.load_state_dict(content["state_dict"])
     return model, content
@@ -145,7 +148,7 @@ class Checkpoint:
     def summary(self) -> str:
         """In one line."""
         trained = f", epoch {self.epoch}" if self.epoch is not None else ""
-        left = f", {len(self.ignored)} tensors ignored" if self.ignored else ""
+        left = f", {len(self.ignored)} ignored" if self.ignored else ""
         return (
             f"{self.source}: 3D ResNeXt-{self.depth} ({self.arch['cardinality']} groups) for "
             f"{self.input}, {self.num_classes} classes{trained}{left}"
@@ -178,6 +181,8 @@ def inspect(path: str | os.PathLike[str]) -> Checkpoint:
         raise CheckpointError(_differences(path, own, tensors, differing))
     names = {count: name for name, count in CHANNELS.items()}
     ours = content.get("format") == FORMAT
+    if ours:
+        _check_version(content, path)
     return Checkpoint(
         path=os.fspath(path),
         source="dsnet" if ours else str(content.get("arch", "weights without a name")),
@@ -188,7 +193,7 @@ def inspect(path: str | os.PathLike[str]) -> Checkpoint:
         classes=list(content["classes"]) if ours else [],
         epoch=content.get("epoch") if isinstance(content.get("epoch"), int) else None,
         ignored=sorted(set(tensors) - set(own)),
-        provenance=canonical(content["provenance"]) if ours else "",
+        provenance=canonical(content.get("provenance")) if ours else "",
     )
 
 

@@ -46,8 +46,22 @@ def test_without_a_gpu_auto_is_numba(semantics):
 def test_torch_comes_before_numba_on_a_gpu_only_but_may_be_named(monkeypatch):
     assert flow.resolve("torch") == "torch"
     monkeypatch.setattr(torch_backend, "device", lambda: "cuda:0")
+    monkeypatch.setattr(torch_backend, "compute", lambda gray, params: None)
     assert flow.resolve("auto", "cpu") == "torch"
     assert "torch on cuda:0, semantics cpu" in flow.describe("torch", "cpu")
+
+
+def test_a_gpu_that_torch_cannot_use_is_passed_over(monkeypatch, caplog):
+    caplog.set_level("INFO")
+
+    def fail(gray, params):
+        raise RuntimeError("no kernel image is available for execution on the device\nmore")
+
+    monkeypatch.setattr(torch_backend, "device", lambda: "cuda:0")
+    monkeypatch.setattr(torch_backend, "compute", fail)
+    assert flow.resolve("auto", "cuda") == "numba"
+    assert "not torch: PyTorch sees a GPU that it cannot use (no kernel image" in caplog.text
+    assert "more" not in caplog.text
 
 
 def test_a_backend_that_follows_other_semantics_is_refused_with_advice():
@@ -140,13 +154,16 @@ class Method:
     """Writes (I0, I1) as the flow, so that the pairing shows."""
 
     threads: set
+    together: threading.Barrier
 
     def calc(self, *arguments):
         check("OpticalFlowDual_TVL1.calc", *arguments)
         before, after, field, stream = arguments
         assert isinstance(stream, Stream)
         assert field.kind == cv2.CV_32FC2
-        Method.threads.add(threading.get_ident())
+        if threading.get_ident() not in Method.threads:
+            Method.threads.add(threading.get_ident())
+            Method.together.wait(timeout=20)  # until as many pairs are under way as there are lanes
         field.array = np.stack([before.array, after.array], axis=-1).astype(np.float32)
         return field
 
@@ -170,6 +187,7 @@ def gpu(monkeypatch):
         OpticalFlowDual_TVL1_create=create,
         getCudaEnabledDeviceCount=lambda: 1,
         getDevice=lambda: 3,
+        DeviceInfo=lambda: types.SimpleNamespace(isCompatible=lambda: True),
         setDevice=set_device,
         GpuMat=Mat,
         Stream=Stream,
@@ -195,16 +213,26 @@ def test_a_gpu_is_the_first_choice_unless_it_follows_other_semantics(gpu):
 
 @pytest.mark.parametrize("frames", [2, 3, 8, 9, 30])
 def test_every_pair_is_computed_in_its_place_with_every_parameter(gpu, frames):
+    lanes = min(opencv_cuda.LANES, frames - 1)
+    Method.together = threading.Barrier(lanes)
     gray = np.arange(frames, dtype=np.uint8)[:, None, None] * np.ones((frames, 4, 5), np.uint8)
     found = flow.compute(gray, tau=0.2, inner_iterations=7, outer_iterations=3)
     assert found.shape == (frames - 1, 4, 5, 2)
     assert found[:, 2, 3].tolist() == [[i, i + 1] for i in range(frames - 1)]
     # In the order of cv2.cuda.OpticalFlowDual_TVL1_create: tau, lambda, theta, scales, warps,
     # epsilon, iterations, scale step, gamma, no initial flow.
-    lanes = min(opencv_cuda.LANES, frames - 1)
+    assert len(Method.threads) == lanes
     assert gpu.made == [(0.2, 0.15, 0.3, 5, 5, 0.01, 21, 0.8, 0.0, False)] * lanes
     assert gpu.devices == [(3,)] * lanes  # the caller's GPU, in every thread
     assert Mat.made == 3 * lanes  # and none per frame
+
+
+def test_a_gpu_that_cv2_was_not_built_for_is_passed_over(gpu, monkeypatch):
+    unfit = types.SimpleNamespace(isCompatible=lambda: False)
+    monkeypatch.setattr(opencv_cuda.cv2.cuda, "DeviceInfo", lambda: unfit)
+    with pytest.raises(flow.BackendError, match="built for other GPUs than this one"):
+        flow.resolve("opencv-cuda")
+    assert flow.resolve("auto", "cuda") == "numba"
 
 
 def test_an_error_on_the_gpu_is_not_swallowed(gpu, monkeypatch):

@@ -25,13 +25,13 @@ def run(*arguments):
 
 @pytest.mark.parametrize("chunk", [2, 3, 32])
 def test_the_flow_of_a_video_beside_its_frames_and_as_numbers(moving, tmp_path, monkeypatch, chunk):
-    monkeypatch.setattr(flow_figure, "CHUNK", chunk)
-    output, raw = tmp_path / "made/out.mp4", tmp_path / "made/out.npy"
-    assert run(moving, "-o", output, "--raw", raw) == 0
+    monkeypatch.setattr(flow_figure, "CHUNK", chunk * 33 * 48)
+    output, raw = tmp_path / "made/out.mp4", tmp_path / "elsewhere/out.npy"
+    assert run(moving, "-o", output, "--raw", raw, "--backend", "numba") == 0
     frames = np.stack(list(video.decode(moving, 25, resize=None)))
     gray = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
     found = np.load(raw)
-    np.testing.assert_array_equal(found, flow.compute(gray, "auto", semantics="cuda"))
+    np.testing.assert_array_equal(found, flow.compute(gray, "numba", semantics="cuda"))
     assert found.dtype == np.float32
     assert np.median(found[..., 0]) == pytest.approx(2, abs=0.2)
     pictures = np.stack(list(video.decode(output, 25, resize=None)))
@@ -64,6 +64,7 @@ def test_a_failure_leaves_what_was_there(moving, tmp_path, caplog):
     ("arguments", "message"),
     [
         (["-o", "x.mp4"], "expected a VIDEO, or --frames and --spec"),
+        (["VIDEO", "-o", "x.mp4", "--frames", "f.h5"], "expected a VIDEO, or --frames and --spec"),
         (["VIDEO", "-o", "x.txt"], "expected a video file, .mp4"),
         (["VIDEO", "-o", "x.mp4", "--fps", "4"], "flow needs two frames"),
         (["VIDEO", "-o", "x.mp4", "--backend", "opencv"], "follows the semantics cpu, not cuda"),

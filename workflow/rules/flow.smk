@@ -9,7 +9,7 @@ rule flow:
     conda:
         "../../envs/video.yaml"
     resources:
-        gpu=cfg["flow"]["gpus"],
+        gpu=flow_gpus(),
     params:
         spec=canonical(settings.flow_spec(cfg)),
     shell:
