@@ -25,6 +25,8 @@ from dsnet.provenance import code_digest
 Config = dict[str, Any]
 # Where and with how many helpers to compute, which is no part of what is computed.
 COMPUTE = ("device", "threads", "workers", "gpus")
+# What there is where Linux has a driver for NVIDIA's or AMD's GPUs.
+GPU_DEVICES = ("/dev/nvidia0", "/dev/kfd")
 # Folders of the results that no data set may be named like.
 RESERVED = ("tables", "figures", "logs")
 LISTED = ("ucf101", "hmdb51")
@@ -244,6 +246,15 @@ def frames_spec(config: Config) -> Config:
 def flow_spec(config: Config) -> Config:
     """What determines the flow of given frames."""
     return {**without(config["flow"], COMPUTE), "version": flow.SPEC_VERSION}
+
+
+def flow_gpus(config: Config) -> int:
+    """GPUs that a flow job asks for; by default one where it might use one."""
+    chosen = config["flow"]["gpus"]
+    if chosen is None:
+        on_cpu = config["flow"]["backend"] in ("numba", "opencv")
+        return int(not on_cpu and any(map(os.path.exists, GPU_DEVICES)))
+    return chosen
 
 
 def train_spec(

@@ -187,3 +187,23 @@ def test_a_key_of_a_data_set_changes_what_depends_on_it(raw_config, schema, key,
 
     before, after = specs(base), specs(new)
     assert {name for name in before if before[name] != after[name]} == changed
+
+
+@pytest.mark.parametrize(
+    ("backend", "gpus", "there", "asked"),
+    [
+        ("auto", None, True, 1),
+        ("auto", None, False, 0),
+        ("torch", None, True, 1),
+        ("numba", None, True, 0),
+        ("auto", 0, True, 0),
+        ("opencv-cuda", 2, False, 2),
+    ],
+)
+def test_flow_jobs_ask_for_a_gpu_where_there_is_one(
+    raw_config, schema, tmp_path, monkeypatch, backend, gpus, there, asked
+):
+    (tmp_path / "gpu").touch()
+    monkeypatch.setattr(settings, "GPU_DEVICES", (str(tmp_path / ("gpu" if there else "none")),))
+    overlay = {"flow": {"backend": backend, "gpus": gpus}}
+    assert settings.flow_gpus(settings.resolve(merged(raw_config, overlay), schema)) == asked

@@ -115,16 +115,6 @@ def listed_files(wildcards):
     return [chosen["csv"]] if chosen["csv"] else []
 
 
-def flow_gpus():
-    """GPUs that a flow job asks for."""
-    chosen = cfg["flow"]["gpus"]
-    if chosen is None:
-        devices = ("/dev/nvidia0", "/dev/kfd")
-        may_use = cfg["flow"]["backend"] not in ("numba", "opencv")
-        return int(may_use and any(map(os.path.exists, devices)))
-    return chosen
-
-
 def shard_files(kind):
     """An input function: all shards of ``frames`` or ``flow``."""
     return lambda wildcards: [

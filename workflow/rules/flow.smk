@@ -9,7 +9,7 @@ rule flow:
     conda:
         "../../envs/video.yaml"
     resources:
-        gpu=flow_gpus(),
+        gpu=settings.flow_gpus(cfg),
     params:
         spec=canonical(settings.flow_spec(cfg)),
     shell:
