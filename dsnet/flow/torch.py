@@ -3,10 +3,6 @@
 The algorithm and the names are those of :mod:`dsnet.flow.numba`; pairs are along the batch
 dimension. Sums are rounded in another order, so that not every digit agrees with that backend, and
 with ``semantics: cpu``, which rounds positions, some flow differs by hundredths of a pixel.
-
-Every pair converges by itself. The host does not wait for the GPU to learn after each sweep which
-have: a converged pair takes steps of size zero, which keep its digits, until the host asks and
-takes it out of the batch.
 """
 
 from __future__ import annotations
@@ -20,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from dsnet.flow.params import TVL1
+from dsnet.flow.sweeps import CpuSweeps, CudaSweeps, Sweeps
 
 PAD = 4  # texels around a texture: a window that lies wholly outside sees only these
 # What the arrays of a pair take at most, per pixel: 250 measured while filtering, 160 without the
@@ -28,148 +25,6 @@ BYTES_PER_PIXEL = 320
 # Pairs are taken in chunks that fit in so much. Until a GPU is full, more pairs at a time cost
 # little more; on a CPU the cost of starting an operation is paid off at some twenty small pairs.
 GPU_MEMORY, CPU_MEMORY = 2 * 2**30, 32 * 2**20
-# Sweeps between two times that the host asks which pairs have converged. Even, since with the
-# semantics of CUDA only every second sweep can be the last.
-GPU_PATIENCE, CPU_PATIENCE = 8, 2
-# The share of a batch that has to have converged before the others are copied together.
-WORTH_COPYING = 0.25
-
-
-class Sweeps:
-    """The iterations after a warp, of all pairs of a batch that have not converged.
-
-    Args:
-        u: (N, 2, H, W) float32 flow and
-        p: (N, 2, 2, H, W) float32 its dual, x and y differences of each component; both are
-            updated in place by :meth:`run`.
-        warped: (N, 3, H, W) float32 I1 and its x and y gradient at x + u.
-        image0: (N, H, W) float32.
-    """
-
-    # What is kept of each pair, along the first dimension.
-    state: tuple[str, ...] = ("pairs", "active", "steps", "u", "p", "gradient", "square", "rho")
-    scratch = ("change", "norm", "difference")
-
-    def __init__(self, params: TVL1, u: Tensor, p: Tensor, warped: Tensor, image0: Tensor):
-        self.params, self.result = params, (u, p)
-        self.bound = params.epsilon**2 * image0[0].numel()  # Σ|Δu|² of a pair that has converged
-        self.patience = CPU_PATIENCE if u.device.type == "cpu" else GPU_PATIENCE
-        self.u, self.p = u.clone(), p.clone()
-        self.gradient = warped[:, 1:]
-        # -|∇I1|², and next to nothing where that is zero: what is divided by it is clipped, and
-        # then multiplied with ∇I1.
-        self.square = self.gradient.square().sum(1, keepdim=True).neg_()
-        self.square.clamp_(max=-torch.finfo(torch.float32).tiny)
-        product = self.gradient * u
-        self.rho = ((warped[:, :1] - product[:, :1]) - product[:, 1:]) - image0[:, None]
-        threshold = params.lambda_ * params.theta
-        steps = (-threshold, threshold, params.theta, params.tau / params.theta)
-        self.steps = u.new_tensor(steps).repeat(len(u), 1)
-        self.pairs = torch.arange(len(u), device=u.device)
-        self.active = torch.ones_like(self.pairs, dtype=torch.bool)
-        self.change, self.norm = torch.empty_like(u), torch.empty_like(u)
-        self.difference = torch.zeros_like(p)
-
-    def run(self) -> None:
-        """Iterate until all have converged, or as often as the parameters allow."""
-        raise NotImplementedError
-
-    def converged(self, n: int) -> Tensor | None:
-        """After sweep ``n``, counted from 0: (n,) bool, or ``None`` if none can have."""
-        raise NotImplementedError
-
-    def sweep(self) -> None:
-        """One iteration, as :func:`dsnet.flow.kernels.sweep`; leaves Δu in ``change``."""
-        u, p, change, difference, norm = self.u, self.p, self.change, self.difference, self.norm
-        low, high, theta, rate = self.steps[..., None, None, None].unbind(1)
-        torch.mul(self.gradient, u, out=change)
-        step = change[:, :1] + change[:, 1:]
-        step.add_(self.rho).div_(self.square)
-        torch.minimum(step, high, out=step)
-        torch.maximum(step, low, out=step)
-        torch.add(p[:, 0], p[:, 1], out=change)
-        change[..., 1:].sub_(p[:, 0, :, :, :-1])
-        change[..., 1:, :].sub_(p[:, 1, :, :-1])
-        change.mul_(theta).addcmul_(self.gradient, step)
-        u.add_(change)
-        # The forward differences of the last column and row are zero, and stay so.
-        torch.sub(u[..., 1:], u[..., :-1], out=difference[:, 0, :, :, :-1])
-        torch.sub(u[..., 1:, :], u[..., :-1, :], out=difference[:, 1, :, :-1])
-        torch.hypot(difference[:, 0], difference[:, 1], out=norm)
-        norm.mul_(rate).add_(1)
-        p.add_(difference.mul_(rate[:, None])).div_(norm[:, None])
-
-    def sweeps(self, iterations: int) -> bool:
-        """Up to so many sweeps of each pair; returns whether any pair goes on."""
-        for n in range(iterations):
-            self.sweep()
-            converged = self.converged(n)
-            if converged is not None:
-                self.active &= ~converged
-                self.steps *= self.active[:, None]
-            if (n + 1) % self.patience == 0 and not self.drop(WORTH_COPYING):
-                return False
-        return self.drop(0) > 0
-
-    def total(self) -> Tensor:
-        """(n,) float32 Σ|Δu|² of the last sweep; ``change`` is used up."""
-        return self.change.square_().flatten(1).sum(1)
-
-    def drop(self, share: float) -> int:
-        """Take the pairs that have converged out of the batch; returns how many go on.
-
-        Only if they are at least ``share`` of it. This is where the host waits for the GPU.
-        """
-        rows = self.active.nonzero()[:, 0]
-        converged = len(self.active) - len(rows)
-        if converged and converged >= share * len(self.active):
-            self.store()
-            for name in self.state:
-                setattr(self, name, getattr(self, name).index_select(0, rows))
-            for name in self.scratch:
-                setattr(self, name, getattr(self, name)[: len(rows)])
-        return len(rows)
-
-    def store(self) -> None:
-        """Give the caller what has been computed."""
-        for result, now in zip(self.result, (self.u, self.p), strict=True):
-            result.index_copy_(0, self.pairs, now)
-
-
-class CpuSweeps(Sweeps):
-    """Convergence is asked for after every sweep, and u is filtered every so many sweeps."""
-
-    def run(self) -> None:
-        for _ in range(self.params.outer_iterations):
-            self.u = median(self.u, self.params.median_filtering)
-            if not self.sweeps(self.params.inner_iterations):
-                break
-        self.store()
-
-    def converged(self, n: int) -> Tensor | None:
-        return self.total() <= self.bound
-
-
-class CudaSweeps(Sweeps):
-    """Convergence is asked for after an odd sweep if by then it can be expected."""
-
-    state = (*Sweeps.state, "expected")
-
-    def __init__(self, params: TVL1, u: Tensor, p: Tensor, warped: Tensor, image0: Tensor):
-        super().__init__(params, u, p, warped, image0)
-        self.expected = u.new_zeros(len(u))  # Σ|Δu|²: the last one less the bound per sweep since
-
-    def run(self) -> None:
-        self.sweeps(self.params.inner_iterations * self.params.outer_iterations)
-        self.store()
-
-    def converged(self, n: int) -> Tensor | None:
-        if n % 2 == 0:
-            self.expected -= self.bound
-            return None
-        asked, total = self.expected < self.bound, self.total()
-        self.expected = torch.where(asked, total, self.expected - self.bound)
-        return asked & (total <= self.bound)
 
 
 class Level:
@@ -268,34 +123,6 @@ def cubic(t: Tensor, a: float) -> list[Tensor]:
     second = ((a + 2) * t - (a + 3)) * t * t + 1
     third = ((a + 2) * s - (a + 3)) * s * s + 1
     return [first, second, third, 1 - first - second - third]
-
-
-def median(u: Tensor, size: int) -> Tensor:
-    """Median of windows of ``size`` x ``size`` pixels of (..., H, W), edges continued.
-
-    By forgetful selection: of more than half of the values neither the least nor the greatest can
-    be the median. All steps are whole images.
-    """
-    if size == 1:
-        return u
-    height, width = u.shape[-2:]
-    around = functional.pad(u, (size // 2,) * 4, mode="replicate")
-    values = [around[..., y : y + height, x : x + width] for y in range(size) for x in range(size)]
-    count = len(values) // 2 + 2
-    kept, rest = values[:count], values[count:]
-
-    def sort(i: int, j: int) -> None:
-        kept[i], kept[j] = torch.minimum(kept[i], kept[j]), torch.maximum(kept[i], kept[j])
-
-    while len(kept) > 1:
-        for i in range(len(kept) // 2):
-            sort(i, -1 - i)
-        for i in range(1, (len(kept) + 1) // 2):
-            sort(0, i)
-        for i in range(len(kept) // 2, len(kept) - 1):
-            sort(i, -1)
-        kept, rest = kept[1:-1] + rest[:1], rest[1:]
-    return kept[0]
 
 
 def why_not() -> str | None:

@@ -14,7 +14,7 @@ import torch
 from scenes import LIGHT, about_centre, texture, warped
 
 from dsnet import flow
-from dsnet.flow import numba
+from dsnet.flow import numba, sweeps
 from dsnet.flow import torch as batched
 from dsnet.flow.params import SEMANTICS, TVL1
 
@@ -145,7 +145,7 @@ def level(semantics, height, width):
 @pytest.mark.parametrize("size", [3, 5])
 def test_the_median_is_opencvs(size):
     u = np.random.default_rng(0).normal(0, 3, (2, 2, 17, 23)).astype(np.float32)
-    found = batched.median(torch.from_numpy(u), size).numpy()
+    found = sweeps.median(torch.from_numpy(u), size).numpy()
     for i in np.ndindex(2, 2):
         np.testing.assert_array_equal(found[i], cv2.medianBlur(u[i], size))
 
@@ -196,7 +196,7 @@ def test_a_batch_gives_what_each_pair_gives_alone(semantics, shape):
 def test_a_converged_pair_stays_as_it_is(monkeypatch, semantics, name, value):
     frames, params = unlike(), TVL1(semantics=semantics, **LIGHT)
     expected = batched.compute(frames, params)
-    monkeypatch.setattr(batched, name, value)
+    monkeypatch.setattr(sweeps, name, value)
     np.testing.assert_array_equal(batched.compute(frames, params), expected)
 
 
@@ -219,13 +219,13 @@ def test_still_pairs_stay_zero_beside_a_moving_one(semantics):
 @both
 def test_converged_pairs_stop_costing(monkeypatch, semantics):
     params, frames = TVL1(semantics=semantics), moving_and_still(7)
-    pixels, sweep = [], batched.Sweeps.sweep
+    pixels, sweep = [], sweeps.Sweeps.sweep
 
     def counting(self):
         pixels.append(self.u[:, 0].numel())
         sweep(self)
 
-    monkeypatch.setattr(batched.Sweeps, "sweep", counting)
+    monkeypatch.setattr(sweeps.Sweeps, "sweep", counting)
     batched.compute(frames, params)
     # What the pairs need one by one, and a few sweeps more until it is seen that they converged.
     _, needed = numba.compute_counting(frames, params)
