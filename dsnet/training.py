@@ -233,8 +233,9 @@ class Run:
     def _train_epoch(self, epoch: int) -> dict[str, float]:
         """One pass over the training videos: mean loss, terms, top-1, first step's gradients."""
         self.network.train()
-        for module in self.frozen:
-            module.eval()
+        if self.options["frozen_statistics"] == "keep":
+            for module in self.frozen:
+                module.eval()
         assert isinstance(self.training.sampler, clips.EpochOrder)
         self.training.sampler.epoch = epoch
         sums: dict[str, float] = {}

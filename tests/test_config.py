@@ -207,3 +207,27 @@ def test_flow_jobs_ask_for_a_gpu_where_there_is_one(
     monkeypatch.setattr(settings, "GPU_DEVICES", (str(tmp_path / ("gpu" if there else "none")),))
     overlay = {"flow": {"backend": backend, "gpus": gpus}}
     assert settings.flow_gpus(settings.resolve(merged(raw_config, overlay), schema)) == asked
+
+
+def test_the_papers_recipe_is_that_of_mars_where_the_paper_defers_to_it(raw_config, schema):
+    overlay = yaml.safe_load((ROOT / "experiments/paper.yaml").read_text(encoding="utf-8"))
+    found = settings.resolve(merged(raw_config, overlay), schema)
+    fine_tuned = {
+        "trainable": ["layer4", "fc"],
+        "frozen_statistics": "update",
+        "lr": 0.001,
+        "weight_decay": 1e-5,
+        "momentum": 0.9,
+        "dampening": 0.9,
+        "schedule": "plateau",
+        "plateau_patience": 10,
+    }
+    for name in ("flow", "rgb", "mars"):
+        training = found["streams"][name]["training"]
+        assert {key: training[key] for key in fine_tuned} == fine_tuned, name
+    ds = found["streams"]["ds"]
+    stated = {"lr": 0.1, "weight_decay": 5e-4, "momentum": 0.9, "trainable": None}
+    assert {key: ds["training"][key] for key in stated} == stated
+    assert {term: loss["weight"] for term, loss in ds["losses"].items()} == {"mae": 50, "gram": 50}
+    assert ds["losses"]["gram"]["normalize"] == "paper"
+    assert (found["clips"]["crop"], found["clip_lengths"]) == (112, [16, 64])

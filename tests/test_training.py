@@ -25,6 +25,7 @@ OPTIONS = {
     "warmup_epochs": 0.5,
     "clip_gradient": 5,
     "trainable": None,
+    "frozen_statistics": "keep",
     "select": "best",
 }
 
@@ -200,6 +201,20 @@ def test_only_trainable_modules_change_batch_norm_included(clips_path, teacher, 
     before, after = models.read(teacher)["state_dict"], weights(tmp_path)
     moved = {key.split(".")[0] for key in after if not torch.equal(before[key], after[key])}
     assert moved == {"layer4", "fc"}
+
+
+def test_frozen_statistics_go_on_where_asked_as_in_mars(clips_path, teacher, tmp_path):
+    spec = make_spec(trainable=["layer4", "fc"], frozen_statistics="update", epochs=1)
+    training.train(spec, clips_path, tmp_path, init=teacher)
+    before, after = models.read(teacher)["state_dict"], weights(tmp_path)
+    moved = {key for key in after if not torch.equal(before[key], after[key])}
+    frozen = {key for key in moved if not key.startswith(("layer4.", "fc."))}
+    assert {key.split(".")[-1] for key in frozen} == {
+        "running_mean",
+        "running_var",
+        "num_batches_tracked",
+    }
+    assert "bn1.running_mean" in frozen
 
 
 def test_an_unknown_trainable_module_is_named(clips_path, tmp_path):

@@ -5,9 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from project import Project, merge
+import torch
+import yaml
+from project import TINY, Project, merge
 
 from dsnet import video
+from dsnet.models import build, read
+from dsnet.provenance import file_digest
 from dsnet.store import Reader
 
 CLIPS = "results/mine/clips.h5"
@@ -116,3 +120,16 @@ def test_a_stream_starts_from_a_release_once_it_is_there(fresh: Project):
     release.parent.mkdir(parents=True)
     release.touch()
     assert "--init resources/checkpoints/Flow_Kinetics_16f.pth" in fresh.finish("-n", "-p").text
+
+
+def test_a_stream_is_trained_from_weights_in_mars_layout(fresh: Project):
+    arch = {"stem_kernel": 3, **yaml.safe_load((fresh / "config.yaml").read_text())["model"]}
+    network = build({**arch, **TINY["model"]}, "flow", 400)
+    weights = {f"module.{key}": value for key, value in network.state_dict().items()}
+    release = {"epoch": 9, "arch": "resnext-14", "state_dict": weights}
+    torch.save(release, fresh / "kinetics_4f.pth")
+    fresh.configure(streams={"flow": {"pretrained": "kinetics_{clip_length}f.pth"}})
+    model = "results/motions/split1/4f/seed0/flow/model.pt"
+    fresh.finish(model)
+    assert "started from kinetics_4f.pth; drawn anew: fc.weight, fc.bias" in fresh.logs()
+    assert read(fresh / model)["sources"]["init"] == file_digest(fresh / "kinetics_4f.pth")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from project import ROOT, Project, merge
+from project import Project, merge
 
 from dsnet.datasets.catalogue import build
 
@@ -36,15 +36,31 @@ def stand_ins(shared_data: Path, tmp_path: Path) -> dict[str, Any]:
 
 
 def test_the_papers_experiment_is_planned_in_seconds(fresh: Project, stand_ins: dict[str, Any]):
-    if not (ROOT / PAPER).exists():
-        pytest.skip(f"needs {PAPER}")
     (fresh / "folders.yaml").write_text(yaml.safe_dump(stand_ins), encoding="utf-8")
+    folder = fresh / "resources/checkpoints"
+    folder.mkdir(parents=True)
+    for stream in ("Flow", "RGB", "MARS"):
+        for length in (16, 64):
+            (folder / f"{stream}_Kinetics_{length}f.pth").touch()
     started = time.perf_counter()
     plan = fresh.snakemake("-n", overlays=[PAPER, "folders.yaml"])
     seconds = time.perf_counter() - started
     print(f"planned in {seconds:.1f} s")
     assert plan.code == 0, plan.text
     assert seconds < PATIENCE
+    assert plan.counts == expected_counts(fresh)
+
+
+def test_without_mars_weights_it_says_so_and_can_train_from_scratch(
+    fresh: Project, stand_ins: dict[str, Any]
+):
+    (fresh / "folders.yaml").write_text(yaml.safe_dump(stand_ins), encoding="utf-8")
+    plan = fresh.snakemake("-n", overlays=[PAPER, "folders.yaml"])
+    assert plan.code != 0
+    assert "streams.flow.pretrained: Flow_Kinetics_16f is a release of MARS" in plan.text
+    overlays = [PAPER, "experiments/from-scratch.yaml", "folders.yaml"]
+    plan = fresh.snakemake("-n", overlays=overlays)
+    assert plan.code == 0, plan.text
     assert plan.counts == expected_counts(fresh)
 
 

@@ -201,8 +201,9 @@ def intermediates():
     return shards + clips + per_stream("model.pt") + per_stream("scores.h5") + all_fusions()
 
 
-def table_spec():
+def table_spec(wildcards):
     """What the tables need of the configuration, as JSON, with the streams in their order."""
+    # A function, since Snakemake would take {clip_length} in a string for a wildcard.
     shown = ("title", "input", "init", "pretrained", "teacher")
     streams = {name: {key: stream[key] for key in shown} for name, stream in cfg["streams"].items()}
     titles = {name: cfg["catalogue"][name]["title"] for name in cfg["datasets"]}

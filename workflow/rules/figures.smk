@@ -17,7 +17,7 @@ rule figures:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=table_spec(),
+        spec=table_spec,
         code=code_digest("dsnet.figures"),
     shell:
         "python -m dsnet figures"

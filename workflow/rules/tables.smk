@@ -15,7 +15,7 @@ rule table1:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=table_spec(),
+        spec=table_spec,
         code=code_digest("dsnet.tables"),
         paper=paper_digest(),
     shell:
@@ -52,7 +52,7 @@ rule table2:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=table_spec(),
+        spec=table_spec,
         code=code_digest("dsnet.tables"),
         paper=paper_digest(),
     shell:
@@ -79,7 +79,7 @@ rule significance:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=table_spec(),
+        spec=table_spec,
         code=code_digest("dsnet.tables"),
     shell:
         "python -m dsnet significance"
