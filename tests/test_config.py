@@ -99,6 +99,7 @@ def test_null_leaves_out_a_stream_and_a_loss(raw_config, schema):
         ({"model": {"cardinality": 5}}, r"model\.cardinality: expected a divisor"),
         ({"tables": {"compare": ["ds", "x"]}}, r"tables\.compare: x is not in streams"),
         ({"flow": {"tvl1": {"median_filtering": 2}}}, r"median_filtering: expected one of 1, 3, 5"),
+        ({"flow": {"backend": "opencv"}}, r"flow: opencv does not follow semantics cuda"),
         ({"streams": {"ds": {"title": "MARS"}}}, r"streams: two have the title 'MARS'"),
         ({"streams": {"ds": {"init": "flwo"}}}, r"streams\.ds\.init: flwo is not in streams"),
         ({"streams": {"ds": {"pretrained": "x.pth"}}}, r"streams\.ds: init and pretrained exclude"),
