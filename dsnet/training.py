@@ -211,7 +211,7 @@ class Run:
         started = time.perf_counter()
         train = self._train_epoch(epoch)
         lr = self.optimizer.param_groups[0]["lr"]
-        val = self._select()
+        val = self._select(f"epoch {epoch + 1}")
         self.schedule.after_epoch(val["val_loss"])
         collapse = diagnostics.collapse(
             train["top1"], train.get("grad_layer4"), len(self.classes), epoch + 1
@@ -269,14 +269,20 @@ class Run:
         }
 
     @torch.no_grad()
-    def _select(self) -> dict[str, float]:
-        """Loss and top-1 of the selection part's video scores."""
+    def _select(self, where: str) -> dict[str, float]:
+        """Loss and top-1 of the selection part's video scores.
+
+        Raises:
+            TrainingError: the scores are not finite, though the loss was: the last step was too
+                large, or the batch-norm statistics overflowed.
+        """
         scores, owners = clip_logits(self.network, self.selection, self.device)
         data = self.selection.dataset
         assert isinstance(data, clips.TestClips)
         labels = np.array(data.videos.labels)
         mean = np.stack([scores[owners == video].mean(axis=0) for video in range(len(labels))])
         loss = F.cross_entropy(torch.from_numpy(mean), torch.from_numpy(labels))
+        diagnostics.check_finite({"ce on the selection part": loss}, where)
         return {"val_loss": float(loss), "val_top1": 100 * float((mean.argmax(1) == labels).mean())}
 
     # --- what is kept ----------------------------------------------------------------------

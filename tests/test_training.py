@@ -241,6 +241,13 @@ def test_an_infinite_loss_stops_with_the_term_the_epoch_and_the_step(clips_path,
     assert not (tmp_path / "model.pt").exists()
 
 
+def test_a_last_step_that_breaks_the_network_stops_with_the_epoch(clips_path, tmp_path):
+    spec = make_spec(lr=1e30, clip_gradient=None, warmup_epochs=0, batch_size=64, epochs=1)
+    with pytest.raises(TrainingError, match=r"ce on the selection part of the loss is .* epoch 1"):
+        training.train(spec, clips_path, tmp_path)
+    assert not (tmp_path / "model.pt").exists()
+
+
 def test_a_collapse_to_chance_with_dead_gradients_is_named(
     clips_path, tmp_path, monkeypatch, caplog
 ):
