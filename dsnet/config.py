@@ -154,8 +154,7 @@ def _contradictions(config: Config) -> Iterator[str]:
         if entry["kind"] == "motions" and entry["flip"]:
             yield f"catalogue.{name}.flip: expected false, since mirroring swaps left and right"
     backend, semantics = config["flow"]["backend"], config["flow"]["semantics"]
-    if backend != "auto" and semantics not in flow.BACKENDS[backend].semantics:
-        able = [name for name, entry in flow.BACKENDS.items() if semantics in entry.semantics]
+    if backend not in ("auto", *(able := flow.following(semantics))):
         yield f"flow: {backend} does not follow semantics {semantics}; {', '.join(able)} do"
     for name, stream in streams.items():
         yield from _stream_contradictions(name, stream, streams)

@@ -5,6 +5,7 @@ from dsnet.flow.backends import (
     BackendError,
     compute,
     describe,
+    following,
     resolve,
 )
 from dsnet.flow.params import SEMANTICS
@@ -22,6 +23,7 @@ __all__ = [
     "decode",
     "describe",
     "encode",
+    "following",
     "from_bytes",
     "resolve",
     "to_bytes",

@@ -43,6 +43,11 @@ BACKENDS = {
 }
 
 
+def following(semantics: str) -> list[str]:
+    """The names of the backends that follow ``cpu`` or ``cuda``."""
+    return [name for name, entry in BACKENDS.items() if semantics in entry.semantics]
+
+
 class BackendError(UserError):
     """A backend that was asked for and cannot run; the message says what is missing."""
 
@@ -76,11 +81,10 @@ def resolve(backend: str = "auto", semantics: str | None = None) -> str:
 
 def _why_not(name: str, semantics: str | None, *, chosen: bool) -> str | None:
     entry = BACKENDS[name]
-    if semantics not in (None, *entry.semantics):
-        able = [n for n, b in BACKENDS.items() if semantics in b.semantics]
+    if semantics is not None and semantics not in entry.semantics:
         return (
             f"it follows the semantics {' and '.join(entry.semantics)}, not {semantics}; "
-            f"set flow.semantics to that, or the backend to {' or '.join(able)}"
+            f"set flow.semantics to that, or the backend to {' or '.join(following(semantics))}"
         )
     try:
         module = entry.load()

@@ -7,17 +7,18 @@ of OpenCV: ``semantics: cpu`` resizes, warps and filters with OpenCV's own funct
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from dsnet.flow import kernels, sampling
-from dsnet.flow.opencv import single_threaded
 from dsnet.flow.params import TVL1
+from dsnet.flow.threads import single_threaded
 
 
-class Level:
+class Level(ABC):
     """One scale of the pyramid: the images of a pair, their flow, and arrays used every time."""
 
     every_sweep: bool  # whether convergence is asked after every sweep
@@ -34,21 +35,21 @@ class Level:
         """The part of a padded plane that is the image."""
         return plane[: self.height, : self.width]
 
+    @abstractmethod
     def resize(self, source: np.ndarray, scale: float | None = None) -> np.ndarray:
-        """``source`` at this level's size; ``scale``: its ratio, if not that of the sizes."""
-        raise NotImplementedError
+        """(h, w) float32 at this level's size; ``scale``: the ratio, if not that of the sizes."""
 
+    @abstractmethod
     def set_target(self, image: np.ndarray) -> None:
-        """Take ``image`` as the second one of the pair."""
-        raise NotImplementedError
+        """Take ``image``, (height, width) float32, as the second one of the pair."""
 
+    @abstractmethod
     def warp(self) -> None:
         """Sample I1 (into ``rho``) and its gradient at x + u."""
-        raise NotImplementedError
 
+    @abstractmethod
     def iterate(self) -> int:
         """Iterate after a warp until convergence; returns the number of sweeps."""
-        raise NotImplementedError
 
     def solve(self, image0: np.ndarray) -> int:
         """Refine ``u`` to the flow from ``image0`` to the target; returns the number of sweeps."""
@@ -170,7 +171,7 @@ def compute_counting(gray: np.ndarray, params: TVL1) -> tuple[np.ndarray, int]:
     levels = [make(*shape, params) for shape in params.shapes(*gray.shape[1:])]
     flow = np.empty((len(gray) - 1, *gray.shape[1:], 2), np.float32)
     work = 0
-    with single_threaded():
+    with single_threaded(cv2.getNumThreads, cv2.setNumThreads):
         before = _pyramid(gray[0], levels)
         for field, frame in zip(flow, gray[1:], strict=True):
             # A frame's pyramid serves the pair that it ends and the pair that it begins.

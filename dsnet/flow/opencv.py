@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import cv2
 import numpy as np
 
 from dsnet.flow.params import TVL1
+from dsnet.flow.threads import single_threaded
 
 
 def why_not() -> str | None:
@@ -42,18 +40,7 @@ def compute(gray: np.ndarray, params: TVL1) -> np.ndarray:
         useInitialFlow=False,
     )
     flow = np.empty((len(gray) - 1, *gray.shape[1:], 2), np.float32)
-    with single_threaded():
+    with single_threaded(cv2.getNumThreads, cv2.setNumThreads):
         for i in range(len(flow)):
             flow[i] = method.calc(gray[i], gray[i + 1], None)
     return flow
-
-
-@contextmanager
-def single_threaded() -> Iterator[None]:
-    """OpenCV on one thread: a second one slows TV-L1 down; parallelism is over shards."""
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)

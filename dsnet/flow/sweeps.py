@@ -6,6 +6,8 @@ takes steps of size zero, which keep its digits, until the host asks and takes i
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -19,7 +21,7 @@ GPU_PATIENCE, CPU_PATIENCE = 8, 2
 WORTH_COPYING = 0.25
 
 
-class Sweeps:
+class Sweeps(ABC):
     """The iterations after a warp, of all pairs of a batch that have not converged.
 
     Args:
@@ -54,13 +56,13 @@ class Sweeps:
         self.change, self.norm = torch.empty_like(u), torch.empty_like(u)
         self.difference = torch.zeros_like(p)
 
+    @abstractmethod
     def run(self) -> None:
         """Iterate until all have converged, or as often as the parameters allow."""
-        raise NotImplementedError
 
+    @abstractmethod
     def converged(self, n: int) -> Tensor | None:
         """After sweep ``n``, counted from 0: (n,) bool, or ``None`` if none can have."""
-        raise NotImplementedError
 
     def sweep(self) -> None:
         """One iteration, as :func:`dsnet.flow.kernels.sweep`; leaves Δu in ``change``."""

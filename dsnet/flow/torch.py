@@ -7,9 +7,6 @@ with ``semantics: cpu``, which rounds positions, some flow differs by hundredths
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,6 +14,7 @@ from torch.nn import functional
 
 from dsnet.flow.params import TVL1
 from dsnet.flow.sweeps import CpuSweeps, CudaSweeps, Sweeps
+from dsnet.flow.threads import single_threaded
 
 PAD = 4  # texels around a texture: a window that lies wholly outside sees only these
 # What the arrays of a pair take at most, per pixel: 250 measured while filtering, 160 without the
@@ -155,24 +153,14 @@ def compute(gray: np.ndarray, params: TVL1) -> np.ndarray:
     chunk = max(1, memory // (BYTES_PER_PIXEL * gray[0].size))
     shapes = params.shapes(*gray.shape[1:])
     flow = np.empty((len(gray) - 1, *gray.shape[1:], 2), np.float32)
-    with torch.inference_mode(), single_threaded():
+    one_thread = single_threaded(torch.get_num_threads, torch.set_num_threads)
+    with torch.inference_mode(), one_thread:
         levels = [LEVELS[params.semantics](*shape, params, where) for shape in shapes]
         for start in range(0, len(flow), chunk):
             frames = torch.tensor(gray[start : start + chunk + 1], device=where)
             u = _pairs(levels, frames)
             flow[start : start + chunk] = u.permute(0, 2, 3, 1).contiguous().cpu().numpy()
     return flow
-
-
-@contextmanager
-def single_threaded() -> Iterator[None]:
-    """PyTorch on one CPU thread: a sweep is too short to share; parallelism is over shards."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _pairs(levels: list[Level], frames: Tensor) -> Tensor:

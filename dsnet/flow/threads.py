@@ -1,0 +1,21 @@
+"""A library on one thread for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def single_threaded(get: Callable[[], int], set: Callable[[int], None]) -> Iterator[None]:
+    """Set a library's number of threads to one, and back at the end.
+
+    A second thread slows TV-L1 down, whose steps are too short to share; parallelism is over
+    shards.
+    """
+    threads = get()
+    set(1)
+    try:
+        yield
+    finally:
+        set(threads)
