@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from dsnet.models import AttentionFusion
 from dsnet.provenance import record, replacing
-from dsnet.scores import Part, accuracies, aligned, per_class, read_scores
+from dsnet.scores import Part, accuracies, aligned, per_class, read_scores, topk
 
 log = logging.getLogger(__name__)
 PathLike = str | os.PathLike[str]
@@ -51,6 +51,7 @@ def fuse(
         "n_videos": len(labels),
         **accuracies(fused, labels),
         "per_class": per_class(fused, labels),
+        "right": topk(fused, labels, 1).tolist(),
         "weights": None if weights is None else summary(weights, labels, fused.shape[1]),
         "spec": {**options, "kind": kind},
         "provenance": record(),

@@ -130,6 +130,7 @@ class Run:
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Any] | None = None
         self.warnings: list[str] = []
+        self.provenance = record(device=str(device))
 
     def _seed_everything(self) -> None:
         random.seed(self.seed)
@@ -197,7 +198,10 @@ class Run:
                 _to_board(board, row)
             bar = tqdm(range(first, epochs), self.spec["run"]["stream"], unit="epoch", disable=None)
             for epoch in bar:
-                row = self._epoch(epoch)
+                try:
+                    row = self._epoch(epoch)
+                except TrainingError as error:
+                    raise TrainingError(f"{error}; {self._last_good(resume)}") from error
                 self.history.append(row)
                 self._keep_if_best(row)
                 _to_board(board, row)
@@ -206,6 +210,14 @@ class Run:
                 checkpoints.save(resume, self._state())
         self._write()
         resume.unlink(missing_ok=True)
+
+    def _last_good(self, resume: Path) -> str:
+        if not self.history:
+            return "no epoch was complete before"
+        return (
+            f"the last good checkpoint, after epoch {len(self.history)}, is {resume}; other "
+            f"settings begin anew, or from a copy of it that the stream's pretrained names"
+        )
 
     def _epoch(self, epoch: int) -> dict[str, float]:
         started = time.perf_counter()
@@ -294,15 +306,29 @@ class Run:
             weights = {k: v.detach().cpu().clone() for k, v in self.network.state_dict().items()}
             self.best = {"rank": list(rank), "epoch": row["epoch"], "state_dict": weights}
 
+    def _about(self) -> dict[str, Any]:
+        """What every file of the network says of it."""
+        return {
+            "format": checkpoints.FORMAT,
+            "version": checkpoints.VERSION,
+            "arch": dict(self.spec["model"]),
+            "input": self.spec["stream"]["input"],
+            "classes": list(self.classes),
+            "warnings": self.warnings,
+            "spec": dict(self.spec),
+            "sources": dict(self.sources),
+            "provenance": self.provenance,
+        }
+
     def _state(self) -> dict[str, Any]:
         return {
-            "sources": digest(self.sources),
-            "network": self.network.state_dict(),
+            **self._about(),
+            "state_dict": self.network.state_dict(),
+            "epoch": len(self.history),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "history": self.history,
             "best": self.best,
-            "warnings": self.warnings,
             "torch_rng": torch.get_rng_state(),
         }
 
@@ -315,10 +341,10 @@ class Run:
         except checkpoints.CheckpointError as error:
             log.warning("starting anew, since the interrupted training is damaged: %s", error)
             return 0
-        if state["sources"] != digest(self.sources):
+        if digest(state.get("sources")) != digest(self.sources):
             log.info("starting anew: the interrupted training had other settings, code or data")
             return 0
-        self.network.load_state_dict(state["network"])
+        self.network.load_state_dict(state["state_dict"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.history, self.best = state["history"], state["best"]
@@ -334,19 +360,11 @@ class Run:
         checkpoints.save(
             self.output / "model.pt",
             {
-                "format": checkpoints.FORMAT,
-                "version": checkpoints.VERSION,
-                "arch": dict(self.spec["model"]),
-                "input": self.spec["stream"]["input"],
-                "classes": list(self.classes),
+                **self._about(),
                 "state_dict": self.best["state_dict"] if best else last,
                 "epoch": self.best["epoch"] if best else len(self.history),
                 "best": self.best,
                 "last": {"epoch": len(self.history), "state_dict": last},
-                "warnings": self.warnings,
-                "spec": dict(self.spec),
-                "sources": dict(self.sources),
-                "provenance": record(device=str(self.device)),
             },
         )
         with replacing(self.output / "history.csv") as temporary:
