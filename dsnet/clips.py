@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from dsnet.store import Reader
@@ -94,34 +95,38 @@ def transform(
         (C, T, crop, crop) float32: RGB minus its mean, flow minus 127.5; nothing is divided.
     """
     size = settings["crop"]
-    out = np.empty((len(frames), size, size, 3 if modality == "rgb" else 2), np.uint8)
-    for i, frame in enumerate(frames):
-        out[i] = _centre(frame, size) if crop is None else _cut(frame, crop, size)
-    if crop is not None and crop.flip and modality == "flow":
-        out[..., 0] = 255 - out[..., 0]
+    if crop is None:
+        clip = _centre(_stack(frames), size)
+    else:
+        x, y, side = crop.x, crop.y, crop.side
+        clip = _resize(_stack([f[y : y + side, x : x + side] for f in frames]), size, size)
+        if crop.flip:
+            clip = clip.flip(-1)
+            if modality == "flow":
+                clip[:, 0] = 255 - clip[:, 0]
     mean = settings["rgb_mean"] if modality == "rgb" else settings["flow_mean"]
-    clip = torch.from_numpy(out).permute(3, 0, 1, 2).to(torch.float32)
+    clip = clip.transpose(0, 1).to(torch.float32)
     return clip.sub_(torch.tensor(mean, dtype=torch.float32).reshape(-1, 1, 1, 1)).contiguous()
 
 
-def _cut(frame: np.ndarray, crop: Crop, size: int) -> np.ndarray:
-    part = frame[crop.y : crop.y + crop.side, crop.x : crop.x + crop.side]
-    part = _resize(part, size, size)
-    return part[:, ::-1] if crop.flip else part
+def _stack(frames: Sequence[np.ndarray]) -> Tensor:
+    """T frames (H, W, C) as (T, C, H, W) uint8, channels last in memory."""
+    return torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)
 
 
-def _centre(frame: np.ndarray, size: int) -> np.ndarray:
-    height, width = frame.shape[:2]
+def _centre(clip: Tensor, size: int) -> Tensor:
+    height, width = clip.shape[2:]
     short = min(height, width)
-    frame = _resize(frame, round(height * size / short), round(width * size / short))
-    y, x = (round((side - size) / 2) for side in frame.shape[:2])
-    return frame[y : y + size, x : x + size]
+    clip = _resize(clip, round(height * size / short), round(width * size / short))
+    y, x = (round((side - size) / 2) for side in clip.shape[2:])
+    return clip[..., y : y + size, x : x + size]
 
 
-def _resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    if image.shape[:2] == (height, width):
-        return image
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+def _resize(clip: Tensor, height: int, width: int) -> Tensor:
+    """Bilinear and antialiased, as in Pillow, which MARS resizes with."""
+    if clip.shape[2:] == (height, width):
+        return clip
+    return F.interpolate(clip, (height, width), mode="bilinear", antialias=True)
 
 
 @dataclass

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from dsnet import clips
 from dsnet.clips import Crop, EpochOrder, TestClips, TrainingClips, Videos, transform
@@ -111,9 +112,24 @@ def test_rgb_and_flow_of_a_pair_show_the_same_pixels():
 def test_the_test_transform_scales_the_short_side_and_takes_the_centre(height, width, expected):
     frame = smooth(np.random.default_rng(6), height, width, 3, 1)[0]
     size = (width // 2, height // 2)
-    whole = cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
+    whole = np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR))
     found = transform([frame], "rgb", None, {**SETTINGS, "rgb_mean": [0, 0, 0]})
-    np.testing.assert_array_equal(found[:, 0].permute(1, 2, 0).numpy(), whole[expected])
+    shown = found[:, 0].permute(1, 2, 0).numpy()
+    np.testing.assert_allclose(shown, whole[expected].astype(float), atol=1)
+
+
+@pytest.mark.parametrize("side", [15, 16, 20, 40, 64])
+@pytest.mark.parametrize("channels", [2, 3])
+def test_crops_are_resized_as_mars_does_with_pillow(side, channels):
+    frame = np.random.default_rng(7).integers(0, 256, (64, 80, channels), np.uint8)
+    settings = {**SETTINGS, "rgb_mean": [0, 0, 0], "flow_mean": 0}
+    modality = "rgb" if channels == 3 else "flow"
+    found = transform([frame], modality, Crop(9, 0, side), settings)
+    part = np.ascontiguousarray(frame[:side, 9 : 9 + side])
+    for plane in range(channels):
+        image = Image.fromarray(np.ascontiguousarray(part[..., plane]))
+        expected = np.asarray(image.resize((16, 16), Image.Resampling.BILINEAR))
+        np.testing.assert_allclose(found[plane, 0].numpy(), expected.astype(float), atol=1)
 
 
 @pytest.fixture
