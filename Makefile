@@ -1,13 +1,14 @@
-# make        set up, then the default experiment (about ten minutes on two cores)
+# make        set up, then the default experiment (about three minutes on two cores)
 # make test   set up, then all tests
 # make check  set up, then linters, types and the workflow's own lint
+# make study  what the paper's claims are worth at small scale (an hour on two cores; docs/results.md)
 PYTHON ?= python3
 VENV ?= .venv
 CORES ?= all
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: all setup test check format clean
+.PHONY: all setup study test check format clean
 
 all: setup
 	$(BIN)/snakemake --cores $(CORES)
@@ -21,6 +22,9 @@ $(SETUP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --editable '.[dev]'
 	touch $@
+
+study: setup
+	$(BIN)/snakemake --cores $(CORES) --configfile experiments/study.yaml
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS)

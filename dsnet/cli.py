@@ -133,7 +133,7 @@ def _stream_verbs(verb: Verb) -> None:
 
 
 def _result_verbs(verb: Verb) -> None:
-    for run in (table1, table2):
+    for run in (table1, table2, claims, study):
         sub = verb(run)
         _spec(sub, "streams, tables and titles of the config")
         _paths(sub, "scores", "fusions", nargs="+")
@@ -158,6 +158,10 @@ def _result_verbs(verb: Verb) -> None:
 
     sub = verb(contact)
     _paths(sub, "clips")
+    _paths(sub, "output", nargs=2, help=".png and .svg")
+
+    sub = verb(intervals)
+    _paths(sub, "table", help="claims.csv or study.csv")
     _paths(sub, "output", nargs=2, help=".png and .svg")
 
     sub = verb(bars)
@@ -323,8 +327,10 @@ def table1(options: argparse.Namespace) -> None:
     from dsnet import tables
 
     scores, fusions, listed = _results(options)
-    two_stream = options.spec["tables"]["two_stream"]
-    table = tables.table1(scores, fusions, options.spec["streams"], two_stream)
+    chosen = options.spec["tables"]
+    table = tables.table1(
+        scores, fusions, options.spec["streams"], chosen["two_stream"], chosen["students"]
+    )
     tables.write(table, tables.render_table1(table, listed), *options.output)
 
 
@@ -335,6 +341,26 @@ def table2(options: argparse.Namespace) -> None:
     scores, fusions, listed = _results(options)
     table = tables.table2(scores, fusions, options.spec["tables"]["ablation"])
     tables.write(table, tables.render_table2(table, listed), *options.output)
+
+
+def claims(options: argparse.Namespace) -> None:
+    """Answer whether what is claimed holds here."""
+    from dsnet import tables
+
+    scores, fusions, _ = _results(options)
+    spec = options.spec
+    table = tables.claims(scores, fusions, spec["streams"], spec["tables"]["claims"])
+    tables.write(table, tables.render_claims(table), *options.output)
+
+
+def study(options: argparse.Namespace) -> None:
+    """Gather results in groups."""
+    from dsnet import tables
+
+    scores, fusions, _ = _results(options)
+    spec = options.spec
+    table = tables.study(scores, fusions, spec["streams"], spec["tables"]["study"])
+    tables.write(table, tables.render_study(table), *options.output)
 
 
 def significance(options: argparse.Namespace) -> None:
@@ -359,6 +385,15 @@ def contact(options: argparse.Namespace) -> None:
     from dsnet import figures
 
     figures.draw_contact(options.clips, *options.output)
+
+
+def intervals(options: argparse.Namespace) -> None:
+    """Draw the intervals of claims or of a study."""
+    import pandas as pd
+
+    from dsnet import figures
+
+    figures.save(figures.intervals(pd.read_csv(options.table)), *options.output)
 
 
 def bars(options: argparse.Namespace) -> None:

@@ -170,12 +170,39 @@ def _contradictions(config: Config) -> Iterator[str]:
     inputs = [streams[n]["input"] for n in config["tables"]["two_stream"] if n in streams]
     if inputs not in (["rgb", "flow"], []):
         yield f"tables.two_stream: expected an rgb and a flow stream, got {', '.join(inputs)}"
+    students = config["tables"]["students"]
+    for name in config["tables"]["compare"] if students is not None else ():
+        if name not in (*students, *config["tables"]["two_stream"]):
+            yield f"tables.compare: {name} is not in tables.students, so it is not shown"
+    for name in students or ():
+        if name == config["tables"]["two_stream"][0] or streams.get(name, {}).get("input") != "rgb":
+            yield f"tables.students: expected rgb streams beside the two-stream one, got {name}"
+    for where, row in named_results(config):
+        yield from _result_contradictions(where, row, streams)
+
+
+def named_results(config: Config) -> Iterator[tuple[str, Config]]:
+    """Where ``tables`` names a stream or fusion, and what it says there."""
     for number, row in enumerate(config["tables"]["ablation"]):
-        if row["fuse"] in streams and streams.get(row["stream"], {}).get("input") == "flow":
-            yield f"tables.ablation.{number}: name the rgb stream first and the flow stream in fuse"
-        for key in ("stream", "fuse"):
-            if row[key] is not None and row[key] not in streams:
-                yield f"tables.ablation.{number}.{key}: {row[key]} is not in streams"
+        yield f"tables.ablation.{number}", row
+    for number, claim in enumerate(config["tables"]["claims"]):
+        for key in ("method", "against"):
+            yield f"tables.claims.{number}.{key}", claim[key]
+    for number, group in enumerate(config["tables"]["study"]):
+        for place, row in enumerate(group["rows"]):
+            yield f"tables.study.{number}.rows.{place}", row
+
+
+def _result_contradictions(where: str, row: Config, streams: Config) -> Iterator[str]:
+    names = row["stream"] if isinstance(row["stream"], list) else [row["stream"]]
+    if row["fuse"] is not None and len(names) > 1:
+        yield f"{where}: expected one stream to fuse, got {', '.join(names)}"
+    if row["fuse"] in streams and streams.get(names[0], {}).get("input") == "flow":
+        yield f"{where}: name the rgb stream first and the flow stream in fuse"
+    for key, found in (("stream", names), ("fuse", [row["fuse"]] if row["fuse"] else [])):
+        for name in found:
+            if name not in streams:
+                yield f"{where}.{key}: {name} is not in streams"
 
 
 def _stream_contradictions(name: str, stream: Config, streams: Config) -> Iterator[str]:
@@ -204,26 +231,34 @@ def _stream_contradictions(name: str, stream: Config, streams: Config) -> Iterat
 
 
 def students(config: Config) -> list[str]:
-    """The RGB streams that Table 1 lists under "Mimic": all but the two-stream one."""
+    """The RGB streams that Table 1 lists under "Mimic", by default all but the two-stream one."""
+    listed = config["tables"]["students"]
     return [
         name
         for name, stream in config["streams"].items()
-        if stream["input"] == "rgb" and name not in config["tables"]["two_stream"]
+        if (stream["input"] == "rgb" and name not in config["tables"]["two_stream"])
+        and (listed is None or name in listed)
     ]
+
+
+def shown(config: Config) -> list[str]:
+    """The streams of Table 1, which figures and pairs of methods show too."""
+    names = [*config["tables"]["two_stream"], *students(config)]
+    return [name for name in config["streams"] if name in names]
 
 
 def fusions(config: Config) -> list[tuple[str, str, str]]:
     """The (stream, stream, kind) that the tables need, without repetition.
 
     Every student with the RGB stream and with its teacher, and the two streams, by average and
-    by attention; and the rows of the ablation.
+    by attention; and what the ablation, the claims and the study name.
     """
     rgb, flow = config["tables"]["two_stream"]
     pairs = [(rgb, flow)]
     for name in students(config):
         pairs += [(name, rgb), (name, config["streams"][name]["teacher"] or flow)]
     wanted = [(a, b, kind) for a, b in pairs for kind in ("average", "attention")]
-    rows = [row for row in config["tables"]["ablation"] if row["fuse"]]
+    rows = [row for _, row in named_results(config) if row["fuse"]]
     wanted += [(row["stream"], row["fuse"], row["by"]) for row in rows]
     return list(dict.fromkeys(wanted))
 

@@ -9,7 +9,7 @@ from dsnet.errors import UserError
 
 FOLDER = "resources/checkpoints"
 # The names of MARS's files: stream, data set, frames per clip.
-RELEASE = re.compile(r"(RGB|Flow|MARS)_(Kinetics|UCF101|HMDB51|MiniKinetics)_(16|64)f")
+RELEASE = re.compile(r"(RGB|Flow|MARS|MERS)_(Kinetics|UCF101|HMDB51|MiniKinetics)_(16|64)f")
 
 
 class PretrainedError(UserError):

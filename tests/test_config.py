@@ -34,7 +34,10 @@ def leaves(schema, path=""):
 
 def test_every_key_has_a_description_and_a_default_or_must_be_given(schema):
     must = {"datasets", "catalogue", "catalogue.*.kind", "streams", "streams.*.title",
-            "streams.*.input", "tables.ablation.*.method", "tables.ablation.*.stream"}  # fmt: skip
+            "streams.*.input", "tables.ablation.*.method", "tables.ablation.*.stream",
+            "tables.study.*.group", "tables.study.*.rows", "tables.study.*.rows.*.stream",
+            *(f"tables.claims.*.{k}" for k in ("claim", "method", "against")),
+            *(f"tables.claims.*.{k}.stream" for k in ("method", "against"))}  # fmt: skip
     optional = {f"streams.*.losses.{term}" for term in ("mse", "mae", "gram")}
     for path, sub in leaves(schema):
         assert sub.get("description"), path
@@ -106,6 +109,13 @@ def test_null_leaves_out_a_stream_and_a_loss(raw_config, schema):
         ({"tables": {"two_stream": ["flow", "rgb"]}}, r"two_stream: expected an rgb and a flow"),
         ({"tables": {"ablation": [{"method": "x", "stream": "flow", "fuse": "ds"}]}},
          r"tables\.ablation\.0: name the rgb stream first"),
+        ({"tables": {"claims": [{"claim": "x", "method": {"stream": ["ds", "new"]},
+                                 "against": {"stream": ["mars", "ds"], "fuse": "flow"}}]}},
+         r"claims\.0\.method\.stream: new is not in streams\n.*0\.against: expected one stream"),
+        ({"tables": {"study": [{"group": "x", "rows": [{"stream": "flow", "fuse": "no"}]}]}},
+         r"tables\.study\.0\.rows\.0\.fuse: no is not in streams"),
+        ({"tables": {"students": ["rgb"]}}, r"tables\.students: expected rgb streams .*, got rgb"),
+        ({"tables": {"students": ["mars"]}}, r"tables\.compare: ds is not in tables\.students"),
         ({"catalogue": {"tables": {"kind": "motions", "flip": False}}, "datasets": ["tables"]},
          r"datasets: tables is a folder of the results"),
         ({"max_broken": 2}, r"max_broken: expected at most 1, got 2"),
@@ -137,6 +147,18 @@ def test_fusions_are_those_of_the_tables(config):
     for name in ("mars", "ds", "rgb-from-flow"):
         assert {(name, "rgb", "average"), (name, "flow", "average")} <= set(found)
     assert ("ds", "flow", "attention") in found
+
+
+def test_streams_beside_the_students_are_trained_but_not_shown_or_fused(raw_config, schema):
+    chosen = {"tables": {"students": ["ds", "mars"], "claims": [], "study": []}}
+    found = settings.resolve(merged(raw_config, chosen), schema)
+    assert settings.students(found) == ["mars", "ds"]  # in the order of the streams
+    assert settings.shown(found) == ["flow", "rgb", "mars", "ds"]
+    assert {a for a, _, _ in settings.fusions(found)} == {"rgb", "mars", "ds"}
+    row = {"stream": "ds-gram", "fuse": "flow", "by": "attention"}
+    chosen["tables"]["study"] = [{"group": "One", "rows": [row]}]
+    found = settings.resolve(merged(raw_config, chosen), schema)
+    assert ("ds-gram", "flow", "attention") in settings.fusions(found)
 
 
 def spec(config, stream="ds"):

@@ -64,17 +64,17 @@ def test_combined_is_a_probability_between_the_median_and_its_double(p):
 
 def test_the_interval_of_one_seed_is_that_of_a_mean():
     values = np.random.default_rng(1).choice([-1.0, 0.0, 1.0], (1, 400), p=[0.1, 0.6, 0.3])
-    low, high = bootstrap(values)
+    low, high = bootstrap([values])
     error = values.std() / 20
     assert (low + high) / 2 == pytest.approx(values.mean(), abs=0.1 * error)
     assert high - low == pytest.approx(2 * 1.96 * error, rel=0.1)
-    assert bootstrap(values) == (low, high)
+    assert bootstrap([values]) == (low, high)
 
 
 def test_the_interval_counts_what_differs_between_seeds():
     same = np.tile(np.random.default_rng(1).choice([0.0, 1.0], (1, 200)), (4, 1))
     shifted = same + np.array([[-2.0], [-1.0], [1.0], [2.0]])
-    narrow, wide = (np.ptp(bootstrap(values)) for values in (same, shifted))
+    narrow, wide = (np.ptp(bootstrap([values])) for values in (same, shifted))
     assert wide > 3 * narrow
 
 
@@ -86,6 +86,7 @@ def scores(stream, seed, correct, ids=None):
     counts = np.ones(len(correct), np.int64)
     part = Part(ids, labels, logits.astype(np.float32), counts)
     run = {"title": "Toy", "split": 1, "clip_length": 16, "seed": seed, "stream": stream}
+    run |= {"protocol": "held-out", "n_missing": 0}
     return Scores(run, ("a", "b"), {"test": part})
 
 
@@ -113,14 +114,26 @@ def test_every_pair_of_rgb_streams_is_compared_in_the_configs_order():
     assert second["difference"] == first["difference"]
 
 
-@pytest.mark.parametrize("change", ["ids", "seeds"])
-def test_streams_of_other_videos_or_seeds_are_not_compared(change):
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("one seed's ids", "ds on Toy, split 1, 16f, seeds 0, 1: not all .* on the same videos"),
+        ("ids", "ds on Toy.* and rgb on Toy.* were not scored on the same videos"),
+        ("seeds", "no result for ds on Toy, split 1, 16f, seed 1"),
+    ],
+)
+def test_streams_of_other_videos_or_seeds_are_not_compared(change, message):
     found = experiment()
-    if change == "ids":
+    if change == "one seed's ids":
         found[-1] = scores("ds", 1, right(2, 12)[1], ids=[f"x{i}" for i in range(22)])
+    elif change == "ids":
+        for i in (-1, -4):
+            found[i] = scores(
+                "ds", found[i].run["seed"], right(2, 12)[1], ids=map(str, range(1, 23))
+            )
     else:
         found = found[:-1]
-    with pytest.raises(ValueError, match="DS and RGB were not scored on the same videos"):
+    with pytest.raises(ValueError, match=message):
         significance(found, STREAMS)
 
 

@@ -2,6 +2,7 @@
 
 from dsnet.figures.clips import contact_sheet, flow_colours
 from dsnet.figures.drawing import draw_contact, draw_run
+from dsnet.figures.intervals import intervals
 from dsnet.figures.results import (
     confusion_matrices,
     per_class_difference,
@@ -16,6 +17,7 @@ __all__ = [
     "draw_contact",
     "draw_run",
     "flow_colours",
+    "intervals",
     "per_class_difference",
     "save",
     "table1_bars",

@@ -2,6 +2,7 @@
 
 from dsnet.tables.results import table1, table2
 from dsnet.tables.significance import render_significance, significance
+from dsnet.tables.study import claims, render_claims, render_study, study
 from dsnet.tables.text import (
     TextTable,
     render_plain,
@@ -14,11 +15,15 @@ from dsnet.tables.text import (
 
 __all__ = [
     "TextTable",
+    "claims",
+    "render_claims",
     "render_plain",
     "render_significance",
+    "render_study",
     "render_table1",
     "render_table2",
     "significance",
+    "study",
     "table1",
     "table2",
     "to_latex",

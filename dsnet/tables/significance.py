@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dsnet.scores import Scores, topk
+from dsnet.scores import Scores
+from dsnet.tables.measured import Experiment, Measured, describe
 from dsnet.tables.text import TextTable, render_plain
 
 COLUMNS = (
@@ -18,6 +19,29 @@ COLUMNS = (
     *("seeds", "n_videos"),
 )
 RESAMPLES = 2000
+HEADERS = {
+    "dataset": "Data set",
+    "split": "Split",
+    "splits": "Splits",
+    "clip_length": "Frames",
+    "group": "Group",
+    "claim": "Claim",
+    "answer": "Answer",
+    "method": "Method",
+    "against": "Against",
+    "difference": "Difference (points)",
+    "top1": "Top-1 (%)",
+    "low": "95 % interval",
+    "selection": "Selection part (%)",
+    "p": "p",
+    "seeds": "Seeds",
+    "n_videos": "Test videos",
+}
+HOW_TO_READ = (
+    "The interval is of a bootstrap over videos and seeds, p of McNemar's exact test on the same "
+    "videos, over several seeds twice the median."
+)
+Fused = tuple[Sequence[str], str]  # streams, and the kind of their fusion
 
 
 def mcnemar(a: np.ndarray, b: np.ndarray) -> float:
@@ -45,17 +69,25 @@ def combined(p: Sequence[float]) -> float:
     return min(1.0, 2 * float(np.median(p))) if len(p) > 1 else float(p[0])
 
 
-def bootstrap(differences: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """The 95 % percentile interval of the mean of (S, V) differences over seeds and videos.
+def bootstrap(values: Sequence[np.ndarray], seed: int = 0) -> tuple[float, float]:
+    """The 95 % percentile interval of the mean over seeds and videos of every split.
 
-    Both seeds and videos are drawn anew, with replacement (Efron and Tibshirani 1993).
+    Both seeds and videos of each split are drawn anew, with replacement (Efron and Tibshirani
+    1993): a split's trainings are its own.
+
+    Args:
+        values: (S, V) for each split.
+        seed: of the draws.
     """
     rng = np.random.default_rng(seed)
-    seeds, videos = differences.shape
     means = np.empty(RESAMPLES)
     for i in range(RESAMPLES):
-        rows = differences[rng.integers(0, seeds, seeds)]
-        means[i] = rows.mean(axis=0)[rng.integers(0, videos, videos)].mean()
+        drawn = []
+        for split in values:
+            seeds, videos = split.shape
+            rows = split[rng.integers(0, seeds, seeds)]
+            drawn.append(rows.mean(axis=0)[rng.integers(0, videos, videos)])
+        means[i] = np.concatenate(drawn).mean()
     low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
 
@@ -76,61 +108,69 @@ def significance(
     Raises:
         ValueError: two streams were scored on different videos or with different seeds.
     """
-    right: dict[tuple[Any, ...], dict[str, dict[int, tuple[Any, np.ndarray]]]] = {}
-    for item in scores:
-        run, part = item.run, item.parts["test"]
-        found = right.setdefault((run["title"], run["split"], run["clip_length"]), {})
-        entry = (part.ids, topk(part.videos, part.labels, 1))
-        found.setdefault(run["stream"], {})[run["seed"]] = entry
+    measured = Measured(scores, ())
     shown = [name for name, stream in streams.items() if stream and stream["input"] == "rgb"]
     rows = []
-    for experiment, found in right.items():
-        for against, method in combinations([name for name in shown if name in found], 2):
+    for experiment in measured.experiments:
+        found = [name for name in shown if name in measured.streams(experiment)]
+        for against, method in combinations(found, 2):
             names = [(streams[name] or {})["title"] for name in (method, against)]
-            rows.append((*experiment, *names, *_compare(found[method], found[against], names)))
+            pair = compare(measured, [experiment], ((method,), ""), ((against,), ""))
+            rows.append({**dict(zip(COLUMNS, (*experiment, *names), strict=False)), **pair})
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _compare(
-    ours: Mapping[int, tuple[Any, np.ndarray]],
-    theirs: Mapping[int, tuple[Any, np.ndarray]],
-    names: Sequence[str],
-) -> tuple[float, float, float, float, int, int]:
-    """Difference, interval, p, seeds and videos."""
-    if sorted(ours) != sorted(theirs) or any(ours[s][0] != theirs[s][0] for s in ours):
-        raise ValueError(f"{' and '.join(names)} were not scored on the same videos and seeds")
-    pairs = [(ours[seed][1], theirs[seed][1]) for seed in sorted(ours)]
-    differences = 100.0 * np.stack([a.astype(float) - b for a, b in pairs])
-    p = combined([mcnemar(a, b) for a, b in pairs])
-    low, high = bootstrap(differences)
-    return float(differences.mean()), low, high, p, *differences.shape
+def compare(
+    measured: Measured, experiments: Sequence[Experiment], method: Fused, against: Fused
+) -> dict[str, Any]:
+    """Two results on the same videos, those of several splits taken together.
+
+    Args:
+        measured: results of every seed.
+        experiments: splits of one data set.
+        method: streams and the kind of their fusion, empty for a single stream.
+        against: the same.
+
+    Returns:
+        ``difference`` of the mean top-1 in percentage points, ``low`` and ``high`` of its interval
+        (:func:`bootstrap`), McNemar's ``p`` (:func:`combined` over seeds), ``seeds``, ``n_videos``.
+
+    Raises:
+        ValueError: a result is missing, or the two were scored on different videos.
+    """
+    pairs = []
+    for experiment in experiments:
+        if measured.of(experiment, *method)[0].ids != measured.of(experiment, *against)[0].ids:
+            names = [describe(experiment, *result, *measured.seeds) for result in (method, against)]
+            raise ValueError(f"{' and '.join(names)} were not scored on the same videos")
+        pairs.append((measured.right(experiment, *method), measured.right(experiment, *against)))
+    low, high = bootstrap([100.0 * (a.astype(float) - b) for a, b in pairs])
+    a, b = (np.concatenate(side, axis=1) for side in zip(*pairs, strict=True))
+    return {
+        "difference": 100.0 * float((a.astype(float) - b).mean()),
+        "low": low,
+        "high": high,
+        "p": combined([mcnemar(*of_seed) for of_seed in zip(a, b, strict=True)]),
+        "seeds": a.shape[0],
+        "n_videos": a.shape[1],
+    }
 
 
 def render_significance(table: pd.DataFrame) -> TextTable:
     """The table with headings, and how to read it."""
-    shown = table.assign(
-        difference=[f"{value:+.1f}" for value in table["difference"]],
-        low=[
-            f"{low:+.1f} to {high:+.1f}"
-            for low, high in zip(table["low"], table["high"], strict=True)
-        ],
-        p=[f"{p:.3f}" if p >= 0.001 else "< 0.001" for p in table["p"]],
-    ).drop(columns="high")
-    headers = {
-        "dataset": "Data set",
-        "split": "Split",
-        "clip_length": "Frames",
-        "method": "Method",
-        "against": "Against",
-        "difference": "Difference (points)",
-        "low": "95 % interval",
-        "p": "p",
-        "seeds": "Seeds",
-        "n_videos": "Test videos",
-    }
     notes = [
-        "The interval is of a bootstrap over videos and seeds, p of McNemar's exact test on the "
-        "same videos, over several seeds twice the median.",
+        HOW_TO_READ,
         f"{len(table)} pairs are compared: with that many, some p under 0.05 are due to chance.",
     ]
-    return render_plain(shown, "Pairs of methods: difference of top-1 accuracy", notes, headers)
+    title = "Pairs of methods: difference of top-1 accuracy"
+    return render_plain(readable(table), title, notes, HEADERS)
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """Differences with their sign, intervals in one column, p as papers write it."""
+    columns = {
+        "difference": [f"{value:+.1f}" for value in table["difference"]],
+        "low": [f"{a:+.1f} to {b:+.1f}" for a, b in zip(table["low"], table["high"], strict=True)],
+        "p": [f"{p:.3f}" if p >= 0.001 else "< 0.001" for p in table["p"]],
+    }
+    return table.assign(**columns).drop(columns="high")

@@ -20,7 +20,7 @@ BLOCKS = {
 }
 PROTOCOLS = {
     "held-out": "the epoch selected on training videos set aside",
-    "paper": "the epoch selected on the test split, as the authors of MARS did",
+    "paper": "the epoch selected on the test split, on which MARS's code validates",
 }
 LATEX = str.maketrans(
     {

@@ -56,7 +56,19 @@ TINY: dict[str, Any] = {
             {"method": "DS", "stream": "ds"},
             {"method": "DS + Flow", "stream": "ds", "fuse": "flow", "by": "average"},
             {"method": "DS + Flow, attention", "stream": "ds", "fuse": "flow", "by": "attention"},
-        ]
+        ],
+        "claims": [
+            {"claim": "DS helps", "method": {"stream": "ds"}, "against": {"stream": "mars"}},
+            {
+                "claim": "Attention helps",
+                "method": {"stream": "ds", "fuse": "flow", "by": "attention"},
+                "against": {"stream": "ds", "fuse": "flow"},
+            },
+        ],
+        "study": [
+            {"group": "Streams", "rows": [{"stream": "flow"}, {"stream": ["mars", "ds"]}]},
+            {"group": "Fusions", "rows": [{"stream": "ds", "fuse": "flow"}]},
+        ],
     },
     "latency": {"repeats": 1, "warmup": 0},
 }
@@ -225,7 +237,10 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
 # --- the jobs of the tiny experiment -----------------------------------------------------------
 
 PAIRS = (("rgb", "flow"), ("mars", "rgb"), ("mars", "flow"), ("ds", "rgb"), ("ds", "flow"))
-TABLES: set[Job] = {("table1", ""), ("table2", ""), ("significance", "")}
+TABLES: set[Job] = {
+    *((table, "") for table in ("table1", "table2", "significance", "claims", "study")),
+    *(("bars", ""), ("intervals", "claims"), ("intervals", "study")),
+}
 FRAMES: set[Job] = {("frames", shard) for shard in SHARDS}
 FLOW: set[Job] = {("flow", shard) for shard in SHARDS}
 
@@ -245,7 +260,7 @@ def after_training(streams: Iterable[str]) -> set[Job]:
     """Everything that follows from training ``streams`` anew, the training included."""
     chosen = list(streams)
     each = {(rule, stream) for rule in ("train", "evaluate") for stream in chosen}
-    return each | fusions(chosen) | TABLES | {("figures", ""), ("bars", ""), ("latency", "")}
+    return each | fusions(chosen) | TABLES | {("figures", ""), ("latency", "")}
 
 
 AFTER_PACK = {("pack", ""), ("contact", "")} | after_training(STREAMS)

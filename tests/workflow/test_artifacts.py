@@ -56,7 +56,7 @@ def test_everything_forced_is_every_job_that_the_tests_know(finished: Project, t
         ),
         *(
             f"results/tables/{table}.{suffix}"
-            for table in ("table1", "table2", "significance", "latency")
+            for table in ("table1", "table2", "significance", "claims", "study", "latency")
             for suffix in ("csv", "md", "tex")
         ),
         *(f"results/figures/{figure}.{suffix}" for figure in FIGURES for suffix in ("png", "svg")),
@@ -111,6 +111,21 @@ def test_table2_has_the_rows_of_the_ablation(finished: Project):
     mimic = first[(first["column"] == "Mimic") & (first["source"] == "measured")]
     of_the_streams = dict(zip(mimic["method"], mimic["top1"], strict=True))
     assert list(table["top1"][:2]) == [of_the_streams[f"{TITLES[s]} (4f)"] for s in ("mars", "ds")]
+
+
+def test_claims_and_study_are_of_the_same_results_as_table1(finished: Project):
+    first = pd.read_csv(finished / "results/tables/table1.csv")
+    first = first[first["source"] == "measured"].set_index(["method", "column"])["top1"]
+    ds, mars = (first[f"{TITLES[name]} (4f)", "Mimic"] for name in ("ds", "mars"))
+    claims = pd.read_csv(finished / "results/tables/claims.csv")
+    assert list(claims["claim"]) == ["DS helps", "Attention helps"]
+    assert claims["difference"][0] == pytest.approx(ds - mars)
+    study = pd.read_csv(finished / "results/tables/study.csv")
+    assert list(study["group"]) == ["Streams", "Streams", "Fusions"]
+    fused = first[f"{TITLES['ds']} (4f)", "Mimic+Flow"]
+    assert study["top1"][0] == pytest.approx(first["Two streams (4f)", "Flow"])
+    assert study["top1"][1] in (pytest.approx(ds), pytest.approx(mars))
+    assert study["top1"][2] == pytest.approx(fused)
 
 
 def test_latency_adds_up(finished: Project):

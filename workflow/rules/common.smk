@@ -69,6 +69,7 @@ wildcard_constraints:
     a="|".join(cfg["streams"]),
     b="|".join(cfg["streams"]),
     kind="average|attention",
+    table="claims|study",
 
 
 def entry(wildcards):
@@ -164,20 +165,20 @@ def training(key, stream=None):
     return (cfg["streams"][stream] if stream else cfg)["training"][key]
 
 
-def runs(dataset=None):
-    """Folders of the runs: every data set (or one), split, clip length and seed."""
+def runs():
+    """Folders of the runs: every data set, split, clip length and seed."""
     return [
         RUN.format(dataset=d, split=s, length=t, seed=i)
-        for d in ([dataset] if dataset else cfg["datasets"])
+        for d in cfg["datasets"]
         for s in cfg["splits"]
         for t in cfg["clip_lengths"]
         for i in cfg["seeds"]
     ]
 
 
-def per_stream(name, dataset=None):
-    """The file ``name`` of every stream of every run."""
-    return [f"{run}/{stream}/{name}" for run in runs(dataset) for stream in cfg["streams"]]
+def per_stream(name, streams=cfg["streams"]):
+    """The file ``name`` of some streams, by default all, of every run."""
+    return [f"{run}/{stream}/{name}" for run in runs() for stream in streams]
 
 
 def all_fusions():
@@ -207,7 +208,8 @@ def table_spec(wildcards):
     shown = ("title", "input", "init", "pretrained", "teacher")
     streams = {name: {key: stream[key] for key in shown} for name, stream in cfg["streams"].items()}
     titles = {name: cfg["catalogue"][name]["title"] for name in cfg["datasets"]}
-    spec = {"streams": streams, "tables": cfg["tables"], "titles": titles}
+    tables = {**cfg["tables"], "students": settings.students(cfg)}
+    spec = {"streams": streams, "tables": tables, "titles": titles}
     return json.dumps(spec, ensure_ascii=False)
 
 
@@ -241,18 +243,22 @@ def figures():
         for kind in KINDS
     ]
     stems += [f"{FIGURES}/{dataset}-contact" for dataset in cfg["datasets"]]
-    return [
-        f"{stem}.{suffix}" for stem in [*stems, f"{FIGURES}/table1"] for suffix in ("png", "svg")
-    ]
+    stems += [f"{FIGURES}/{table}" for table in ("table1", *answers())]
+    return [f"{stem}.{suffix}" for stem in stems for suffix in ("png", "svg")]
 
 
 def of_a_run(name):
-    """An input function: the file of every seed and stream of a data set, split and clip length."""
+    """An input function: the file of all seeds and shown streams of one split and clip length."""
     return lambda wildcards: [
         f"{RUN.format(**wildcards, seed=seed)}/{stream}/{name}"
         for seed in cfg["seeds"]
-        for stream in cfg["streams"]
+        for stream in settings.shown(cfg)
     ]
+
+
+def answers():
+    """The tables that the configuration may leave empty."""
+    return [name for name in ("claims", "study") if cfg["tables"][name]]
 
 
 def latency_rows():

@@ -70,3 +70,24 @@ rule bars:
         code=code_digest("dsnet.figures"),
     shell:
         "python -m dsnet bars" " --table {input:q}" " --output {output:q}" " 2> {log:q}"
+
+
+rule intervals:
+    # The claims' differences, or the study's accuracies, with their intervals.
+    input:
+        f"{TABLES}/{{table}}.csv",
+    output:
+        report(
+            f"{FIGURES}/{{table}}.png",
+            category="Tables",
+            caption="../report/intervals.rst",
+        ),
+        f"{FIGURES}/{{table}}.svg",
+    log:
+        f"{LOGS}/figures/{{table}}.log",
+    conda:
+        "../../envs/train.yaml"
+    params:
+        code=code_digest("dsnet.figures"),
+    shell:
+        "python -m dsnet intervals" " --table {input:q}" " --output {output:q}" " 2> {log:q}"

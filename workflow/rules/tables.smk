@@ -2,7 +2,7 @@
 rule table1:
     # Table 1: two streams, MARS and Dual-action Stream, and the rows that the paper cites.
     input:
-        scores=per_stream("scores.h5"),
+        scores=per_stream("scores.h5", settings.shown(cfg)),
         fusions=all_fusions(),
     output:
         report(
@@ -67,7 +67,7 @@ rule table2:
 rule significance:
     # Every pair of RGB streams: difference, interval, and a test on the same videos.
     input:
-        scores=per_stream("scores.h5"),
+        scores=per_stream("scores.h5", settings.shown(cfg)),
     output:
         report(
             multiext(f"{TABLES}/significance", ".csv", ".md", ".tex"),
@@ -85,5 +85,59 @@ rule significance:
         "python -m dsnet significance"
         " --spec {params.spec:q}"
         " --scores {input.scores:q}"
+        " --output {output:q}"
+        " 2> {log:q}"
+
+
+rule claims:
+    # Whether what is claimed holds here, over all splits and seeds.
+    input:
+        scores=per_stream("scores.h5"),
+        fusions=all_fusions(),
+    output:
+        report(
+            multiext(f"{TABLES}/claims", ".csv", ".md", ".tex"),
+            category="Tables",
+            caption="../report/claims.rst",
+        ),
+    log:
+        f"{LOGS}/claims.log",
+    conda:
+        "../../envs/train.yaml"
+    params:
+        spec=table_spec,
+        code=code_digest("dsnet.tables"),
+    shell:
+        "python -m dsnet claims"
+        " --spec {params.spec:q}"
+        " --scores {input.scores:q}"
+        " --fusions {input.fusions:q}"
+        " --output {output:q}"
+        " 2> {log:q}"
+
+
+rule study:
+    # Results in groups, over all splits and seeds.
+    input:
+        scores=per_stream("scores.h5"),
+        fusions=all_fusions(),
+    output:
+        report(
+            multiext(f"{TABLES}/study", ".csv", ".md", ".tex"),
+            category="Tables",
+            caption="../report/study.rst",
+        ),
+    log:
+        f"{LOGS}/study.log",
+    conda:
+        "../../envs/train.yaml"
+    params:
+        spec=table_spec,
+        code=code_digest("dsnet.tables"),
+    shell:
+        "python -m dsnet study"
+        " --spec {params.spec:q}"
+        " --scores {input.scores:q}"
+        " --fusions {input.fusions:q}"
         " --output {output:q}"
         " 2> {log:q}"

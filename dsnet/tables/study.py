@@ -1,0 +1,168 @@
+"""Answers to claims, and results in groups: every split and seed of a data set taken together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dsnet.scores import Scores
+from dsnet.tables.measured import Experiment, Measured, deviation
+from dsnet.tables.significance import HEADERS, HOW_TO_READ, bootstrap, compare, readable
+from dsnet.tables.text import NOTHING, TextTable, render_plain
+
+CLAIM_COLUMNS = (
+    *("dataset", "clip_length", "claim", "answer", "method", "against"),
+    *("difference", "low", "high", "p", "splits", "seeds", "n_videos"),
+)
+STUDY_COLUMNS = (
+    *("dataset", "clip_length", "group", "method", "top1", "top1_std", "low", "high"),
+    *("selection", "splits", "seeds", "n_videos"),
+)
+Streams = Mapping[str, Mapping[str, Any] | None]
+
+
+def claims(
+    scores: Sequence[Scores],
+    fusions: Sequence[Mapping[str, Any]],
+    streams: Streams,
+    rows: Sequence[Mapping[str, Any]],
+) -> pd.DataFrame:
+    """Whether what is claimed holds here, for every data set and clip length.
+
+    Args:
+        scores: scores of every stream, split and seed.
+        fusions: the fusion files as dictionaries.
+        streams: the config's streams.
+        rows: ``tables.claims`` of the config: claim, and the results method and against.
+
+    Returns:
+        Columns :data:`CLAIM_COLUMNS`, see :func:`dsnet.tables.significance.compare`; ``answer`` is
+        ``supported`` when the whole interval of the difference is above zero, ``not supported``
+        when it is below, and ``undecided`` when zero is in it.
+
+    Raises:
+        ValueError: a result is missing, or two were measured on different videos.
+    """
+    measured = Measured(scores, fusions)
+    table = []
+    for (title, length), places in measured.pooled().items():
+        for row in rows:
+            found = [_result(measured, places, streams, row[key]) for key in ("method", "against")]
+            (method, ours), (against, theirs) = found
+            pair = compare(measured, places, ours, theirs)
+            about = {"dataset": title, "clip_length": length, "claim": row["claim"]}
+            names = {"method": method, "against": against, "answer": _answer(pair)}
+            table.append({**about, **names, **pair, "splits": len(places)})
+    return pd.DataFrame(table, columns=list(CLAIM_COLUMNS))
+
+
+def _answer(pair: Mapping[str, Any]) -> str:
+    if pair["low"] > 0:
+        return "supported"
+    return "not supported" if pair["high"] < 0 else "undecided"
+
+
+def _result(
+    measured: Measured,
+    places: Sequence[Experiment],
+    streams: Streams,
+    row: Mapping[str, Any],
+) -> tuple[str, tuple[tuple[str, ...], str]]:
+    """Title, and streams and kind, of a result that the config names.
+
+    Of a list of streams it is the one with the highest accuracy on the part of the training videos
+    that selects the epoch, over all splits and seeds; the first one among equals.
+    """
+    titles = {name: stream["title"] for name, stream in streams.items() if stream}
+    if isinstance(row["stream"], list):
+        best = max(row["stream"], key=lambda name: _selection(measured, places, name))
+        return f"{titles[best]} (best of {len(row['stream'])})", ((best,), "")
+    if row.get("fuse") is None:
+        return titles[row["stream"]], ((row["stream"],), "")
+    pair, kind = (row["stream"], row["fuse"]), row.get("by") or "average"
+    return f"{titles[pair[0]]} + {titles[pair[1]]} ({kind})", (pair, kind)
+
+
+def _selection(measured: Measured, places: Sequence[Experiment], stream: str) -> float:
+    """Mean accuracy in per cent on the selection part."""
+    results = [result for place in places for result in measured.of(place, (stream,), "")]
+    return float(np.mean([np.nan if r.selection is None else r.selection for r in results]))
+
+
+def study(
+    scores: Sequence[Scores],
+    fusions: Sequence[Mapping[str, Any]],
+    streams: Streams,
+    groups: Sequence[Mapping[str, Any]],
+) -> pd.DataFrame:
+    """Results in groups, for every data set and clip length.
+
+    Args:
+        scores: scores of every stream, split and seed.
+        fusions: the fusion files as dictionaries.
+        streams: the config's streams.
+        groups: ``tables.study`` of the config: group, and rows of results.
+
+    Returns:
+        Columns :data:`STUDY_COLUMNS`: ``top1`` of all splits' test videos in per cent, the mean
+        over seeds, its sample standard deviation and interval (:func:`bootstrap`); ``selection``,
+        the mean on the part that selects the epoch, which settings may be chosen by.
+
+    Raises:
+        ValueError: a result is missing for some seed or split.
+    """
+    measured = Measured(scores, fusions)
+    table = []
+    for (title, length), places in measured.pooled().items():
+        about = {"dataset": title, "clip_length": length, "splits": len(places)}
+        for group in groups:
+            for row in group["rows"]:
+                method, (names, kind) = _result(measured, places, streams, row)
+                right = [100.0 * measured.right(place, names, kind) for place in places]
+                low, high = bootstrap(right)
+                pooled = np.concatenate(right, axis=1)
+                table.append(
+                    {
+                        **about,
+                        "group": group["group"],
+                        "method": method,
+                        "top1": float(pooled.mean()),
+                        "top1_std": deviation(pooled.mean(axis=1)),
+                        "low": low,
+                        "high": high,
+                        "selection": float("nan") if kind else _selection(measured, places, *names),
+                        "seeds": pooled.shape[0],
+                        "n_videos": pooled.shape[1],
+                    }
+                )
+    return pd.DataFrame(table, columns=list(STUDY_COLUMNS))
+
+
+def render_claims(table: pd.DataFrame) -> TextTable:
+    """The table with headings, and how to read it."""
+    notes = [
+        "Supported: the whole interval of the difference is above zero; not supported: below; "
+        "undecided: zero is in it.",
+        HOW_TO_READ,
+        f"{len(table)} claims are answered, each by itself.",
+    ]
+    title = "The paper's claims: difference of top-1 accuracy"
+    return render_plain(readable(table), title, notes, HEADERS)
+
+
+def render_study(table: pd.DataFrame) -> TextTable:
+    """The table with headings, and how to read it."""
+    spread = ["" if pd.isna(s) else f" ± {s:.1f}" for s in table["top1_std"]]
+    shown = table.assign(
+        top1=[f"{value:.1f}{s}" for value, s in zip(table["top1"], spread, strict=True)],
+        low=[f"{a:.1f} to {b:.1f}" for a, b in zip(table["low"], table["high"], strict=True)],
+        selection=[NOTHING if pd.isna(v) else f"{v:.1f}" for v in table["selection"]],
+    ).drop(columns=["top1_std", "high"])
+    notes = [
+        "Mean ± sample standard deviation over seeds; the interval is of a bootstrap over videos "
+        "and seeds. The test videos of all splits count together.",
+    ]
+    return render_plain(shown, "Top-1 accuracy on the test videos, in groups", notes, HEADERS)
