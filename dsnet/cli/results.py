@@ -1,0 +1,164 @@
+"""The verbs that make tables and figures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from dsnet.cli.options import Verb, compute, paths, spec
+
+
+def add(verb: Verb) -> None:
+    """Add the verbs to the command line."""
+    for run in (table1, table2, claims, study):
+        sub = verb(run)
+        spec(sub, "streams, tables and titles of the config")
+        paths(sub, "scores", "fusions", nargs="+")
+        paths(sub, "output", nargs=3, help="the table as .csv, .md and .tex")
+
+    sub = verb(significance)
+    spec(sub, "streams and titles of the config")
+    paths(sub, "scores", nargs="+")
+    paths(sub, "output", nargs=3, help="the table as .csv, .md and .tex")
+
+    sub = verb(latency)
+    spec(sub, "options, and rows of title and streams")
+    paths(sub, "clips")
+    paths(sub, "models", nargs="+", help="one per stream that the rows name, in their order")
+    paths(sub, "output", nargs=3, help="the table as .csv, .md and .tex")
+    compute(sub)
+
+    sub = verb(figures)
+    spec(sub, "streams and tables of the config")
+    paths(sub, "scores", "histories", nargs="+")
+    paths(sub, "output", nargs=6, help="three .png, then the same as .svg")
+
+    sub = verb(contact)
+    paths(sub, "clips")
+    paths(sub, "output", nargs=2, help=".png and .svg")
+
+    sub = verb(intervals)
+    paths(sub, "table", help="claims.csv or study.csv")
+    paths(sub, "output", nargs=2, help=".png and .svg")
+
+    sub = verb(bars)
+    paths(sub, "table", help="table1.csv")
+    paths(sub, "output", nargs=2, help=".png and .svg")
+
+
+def _scores(options: argparse.Namespace) -> list[Any]:
+    """The scores that a table is made of, with their data sets' titles."""
+    from dsnet.scores import read_scores
+
+    scores = [read_scores(path) for path in options.scores]
+    for item in scores:
+        item.run["title"] = options.spec["titles"][item.run["dataset"]]
+    return scores
+
+
+def _results(options: argparse.Namespace) -> tuple[list[Any], list[Any], dict[str, int]]:
+    """The scores and the fusions that a table is made of, with their data sets' titles.
+
+    And, by title, how many videos each data set lists.
+    """
+    scores = _scores(options)
+    fusions = [json.loads(path.read_text(encoding="utf-8")) for path in options.fusions]
+    for fusion in fusions:
+        fusion["run"]["title"] = options.spec["titles"][fusion["run"]["dataset"]]
+    return scores, fusions, {s.run["title"]: s.run["n_listed"] for s in scores}
+
+
+def table1(options: argparse.Namespace) -> None:
+    """Make Table 1: two streams, the students, and the rows that the paper cites."""
+    from dsnet import tables
+
+    scores, fusions, listed = _results(options)
+    chosen = options.spec["tables"]
+    table = tables.table1(
+        scores, fusions, options.spec["streams"], chosen["two_stream"], chosen["students"]
+    )
+    tables.write(table, tables.render_table1(table, listed), *options.output)
+
+
+def table2(options: argparse.Namespace) -> None:
+    """Make Table 2, the ablation."""
+    from dsnet import tables
+
+    scores, fusions, listed = _results(options)
+    table = tables.table2(scores, fusions, options.spec["tables"]["ablation"])
+    tables.write(table, tables.render_table2(table, listed), *options.output)
+
+
+def claims(options: argparse.Namespace) -> None:
+    """Answer whether what is claimed holds here."""
+    from dsnet import tables
+
+    scores, fusions, _ = _results(options)
+    streams, rows = options.spec["streams"], options.spec["tables"]["claims"]
+    table = tables.claims(scores, fusions, streams, rows)
+    tables.write(table, tables.render_claims(table), *options.output)
+
+
+def study(options: argparse.Namespace) -> None:
+    """Gather results in groups."""
+    from dsnet import tables
+
+    scores, fusions, _ = _results(options)
+    streams, rows = options.spec["streams"], options.spec["tables"]["study"]
+    table = tables.study(scores, fusions, streams, rows)
+    tables.write(table, tables.render_study(table), *options.output)
+
+
+def significance(options: argparse.Namespace) -> None:
+    """Test which methods differ beyond chance."""
+    from dsnet import tables
+
+    table = tables.significance(_scores(options), options.spec["streams"])
+    tables.write(table, tables.render_significance(table), *options.output)
+
+
+def latency(options: argparse.Namespace) -> None:
+    """Measure what inference costs, with and without flow."""
+    from dsnet import latency, tables
+
+    paths = iter(options.models)
+    rows = [(title, [next(paths) for _ in streams]) for title, streams in options.spec["rows"]]
+    table = latency.measure(
+        rows, options.clips, options.spec["options"], options.device, options.threads
+    )
+    tables.write(table, latency.render(table), *options.output)
+
+
+def figures(options: argparse.Namespace) -> None:
+    """Draw training curves, confusion matrices and the per-class difference."""
+    from dsnet import figures
+
+    streams, compare = options.spec["streams"], options.spec["tables"]["compare"]
+    png, svg = options.output[:3], options.output[3:]
+    figures.draw_run(options.scores, options.histories, streams, compare, png, svg)
+
+
+def contact(options: argparse.Namespace) -> None:
+    """Draw frames and flow of some videos."""
+    from dsnet import figures
+
+    figures.draw_contact(options.clips, *options.output)
+
+
+def intervals(options: argparse.Namespace) -> None:
+    """Draw the intervals of claims or of a study."""
+    import pandas as pd
+
+    from dsnet import figures
+
+    figures.save(figures.intervals(pd.read_csv(options.table)), *options.output)
+
+
+def bars(options: argparse.Namespace) -> None:
+    """Draw Table 1's measured rows."""
+    import pandas as pd
+
+    from dsnet import figures
+
+    figures.save(figures.table1_bars(pd.read_csv(options.table)), *options.output)
