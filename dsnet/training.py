@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +18,7 @@ from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from dsnet import clips, diagnostics, models, splits
+from dsnet import clips, diagnostics, models, randomness, splits
 from dsnet.diagnostics import TrainingError
 from dsnet.inference import choose_device, clip_logits, clips_to_device, to_device
 from dsnet.losses import Distillation
@@ -107,7 +106,7 @@ class Run:
         self.options = spec["stream"]["training"]
         self.seed = spec["run"]["seed"]
         self.classes = reader.extra["classes"]
-        self._seed_everything()
+        randomness.seed_everything(self.seed)
         self.network = models.build(spec["model"], spec["stream"]["input"], len(self.classes))
         if init is not None:
             models.start_from(self.network, init)
@@ -131,15 +130,6 @@ class Run:
         self.best: dict[str, Any] | None = None
         self.warnings: list[str] = []
         self.provenance = record(device=str(device))
-
-    def _seed_everything(self) -> None:
-        random.seed(self.seed)
-        np.random.seed(self.seed)  # noqa: NPY002 - libraries draw from it
-        torch.manual_seed(self.seed)
-        os.environ.setdefault(
-            "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
-        )  # or cuBLAS is not deterministic
-        torch.use_deterministic_algorithms(True, warn_only=True)
 
     def _freeze(self) -> None:
         """Leave only the modules named ``trainable`` to be trained."""
@@ -329,7 +319,7 @@ class Run:
             "schedule": self.schedule.state_dict(),
             "history": self.history,
             "best": self.best,
-            "torch_rng": torch.get_rng_state(),
+            "random": randomness.state(),
         }
 
     def _resume(self, path: Path) -> int:
@@ -349,7 +339,7 @@ class Run:
         self.schedule.load_state_dict(state["schedule"])
         self.history, self.best = state["history"], state["best"]
         self.warnings = state["warnings"]
-        torch.set_rng_state(state["torch_rng"])
+        randomness.restore(state["random"])
         log.info("going on after epoch %d of an interrupted training", len(self.history))
         return len(self.history)
 

@@ -1,16 +1,21 @@
 """Sampling in time, paired transforms, data sets and loaders."""
 
+from collections import Counter
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 import torch
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dsnet import clips
+from dsnet import clips, flow
 from dsnet.clips import Crop, EpochOrder, TestClips, TrainingClips, Videos, transform
 
+ROOT = Path(__file__).parents[1]
 SETTINGS = {
     "crop": 16,
     "scales": [1.0, 0.5],
@@ -33,6 +38,18 @@ def test_test_positions_by_hand():
     assert listed(11, 4) == [[0, 1, 2, 3], [4, 5, 6, 7]]  # the tail is dropped
     assert listed(3, 7) == [[0, 1, 2, 0, 1, 2, 0]]  # a short video is looped
     assert listed(1, 2) == [[0, 0]]
+
+
+@pytest.mark.parametrize("length", [16, 64])
+def test_test_clips_begin_at_multiples_of_their_length(length):
+    starts = {length - 1: [0], length: [0], length + 1: [0], 2 * length - 1: [0]}
+    starts |= {2 * length: [0, length], 2 * length + 1: [0, length], 5: [0]}
+    for frames, expected in starts.items():
+        found = clips.test_positions(frames, length)
+        assert [p[0] for p in found] == expected
+        for first, positions in zip(expected, found, strict=True):
+            own = [(first + i) % frames for i in range(length)]  # looped only where too short
+            assert positions.tolist() == own
 
 
 @settings(max_examples=60, deadline=None)
@@ -62,6 +79,39 @@ def test_crops_are_the_corners_and_the_centre_at_each_scale():
     assert drawn == whole | {Crop(x, y, side) for x, y in places}
 
 
+# Side at each scale, 2^(-k/4) of 256, to the left and top corner of the right-hand bottom crop and
+# of the central one, which MARS has a pixel further where the side is odd.
+SQUARE = {
+    256: (0, 0, 0, 0),
+    215: (41, 41, 20, 20),
+    181: (75, 75, 37, 37),
+    152: (104, 104, 52, 52),
+    128: (128, 128, 64, 64),
+}
+WIDE = {
+    256: (84, 0, 42, 0),
+    215: (125, 41, 62, 20),
+    181: (159, 75, 79, 37),
+    152: (188, 104, 94, 52),
+    128: (212, 128, 106, 64),
+}
+
+
+@pytest.mark.parametrize(("width", "crops"), [(256, SQUARE), (340, WIDE)])
+def test_the_papers_crops_worked_out_by_hand(width, crops):
+    paper = yaml.safe_load((ROOT / "experiments/paper.yaml").read_text(encoding="utf-8"))
+    scales = paper["clips"]["scales"]
+    assert scales == pytest.approx([1, 0.84089641525, 0.70710678118, 0.59460355750, 0.5])
+    rng = np.random.default_rng(0)
+    drawn = Counter(clips.draw_crop(rng, 256, width, scales, False) for _ in range(5000))
+    expected = Counter()
+    for side, (right, bottom, x, y) in crops.items():
+        for place in ((x, y), (0, 0), (right, 0), (0, bottom), (right, bottom)):
+            expected[Crop(*place, side)] += 200  # scales and places are equally likely
+    assert drawn.keys() == expected.keys()
+    assert all(0.7 < drawn[crop] / count < 1.3 for crop, count in expected.items())
+
+
 def test_half_of_the_crops_are_mirrored_where_that_is_allowed():
     rng = np.random.default_rng(1)
     share = np.mean([clips.draw_crop(rng, 8, 8, [1.0], True).flip for _ in range(2000)])
@@ -86,6 +136,23 @@ def test_mirroring_reverses_the_columns_and_negates_x_flow_exactly():
     mirrored = transform(frames, "flow", Crop(0, 0, 16, flip=True), SETTINGS)
     assert torch.equal(mirrored[0], -plain[0].flip(-1))
     assert torch.equal(mirrored[1], plain[1].flip(-1))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(8, 32), st.integers(0, 8), st.integers(0, 4), st.integers(0, 2**32))
+def test_mirroring_stores_255_minus_v_whatever_the_crop(side, x, y, seed):
+    frames = [np.random.default_rng(seed).integers(0, 256, (36, 40, 2), np.uint8)]
+    plain, mirrored = (
+        transform(frames, "flow", Crop(x, y, side, flip), {**SETTINGS, "flow_mean": 0})
+        for flip in (False, True)
+    )
+    assert torch.equal(mirrored[0], 255 - plain[0].flip(-1))
+    assert torch.equal(mirrored[1], plain[1].flip(-1))
+
+
+def test_255_minus_v_is_the_stored_value_of_the_negated_flow():
+    values = np.arange(256, dtype=np.uint8)
+    np.testing.assert_array_equal(flow.encode(-flow.decode(values, 20), 20), 255 - values)
 
 
 def test_mirroring_rgb_keeps_the_colours():
@@ -116,6 +183,28 @@ def test_the_test_transform_scales_the_short_side_and_takes_the_centre(height, w
     found = transform([frame], "rgb", None, {**SETTINGS, "rgb_mean": [0, 0, 0]})
     shown = found[:, 0].permute(1, 2, 0).numpy()
     np.testing.assert_allclose(shown, whole[expected].astype(float), atol=1)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "expected"),
+    [
+        (112, 112, (0, 111, 0, 111)),
+        (256, 256, (0.64, 254.36, 0.64, 254.36)),
+        (224, 298, (36.5, 258.5, 0.5, 222.5)),  # 112 x 149, from column 18
+        (256, 340, (41.71, 295.00, 0.64, 254.36)),
+        (340, 256, (0.64, 254.36, 41.71, 295.00)),
+        (240, 320, (39.23, 277.62, 0.57, 238.43)),
+    ],
+)
+def test_the_centre_crop_worked_out_by_hand(height, width, expected):
+    """The pixels that the first and last column and row show: (i + 0.5) x width / 149 - 0.5."""
+    y, x = np.mgrid[:height, :width] // 2
+    rgb, planes = np.dstack([x, y, x]).astype(np.uint8), np.dstack([x, y]).astype(np.uint8)
+    means = {"crop": 112, "rgb_mean": [0, 0, 0], "flow_mean": 0}
+    a, b = (transform([f], m, None, means)[:2, 0] for f, m in ((rgb, "rgb"), (planes, "flow")))
+    for clip in (a, b):
+        found = [clip[0, 60, 0], clip[0, 60, -1], clip[1, 0, 60], clip[1, -1, 60]]
+        assert 2 * np.array(found) == pytest.approx(np.array(expected), abs=1.5)
 
 
 @pytest.mark.parametrize("side", [15, 16, 20, 40, 64])

@@ -4,8 +4,12 @@ import json
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dsnet import fusion
+from dsnet.models import AttentionFusion
 from dsnet.scores import Part, Scores, accuracies, write_scores
 
 OPTIONS = {"hidden": 16, "epochs": 60, "batch_size": 32, "lr": 0.01, "weight_decay": 0.0}
@@ -41,6 +45,54 @@ def test_the_average_is_the_mean_of_the_scores():
     np.testing.assert_array_equal(fusion.average(a, b), [[2, 1.5], [2, 2]])
 
 
+def test_attention_weights_sum_to_one_and_equal_scores_are_kept():
+    torch.manual_seed(0)
+    fusion = AttentionFusion(5, 8)
+    a, b = torch.randn(7, 5), torch.randn(7, 5)
+    weights = fusion.weights(a, b)
+    torch.testing.assert_close(weights.sum(dim=1), torch.ones(7))
+    torch.testing.assert_close(fusion(a, b), weights[:, :1] * a + weights[:, 1:] * b)
+    torch.testing.assert_close(fusion(a, a), a)
+
+
+def by_figure_2(module, a, b):
+    """Weights and fused scores in float64 NumPy, from the figure."""
+    w1, b1, w2, b2 = (p.detach().double().numpy() for p in module.parameters())
+    energies = (np.concatenate([a, b], axis=1) @ w1.T + b1) @ w2.T + b2
+    shares = np.exp(energies - energies.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    return shares, shares[:, :1] * a + shares[:, 1:] * b
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 8), st.integers(1, 6), st.sampled_from([0.1, 1, 30, 1e4]), st.integers(0, 99))
+def test_attention_is_a_weighing_of_the_streams_as_in_figure_2(classes, hidden, scale, seed):
+    torch.manual_seed(seed)
+    module = AttentionFusion(classes, hidden).double()
+    a, b = scale * np.random.default_rng(seed).standard_normal((2, 4, classes))
+    with torch.no_grad():
+        weights = module.weights(torch.tensor(a), torch.tensor(b)).numpy()
+        fused = module(torch.tensor(a), torch.tensor(b)).numpy()
+        kept = module(torch.tensor(a), torch.tensor(a)).numpy()
+    expected_weights, expected = by_figure_2(module, a, b)
+    np.testing.assert_allclose(weights, expected_weights, atol=1e-9)
+    np.testing.assert_allclose(fused, expected, atol=1e-9 * scale)
+    np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-12)
+    np.testing.assert_allclose(kept, a, rtol=1e-12)
+    slack = 1e-12 * scale
+    assert (fused >= np.minimum(a, b) - slack).all()
+    assert (fused <= np.maximum(a, b) + slack).all()
+
+
+def test_two_streams_of_equal_scores_give_that_score():
+    (train, _, _), (test, _, _) = streams(0), streams(1)
+    np.testing.assert_array_equal(fusion.average(test, test), test.videos)
+    few = {**OPTIONS, "epochs": 3}
+    fused, weights = fusion.attention([train, train], [test, test], few, seed=0)
+    np.testing.assert_allclose(fused, test.videos, rtol=1e-5)
+    np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
+
+
 def test_attention_beats_the_average_where_one_stream_is_reliable_per_sample():
     (*train, _), (a, b, first) = streams(0), streams(1)
     fused, weights = fusion.attention(train, [a, b], OPTIONS, seed=0)
@@ -49,6 +101,9 @@ def test_attention_beats_the_average_where_one_stream_is_reliable_per_sample():
     np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
     assert weights[first, 0].mean() > 0.8
     assert weights[~first, 0].mean() < 0.2
+    for share in np.linspace(0, 1, 21):  # no weights that are the same for all videos do
+        fixed = share * a.videos + (1 - share) * b.videos
+        assert accuracies(fixed, a.labels)["top1"] < 65
 
 
 def test_attention_repeats_from_its_seed():

@@ -91,6 +91,22 @@ def test_the_opposite_is_not_supported_and_the_same_is_undecided():
     assert (same["answer"], same["difference"], same["p"]) == ("undecided", 0, 1)
 
 
+def test_one_video_decides_nothing():
+    labels, ids, counts = np.zeros(1, np.int64), ("v",), np.ones(1, np.int64)
+    found = [
+        Scores(
+            run(1, 0, stream=name),
+            ("a", "b"),
+            {"test": Part(ids, labels, np.array([logits], np.float32), counts)},
+        )
+        for name, logits in (("mars", (0, 1)), ("ds", (1, 0)))
+    ]
+    rows = [{"claim": "", "method": {"stream": "ds"}, "against": {"stream": "mars"}}]
+    (answer,) = claims(found, [], STREAMS, rows).to_dict("records")
+    assert (answer["low"], answer["high"]) == (100, 100)
+    assert answer["answer"] == "undecided"
+
+
 def test_fusions_are_compared_video_by_video():
     average, attention = (
         {"stream": "ds", "fuse": "flow", "by": k} for k in ("average", "attention")

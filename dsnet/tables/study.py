@@ -21,6 +21,7 @@ STUDY_COLUMNS = (
     *("dataset", "clip_length", "group", "method", "top1", "top1_std", "low", "high"),
     *("selection", "splits", "seeds", "n_videos"),
 )
+LEVEL = 0.05  # of p, above which a claim stays undecided
 Streams = Mapping[str, Mapping[str, Any] | None]
 
 
@@ -41,7 +42,8 @@ def claims(
     Returns:
         Columns :data:`CLAIM_COLUMNS`, see :func:`dsnet.tables.significance.compare`; ``answer`` is
         ``supported`` when the whole interval of the difference is above zero, ``not supported``
-        when it is below, and ``undecided`` when zero is in it.
+        when it is below, and ``undecided`` when zero is in it or ``p`` is not under 0.05: of few
+        videos or seeds the interval alone says little.
 
     Raises:
         ValueError: a result is missing, or two were measured on different videos.
@@ -60,9 +62,9 @@ def claims(
 
 
 def _answer(pair: Mapping[str, Any]) -> str:
-    if pair["low"] > 0:
-        return "supported"
-    return "not supported" if pair["high"] < 0 else "undecided"
+    if pair["p"] >= LEVEL or pair["low"] <= 0 <= pair["high"]:
+        return "undecided"
+    return "supported" if pair["low"] > 0 else "not supported"
 
 
 def _result(
@@ -145,7 +147,7 @@ def render_claims(table: pd.DataFrame) -> TextTable:
     """The table with headings, and how to read it."""
     notes = [
         "Supported: the whole interval of the difference is above zero; not supported: below; "
-        "undecided: zero is in it.",
+        f"undecided: zero is in it, or p is not under {LEVEL}.",
         HOW_TO_READ,
         f"{len(table)} claims are answered, each by itself.",
     ]

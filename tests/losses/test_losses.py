@@ -3,47 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from equations import LEVELS, features, gram_distance, mae, mse, tensors
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from dsnet.losses import Distillation, FeatureMSE, GramDistance, MultiLevelMAE, gram
-from dsnet.models import ResNeXt3D
-
-LEVELS = ("stem", "layer1", "avgpool")
-SHAPES = {"stem": (3, 4, 2, 3, 5), "layer1": (3, 6, 1, 2, 2), "avgpool": (3, 7)}
-
-
-def features(seed, dtype=np.float64):
-    rng = np.random.default_rng(seed)
-    return {k: rng.standard_normal(shape).astype(dtype) for k, shape in SHAPES.items()}
-
-
-def tensors(arrays, **more):
-    return {k: torch.tensor(v, **more) for k, v in arrays.items()}
-
-
-def mse(s, t, levels):
-    return sum(((s[k] - t[k]) ** 2).sum() / s[k].size for k in levels) / len(levels)
-
-
-def mae(s, t, levels):
-    return sum(np.abs(s[k] - t[k]).sum() / s[k].size for k in levels) / len(levels)
-
-
-def gram_distance(s, t, levels, channels=False):
-    total = 0.0
-    for k in levels:
-        n, c = s[k].shape[:2]
-        positions = int(np.prod(s[k].shape[2:]))
-        for clip in range(n):
-            fs, ft = (x[k][clip].reshape(c, positions) for x in (s, t))
-            distance = 0.0
-            for i in range(c):
-                for j in range(c):
-                    distance += abs(np.dot(fs[i], fs[j]) - np.dot(ft[i], ft[j]))
-            divisor = len(levels) * c * positions * (c if channels else 1)
-            total += distance / divisor / n
-    return total
-
+from dsnet.losses import FeatureMSE, GramDistance, MultiLevelMAE
 
 CASES = [
     (FeatureMSE(["avgpool"]), lambda s, t: mse(s, t, ["avgpool"])),
@@ -55,12 +19,42 @@ CASES = [
 ]
 IDS = ["mse", "mse-levels", "mae", "gram", "gram-avgpool", "gram-channels"]
 losses = pytest.mark.parametrize(("loss", "reference"), CASES, ids=IDS)
+sizes = st.tuples(*[st.integers(1, 4)] * 5)
+seeds = st.integers(0, 2**32 - 1)
+few = settings(max_examples=40, deadline=None)
 
 
 @losses
 def test_value_is_the_equations(loss, reference):
     s, t = features(0), features(1)
     assert float(loss(tensors(s), tensors(t))) == pytest.approx(reference(s, t), rel=1e-12)
+
+
+@losses
+@few
+@given(st.tuples(sizes, sizes, st.tuples(*[st.integers(1, 5)] * 2)), seeds)
+def test_value_is_the_equations_whatever_the_shapes(loss, reference, shapes, seed):
+    count = shapes[0][0]
+    shapes = {k: (count, *shape[1:]) for k, shape in zip(LEVELS, shapes, strict=True)}
+    s, t = features(seed, shapes=shapes), features(seed + 1, shapes=shapes)
+    assert float(loss(tensors(s), tensors(t))) == pytest.approx(reference(s, t), rel=1e-10)
+
+
+def test_values_worked_out_by_hand():
+    """Two channels at two positions: Gram matrices [[5, 11], [11, 25]] and the identity."""
+    s = {"a": [[[[[1.0, 2.0]]], [[[3.0, 4.0]]]]], "b": [[1.0, -1.0]]}
+    t = {"a": [[[[[1.0, 0.0]]], [[[0.0, 1.0]]]]], "b": [[0.0, 3.0]]}
+    s, t = tensors(s), tensors(t)
+    assert float(MultiLevelMAE(["a"])(s, t)) == 2  # (0 + 2 + 3 + 3) / 4
+    assert float(FeatureMSE(["a"])(s, t)) == 5.5  # (0 + 4 + 9 + 9) / 4
+    assert float(GramDistance(["a"])(s, t)) == 12.5  # (4 + 11 + 11 + 24) / (2 x 2)
+    assert float(GramDistance(["a"], "channels")(s, t)) == 6.25
+    assert float(MultiLevelMAE(["b"])(s, t)) == 2.5  # (1 + 4) / 2
+    assert float(FeatureMSE(["b"])(s, t)) == 8.5  # (1 + 16) / 2
+    assert float(GramDistance(["b"])(s, t)) == 5.5  # (1 + 1 + 1 + 8) / (2 x 1)
+    assert float(MultiLevelMAE(["a", "b"])(s, t)) == 2.25
+    assert float(FeatureMSE(["a", "b"])(s, t)) == 7
+    assert float(GramDistance(["a", "b"])(s, t)) == 9
 
 
 @losses
@@ -96,6 +90,15 @@ def test_batch_value_is_the_mean_of_the_clips(loss, reference):
     assert float(loss(s, t)) == pytest.approx(np.mean(single), rel=1e-12)
 
 
+@losses
+def test_value_does_not_depend_on_the_size_of_the_batch(loss, reference):
+    s, t = tensors(features(11)), tensors(features(12))
+    expected = float(loss(s, t))
+    for times in (2, 5):
+        repeated = [{k: torch.cat([v] * times) for k, v in x.items()} for x in (s, t)]
+        assert float(loss(*repeated)) == pytest.approx(expected, rel=1e-12)
+
+
 def test_gram_ignores_where_features_are_but_not_in_which_channel():
     s, t = tensors(features(7)), tensors(features(8))
     loss = GramDistance(["stem"])
@@ -107,65 +110,28 @@ def test_gram_ignores_where_features_are_but_not_in_which_channel():
     assert float(loss({"stem": swapped}, t)) != pytest.approx(before, rel=1e-3)
 
 
+@few
+@given(st.permutations(range(12)), st.permutations(range(3)), seeds)
+def test_gram_ignores_any_moves_of_positions_and_no_move_of_channels(places, channels, seed):
+    s, t = (features(seed + i, shapes={"a": (2, 3, 1, 3, 4)})["a"] for i in range(2))
+    loss = GramDistance(["a"])
+
+    def value(student, teacher=t):
+        return float(loss(tensors({"a": student}), tensors({"a": teacher})))
+
+    moved = s.reshape(2, 3, 12)[:, :, places].reshape(s.shape)
+    assert value(moved) == pytest.approx(value(s), rel=1e-10)
+    assert value(s[:, channels], t[:, channels]) == pytest.approx(value(s), rel=1e-10)
+    alone = value(s[:, channels], s)
+    assert alone == 0 if list(channels) == [0, 1, 2] else alone > 0
+
+
 def test_channels_normalisation_divides_by_c_once_more():
     s, t = tensors(features(9)), tensors(features(10))
     paper = float(GramDistance(["layer1"])(s, t))
     assert float(GramDistance(["layer1"], "channels")(s, t)) == pytest.approx(paper / 6, rel=1e-12)
 
 
-def test_gram_is_float32_within_autocast():
-    big = torch.full((1, 2, 4, 8, 8), 200.0)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        matrix = gram(big.to(torch.bfloat16))
-    assert matrix.dtype == torch.float32
-    assert torch.equal(matrix, torch.full((1, 2, 2), 200.0**2 * 256))
-
-
 def test_an_unknown_normalisation_is_refused():
     with pytest.raises(ValueError, match="paper or channels"):
         GramDistance(["stem"], "none")
-
-
-def small(channels):
-    torch.manual_seed(channels)
-    return ResNeXt3D(4, channels, (1, 1, 1, 1), (4, 4, 8, 8), stem=4, cardinality=2)
-
-
-@pytest.fixture
-def distillation():
-    entries = {
-        "mae": {"weight": 50, "levels": ["stem", "avgpool"]},
-        "gram": {"weight": 3, "levels": ["stem"], "normalize": "paper"},
-    }
-    return Distillation(small(2), entries)
-
-
-@pytest.fixture
-def batch():
-    torch.manual_seed(1)
-    return {"rgb": torch.randn(2, 3, 4, 24, 24), "flow": torch.randn(2, 2, 4, 24, 24)}
-
-
-def test_equation_4_sums_cross_entropy_and_weighted_terms(distillation, batch):
-    student, labels = small(3), torch.tensor([1, 3])
-    logits, terms = distillation(student, batch, labels)
-    _, s = student.forward_features(batch["rgb"])
-    t = distillation.teacher(batch["flow"])
-    assert list(terms) == ["ce", "mae", "gram"]
-    assert terms["ce"].item() == pytest.approx(nn.functional.cross_entropy(logits, labels).item())
-    levels = ["stem", "avgpool"]
-    assert terms["mae"].item() == pytest.approx(50 * MultiLevelMAE(levels)(s, t).item(), rel=1e-4)
-    assert terms["gram"].item() == pytest.approx(3 * GramDistance(["stem"])(s, t).item(), rel=1e-4)
-
-
-def test_the_teacher_stays_frozen_and_in_eval_mode(distillation, batch):
-    before = {k: v.clone() for k, v in distillation.teacher.state_dict().items()}
-    student = small(3)
-    distillation.train()
-    _, terms = distillation(student, batch, torch.tensor([0, 1]))
-    sum(terms.values()).backward()
-    assert not any(module.training for module in distillation.teacher.modules())
-    assert all(p.grad is None for p in distillation.teacher.parameters())
-    after = distillation.teacher.state_dict()
-    assert all(torch.equal(after[k], v) for k, v in before.items())
-    assert all(p.grad is not None for p in student.parameters())

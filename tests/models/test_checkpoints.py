@@ -1,18 +1,12 @@
-"""The network against MARS's, its smaller relatives, attention fusion and checkpoint files."""
+"""Model files: ours, MARS's and those of others; conversion, damage and code in a file."""
 
-import json
-import zlib
-
-import numpy as np
 import pytest
 import torch
+from networks import SMALL, Evil, content
 
 from dsnet.cli import main
 from dsnet.models import (
-    LEVELS,
-    AttentionFusion,
     CheckpointError,
-    ResNeXt3D,
     build,
     convert,
     inspect,
@@ -23,99 +17,6 @@ from dsnet.models import (
     save,
     start_from,
 )
-from dsnet.releases import PretrainedError, locate
-
-SMALL = {"layers": [1, 1, 1, 1], "widths": [4, 4, 8, 8], "stem": 4, "cardinality": 2}
-
-
-def fixture_weights(network):
-    """Fill a network as the parity fixtures' description says, each tensor from its own key."""
-    weights = {}
-    for key, value in network.state_dict().items():
-        r, shape = np.random.default_rng(zlib.crc32(key.encode())), tuple(value.shape)
-        if key.endswith("num_batches_tracked"):
-            filled = np.zeros(shape)
-        elif key.endswith("running_var"):
-            filled = r.uniform(0.5, 1.5, shape)
-        elif key.endswith("running_mean"):
-            filled = 0.1 * r.standard_normal(shape)
-        elif len(shape) == 5:
-            filled = np.sqrt(2 / np.prod(shape[1:])) * r.standard_normal(shape)
-        elif len(shape) == 2:
-            filled = r.standard_normal(shape) / np.sqrt(shape[1])
-        elif key.endswith("weight"):
-            filled = r.uniform(0.25, 0.75, shape)
-        else:
-            filled = 0.1 * r.standard_normal(shape)
-        weights[key] = torch.from_numpy(np.asarray(filled, np.float32)).to(value.dtype)
-    network.load_state_dict(weights)
-    return network.eval()
-
-
-def test_resnext101_has_the_keys_and_shapes_of_mars(shared_fixtures):
-    recorded = json.loads((shared_fixtures / "mars_resnext101_rgb_16f_101.json").read_text())
-    with torch.device("meta"):
-        own = [[k, list(v.shape)] for k, v in resnext3d_101(101).state_dict().items()]
-    assert own == recorded["keys"]
-
-
-def test_resnext101_computes_what_mars_computes(shared_fixtures):
-    recorded = np.load(shared_fixtures / "mars_resnext101_rgb_16f_101.npz")
-    network = fixture_weights(resnext3d_101(101))
-    noise = np.random.default_rng(7).standard_normal((1, 3, 16, 112, 112))
-    with torch.no_grad():
-        logits, found = network.forward_features(torch.from_numpy((40 * noise).astype(np.float32)))
-    np.testing.assert_allclose(logits.numpy(), recorded["logits"], rtol=1e-3, atol=1e-3)
-    np.testing.assert_allclose(found["avgpool"].numpy(), recorded["avgpool"], rtol=1e-3, atol=1e-4)
-    for level, name in [("stem", "maxpool"), *((f"layer{i}", f"layer{i}") for i in range(1, 5))]:
-        values = found[level].numpy()
-        assert list(values.shape) == recorded[f"{name}_shape"].tolist()
-        sample = values.ravel()[:: max(1, values.size // 997)][:997]
-        expected = recorded[f"{name}_sample"]
-        scale = np.abs(expected).max()
-        np.testing.assert_allclose(sample, expected, rtol=1e-3, atol=1e-4 * scale)
-
-
-@pytest.mark.parametrize(
-    ("channels", "shape", "pooled"), [(3, (16, 112, 112), 2048), (2, (64, 112, 112), 2048)]
-)
-def test_resnext101_takes_rgb_and_flow_of_16_and_64_frames(channels, shape, pooled):
-    with torch.device("meta"):
-        network = resnext3d_101(51, channels)
-        logits, found = network.forward_features(torch.empty(2, channels, *shape))
-    assert logits.shape == (2, 51)
-    assert tuple(found) == LEVELS
-    assert found["avgpool"].shape == (2, pooled)
-    assert found["stem"].shape == (2, 64, shape[0] // 2, 28, 28)
-    assert found["layer4"].shape == (2, 2048, shape[0] // 16, 4, 4)
-
-
-def test_forward_gives_the_logits_of_forward_features():
-    network = ResNeXt3D(5, 3, **SMALL).eval()
-    x = torch.randn(2, 3, 8, 32, 32)
-    assert torch.equal(network(x), network.forward_features(x)[0])
-
-
-def test_attention_weights_sum_to_one_and_equal_scores_are_kept():
-    torch.manual_seed(0)
-    fusion = AttentionFusion(5, 8)
-    a, b = torch.randn(7, 5), torch.randn(7, 5)
-    weights = fusion.weights(a, b)
-    torch.testing.assert_close(weights.sum(dim=1), torch.ones(7))
-    torch.testing.assert_close(fusion(a, b), weights[:, :1] * a + weights[:, 1:] * b)
-    torch.testing.assert_close(fusion(a, a), a)
-
-
-def content(network, classes=("a", "b")):
-    return {
-        "format": "dsnet-model",
-        "version": 1,
-        "arch": SMALL,
-        "input": "rgb",
-        "classes": list(classes),
-        "state_dict": network.state_dict(),
-        "spec": {"any": 1},
-    }
 
 
 def test_a_saved_model_is_loaded_with_the_same_outputs(tmp_path):
@@ -154,11 +55,6 @@ def test_another_network_is_refused_with_the_first_keys_that_differ(tmp_path):
     save(tmp_path / "model.pt", content(build(wider, "rgb", 2)))
     with pytest.raises(CheckpointError, match=r"layer4\.0\.conv1\.weight: expected \(8, 16, 1"):
         start_from(build(SMALL, "rgb", 2), tmp_path / "model.pt")
-
-
-class Evil:
-    def __reduce__(self):
-        return (print, ("executed",))
 
 
 def test_code_in_a_file_is_never_executed(tmp_path, capsys):
@@ -309,21 +205,3 @@ def test_the_verb_inspects_and_converts(tmp_path, capsys, caplog):
     assert main(["checkpoint", "inspect", str(tmp_path / "evil.pth")]) == 1
     assert "executed" not in capsys.readouterr().out
     assert "evil.pth cannot be read as weights" in caplog.text
-
-
-# --- MARS's releases by name -------------------------------------------------------------------
-
-
-def test_a_release_is_found_by_name_and_a_file_by_its_path(tmp_path):
-    (tmp_path / "Flow_Kinetics_64f.pth").touch()
-    expected = str(tmp_path / "Flow_Kinetics_64f.pth")
-    assert locate("Flow_Kinetics_64f", 16, tmp_path) == expected
-    assert locate("Flow_Kinetics_{clip_length}f", 64, tmp_path) == expected
-    assert locate(expected.replace("64", "{clip_length}"), 64, "elsewhere") == expected
-
-
-def test_a_release_that_is_missing_comes_with_instructions(tmp_path):
-    with pytest.raises(PretrainedError, match=r"Get RGB_UCF101_16f\.pth from .*craston/MARS.* put"):
-        locate("RGB_UCF101_{clip_length}f", 16, tmp_path)
-    with pytest.raises(PretrainedError, match=r"there is no file RGB_Kinetic_16f .* named like"):
-        locate("RGB_Kinetic_16f", 16, tmp_path)

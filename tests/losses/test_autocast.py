@@ -1,0 +1,75 @@
+"""The losses where autocast computes in 16 bits, of which float16 ends at 65504."""
+
+import numpy as np
+import pytest
+import torch
+from equations import features, gram_distance, mae, mse
+from tiny import clips, small
+
+from dsnet.losses import Distillation, FeatureMSE, GramDistance, MultiLevelMAE, gram
+
+both = pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+SHAPES = {"stem": (2, 8, 4, 6, 6), "avgpool": (2, 16)}
+LEVELS = tuple(SHAPES)
+CASES = [
+    (FeatureMSE(LEVELS), lambda s, t: mse(s, t, LEVELS)),
+    (MultiLevelMAE(LEVELS), lambda s, t: mae(s, t, LEVELS)),
+    (GramDistance(LEVELS), lambda s, t: gram_distance(s, t, LEVELS)),
+    (GramDistance(LEVELS, "channels"), lambda s, t: gram_distance(s, t, LEVELS, True)),
+]
+
+
+def test_gram_is_float32_within_autocast():
+    big = torch.full((1, 2, 4, 8, 8), 200.0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        matrix = gram(big.to(torch.bfloat16))
+    assert matrix.dtype == torch.float32
+    assert torch.equal(matrix, torch.full((1, 2, 2), 200.0**2 * 256))
+
+
+@both
+@pytest.mark.parametrize("scale", [1, 1000, 10000])
+@pytest.mark.parametrize(("loss", "reference"), CASES, ids=["mse", "mae", "gram", "gram-channels"])
+def test_losses_of_16_bit_features_are_those_of_float64(loss, reference, dtype, scale):
+    """Squares and inner products of the larger ones are beyond float16."""
+    s, t = (
+        {k: torch.tensor(scale * v).to(dtype) for k, v in features(seed, shapes=SHAPES).items()}
+        for seed in (0, 1)
+    )
+    student = {k: v.requires_grad_() for k, v in s.items()}
+    with torch.autocast("cpu", dtype=dtype):
+        value = loss(student, t)
+    exact = [{k: v.detach().double().numpy() for k, v in x.items()} for x in (s, t)]
+    assert value.item() == pytest.approx(reference(*exact), rel=1e-4)
+    value.backward()
+    assert all(v.grad.isfinite().all() for v in student.values())
+
+
+@both
+@pytest.mark.parametrize("scale", [1, 500])
+def test_distillation_within_autocast_is_that_of_float32_but_for_rounding(dtype, scale):
+    levels = {"levels": ["layer1", "layer2"]}
+    entries = {
+        "mse": {"weight": 2, **levels},
+        "mae": {"weight": 50, **levels},
+        "gram": {"weight": 3, **levels},
+    }
+    batch, labels = clips(), torch.tensor([1, 3])
+    found = []
+    for enabled in (False, True):
+        student, task = small(3), Distillation(small(2), entries)
+        torch.nn.init.constant_(student.layer1[0].bn3.weight, scale)
+        with torch.autocast("cpu", dtype=dtype, enabled=enabled):
+            _, features = student.forward_features(batch["rgb"])
+            _, terms = task(student, batch, labels)
+        assert features["layer1"].dtype == (dtype if enabled else torch.float32)
+        if dtype == torch.bfloat16:  # gradients in float16 need a scaled loss, whatever the loss
+            sum(terms.values()).backward()
+            assert all(p.grad.isfinite().all() for p in student.parameters())
+        found.append({name: value.item() for name, value in terms.items()})
+    exact, rounded = found
+    assert list(rounded) == ["ce", "mse", "mae", "gram"]
+    assert all(np.isfinite(value) for value in rounded.values())
+    assert rounded == pytest.approx(exact, rel=0.05)
+    largest = float(gram(features["layer1"].detach()).max())
+    assert (largest > torch.finfo(torch.float16).max) == (scale == 500)

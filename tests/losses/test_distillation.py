@@ -1,0 +1,47 @@
+"""Equation 4: the sum of the terms, against a teacher that stays as it is."""
+
+import pytest
+import torch
+from tiny import clips, small
+from torch import nn
+
+from dsnet.losses import Distillation, GramDistance, MultiLevelMAE
+
+
+@pytest.fixture
+def distillation():
+    entries = {
+        "mae": {"weight": 50, "levels": ["stem", "avgpool"]},
+        "gram": {"weight": 3, "levels": ["stem"], "normalize": "paper"},
+    }
+    return Distillation(small(2), entries)
+
+
+@pytest.fixture
+def batch():
+    return clips()
+
+
+def test_equation_4_sums_cross_entropy_and_weighted_terms(distillation, batch):
+    student, labels = small(3), torch.tensor([1, 3])
+    logits, terms = distillation(student, batch, labels)
+    _, s = student.forward_features(batch["rgb"])
+    t = distillation.teacher(batch["flow"])
+    assert list(terms) == ["ce", "mae", "gram"]
+    assert terms["ce"].item() == pytest.approx(nn.functional.cross_entropy(logits, labels).item())
+    levels = ["stem", "avgpool"]
+    assert terms["mae"].item() == pytest.approx(50 * MultiLevelMAE(levels)(s, t).item(), rel=1e-4)
+    assert terms["gram"].item() == pytest.approx(3 * GramDistance(["stem"])(s, t).item(), rel=1e-4)
+
+
+def test_the_teacher_stays_frozen_and_in_eval_mode(distillation, batch):
+    before = {k: v.clone() for k, v in distillation.teacher.state_dict().items()}
+    student = small(3)
+    distillation.train()
+    _, terms = distillation(student, batch, torch.tensor([0, 1]))
+    sum(terms.values()).backward()
+    assert not any(module.training for module in distillation.teacher.modules())
+    assert all(p.grad is None for p in distillation.teacher.parameters())
+    after = distillation.teacher.state_dict()
+    assert all(torch.equal(after[k], v) for k, v in before.items())
+    assert all(p.grad is not None for p in student.parameters())

@@ -1,0 +1,54 @@
+"""A training that is killed at a moment: ``python killed.py SPEC CLIPS OUTPUT MOMENT``."""
+
+import json
+import os
+import signal
+import sys
+
+import pandas as pd
+import torch
+
+from dsnet import diagnostics, training
+
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def in_a_step():
+    """In the third epoch, whose first step has changed the weights."""
+    check = diagnostics.check_finite
+
+    def dying(terms, where):
+        if where == "epoch 3, step 2":
+            die()
+        check(terms, where)
+
+    diagnostics.check_finite = dying
+
+
+def in_a_checkpoint():
+    """With half of the third epoch's checkpoint written."""
+    save, calls = torch.save, []
+
+    def dying(content, path):
+        save(content, path)
+        calls.append(path)
+        if len(calls) == 3:
+            os.truncate(path, os.path.getsize(path) // 2)
+            die()
+
+    torch.save = dying
+
+
+def between_the_results():
+    """With ``model.pt`` in place and no ``history.csv``."""
+    pd.DataFrame.to_csv = die
+
+
+MOMENTS = {f.__name__: f for f in (in_a_step, in_a_checkpoint, between_the_results)}
+
+if __name__ == "__main__":
+    spec, clips, output, moment = sys.argv[1:]
+    MOMENTS[moment]()
+    training.train(json.loads(spec), clips, output)

@@ -1,0 +1,92 @@
+"""What the tests of training share: a small spec, weights of a file, and a training that dies."""
+
+import random
+
+import numpy as np
+import torch
+
+from dsnet import diagnostics, models
+
+OPTIONS = {
+    "epochs": 3,
+    "batch_size": 4,
+    "lr": 0.02,
+    "momentum": 0.9,
+    "dampening": 0,
+    "weight_decay": 5e-4,
+    "schedule": "cosine",
+    "plateau_patience": 10,
+    "warmup_epochs": 0.5,
+    "clip_gradient": 5,
+    "trainable": None,
+    "frozen_statistics": "keep",
+    "select": "best",
+}
+
+DS = {
+    "mae": {"weight": 50, "levels": ["layer1", "avgpool"]},
+    "gram": {"weight": 50, "levels": ["layer1"], "normalize": "channels"},
+}
+
+
+def make_spec(stream="flow", losses=None, **options):
+    modality = "flow" if stream == "flow" else "rgb"
+    return {
+        "run": {
+            "dataset": "squares",
+            "split": 1,
+            "clip_length": 4,
+            "seed": 3,
+            "stream": stream,
+            "protocol": "held-out",
+        },
+        "validation_share": 0.34,
+        "flip": False,
+        "clips": {
+            "crop": 16,
+            "scales": [1.0, 0.9],
+            "rgb_mean": [114.7748, 107.7354, 99.4750],
+            "flow_mean": 127.5,
+        },
+        "model": {"layers": [1] * 4, "widths": [4, 4, 8, 8], "stem": 4, "cardinality": 2},
+        "stream": {
+            "input": modality,
+            "init": None,
+            "teacher": "flow" if losses else None,
+            "losses": losses or {},
+            "training": {**OPTIONS, **options},
+        },
+    }
+
+
+def weights(folder, which="last"):
+    return models.read(folder / "model.pt")[which]["state_dict"]
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+class Killed(Exception):
+    """Carries the states of the three generators."""
+
+
+def random_states():
+    _, numpys, *position = np.random.get_state()  # noqa: NPY002 - the one that libraries draw from
+    return {
+        "python": random.getstate(),
+        "numpy": [numpys.tolist(), *position],
+        "torch": torch.get_rng_state().tolist(),
+    }
+
+
+def stop_after(monkeypatch, epochs):
+    """Let the training die in the middle of the epoch after ``epochs`` complete ones."""
+    check = diagnostics.check_finite
+
+    def dying(terms, where):
+        if where == f"epoch {epochs + 1}, step 2":
+            raise Killed(random_states())
+        check(terms, where)
+
+    monkeypatch.setattr(diagnostics, "check_finite", dying)

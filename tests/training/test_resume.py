@@ -1,0 +1,179 @@
+"""An interrupted training ends as an undisturbed one."""
+
+import json
+import logging
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from specs import DS, Killed, make_spec, same, stop_after, weights
+
+from dsnet import models, training
+
+
+def disturb_the_generators():
+    """Leave them in whatever state another process has them in."""
+    random.seed(8)
+    np.random.seed(8)  # noqa: NPY002 - the one that libraries draw from
+    torch.manual_seed(8)
+
+
+def killed_after(monkeypatch, epochs, *arguments, **named):
+    """Train until the middle of the epoch after ``epochs``; the generators' states there."""
+    disturb_the_generators()
+    with monkeypatch.context() as patch:
+        stop_after(patch, epochs)
+        with pytest.raises(Killed) as death:
+            training.train(*arguments, **named)
+    return death.value.args[0]
+
+
+def assert_identical(a, b, at="state"):
+    """Equal to the last bit, however nested."""
+    assert type(a) is type(b), at
+    if isinstance(a, torch.Tensor):
+        assert a.dtype == b.dtype, at
+        assert torch.equal(a, b), at
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys(), at
+        for key in a:
+            assert_identical(a[key], b[key], f"{at}.{key}")
+    elif isinstance(a, list | tuple):
+        assert len(a) == len(b), at
+        for index, pair in enumerate(zip(a, b, strict=True)):
+            assert_identical(*pair, f"{at}[{index}]")
+    else:
+        assert a == b, at
+
+
+def kept(path):
+    """What a file keeps of a training, but for how long it took and the commit it ran at."""
+    content = models.read(path)
+    content.pop("provenance", None)
+    for row in content.get("history", ()):
+        del row["seconds"]
+    return content
+
+
+def history(folder):
+    return pd.read_csv(folder / "history.csv").drop(columns="seconds")
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+@pytest.mark.parametrize("stream", ["flow", "ds"])
+def test_four_epochs_leave_the_state_that_two_a_kill_and_two_leave(
+    clips_path, teacher, tmp_path, monkeypatch, caplog, stream, schedule
+):
+    """All of it, four epochs into a training of five; at this rate the plateau falls at once."""
+    source = teacher if stream == "ds" else None
+    options = {"epochs": 5, "schedule": schedule, "plateau_patience": 0, "lr": 0.3}
+    spec = make_spec(stream, DS if source else None, **options)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    undisturbed = killed_after(monkeypatch, 4, spec, clips_path, whole, teacher=source)
+    killed_after(monkeypatch, 2, spec, clips_path, cut, teacher=source)
+    with caplog.at_level(logging.INFO):
+        resumed = killed_after(monkeypatch, 4, spec, clips_path, cut, teacher=source)
+    assert "going on after epoch 2" in caplog.text
+    a, b = kept(whole / ".checkpoint.pt"), kept(cut / ".checkpoint.pt")
+    assert_identical(a, b)
+    assert_identical(undisturbed, resumed)
+    assert len(a["history"]) == 4
+    momenta = [entry["momentum_buffer"] for entry in a["optimizer"]["state"].values()]
+    assert momenta
+    assert all(momentum.any() for momentum in momenta)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+@pytest.mark.parametrize("stream", ["flow", "ds"])
+def test_an_interrupted_training_ends_bit_for_bit_as_an_undisturbed_one(
+    clips_path, teacher, tmp_path, monkeypatch, stream, schedule
+):
+    source = teacher if stream == "ds" else None
+    spec = make_spec(stream, DS if source else None, schedule=schedule, plateau_patience=0)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    training.train(spec, clips_path, whole, teacher=source)
+    killed_after(monkeypatch, 2, spec, clips_path, cut, teacher=source)
+    assert not (cut / "model.pt").exists()
+    disturb_the_generators()
+    training.train(spec, clips_path, cut, teacher=source)
+    for which in ("last", "best"):
+        assert same(weights(whole, which), weights(cut, which))
+    assert_identical(kept(whole / "model.pt"), kept(cut / "model.pt"))
+    pd.testing.assert_frame_equal(history(whole), history(cut), check_exact=True)
+    assert not (cut / ".checkpoint.pt").exists()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(clips_path, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    training.train(make_spec(epochs=4), clips_path, folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("moment", "complete"), [("in_a_step", 2), ("in_a_checkpoint", 2), ("between_the_results", 4)]
+)
+def test_a_training_killed_by_the_system_ends_as_an_undisturbed_one(
+    clips_path, undisturbed, tmp_path, caplog, moment, complete
+):
+    spec, script = make_spec(epochs=4), Path(__file__).with_name("killed.py")
+    command = [sys.executable, script, json.dumps(spec), clips_path, tmp_path, moment]
+    process = subprocess.run(command, capture_output=True, text=True)
+    assert process.returncode == -signal.SIGKILL, process.stderr
+    assert not (tmp_path / "history.csv").exists()
+    with caplog.at_level(logging.INFO):
+        training.train(spec, clips_path, tmp_path)
+    assert f"going on after epoch {complete}" in caplog.text
+    assert_identical(kept(undisturbed / "model.pt"), kept(tmp_path / "model.pt"))
+    pd.testing.assert_frame_equal(history(undisturbed), history(tmp_path), check_exact=True)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"model.pt", "history.csv", "tensorboard"}
+
+
+DRAWS = {
+    "torch": lambda: float(torch.rand(())),
+    "numpy": lambda: float(np.random.rand()),  # noqa: NPY002
+    "python": random.random,
+}
+
+
+@pytest.mark.parametrize("generator", ["torch", "numpy", "python"])
+def test_random_numbers_of_the_network_go_on_where_they_were(
+    clips_path, tmp_path, monkeypatch, generator
+):
+    """As those of dropout or of a library's transforms would."""
+    forward = training.Classification.forward
+
+    def noisy(self, network, batch, labels):
+        logits, terms = forward(self, network, batch, labels)
+        return logits, {name: term * (1 + DRAWS[generator]()) for name, term in terms.items()}
+
+    monkeypatch.setattr(training.Classification, "forward", noisy)
+    spec, whole, cut = make_spec(epochs=4), tmp_path / "whole", tmp_path / "cut"
+    training.train(spec, clips_path, whole)
+    killed_after(monkeypatch, 2, spec, clips_path, cut)
+    training.train(spec, clips_path, cut)
+    assert same(weights(whole), weights(cut))
+
+
+@pytest.mark.parametrize("change", ["spec", "code", "checkpoint"])
+def test_an_interrupted_training_of_something_else_is_not_taken_up(
+    clips_path, tmp_path, monkeypatch, caplog, change
+):
+    spec = make_spec()
+    killed_after(monkeypatch, 1, spec, clips_path, tmp_path, code="one")
+    if change == "spec":
+        spec = make_spec(lr=0.01)
+    if change == "checkpoint":
+        content = (tmp_path / ".checkpoint.pt").read_bytes()
+        (tmp_path / ".checkpoint.pt").write_bytes(content[: len(content) // 2])
+    with caplog.at_level(logging.INFO):
+        training.train(spec, clips_path, tmp_path, code="two" if change == "code" else "one")
+    assert "starting anew" in caplog.text
+    assert len(pd.read_csv(tmp_path / "history.csv")) == 3
