@@ -3,7 +3,7 @@
 # make check  set up, then linters, types and the workflow's own lint
 # make rehearsal
 #             set up, then the paper's experiment from drawn weights to the tables, one epoch on the
-#             sample videos beside the checkout; leaves results/rehearsal (40 minutes, 12 GB)
+#             sample videos beside the checkout (an hour on two cores); leaves 12 GB in results/rehearsal
 # make study  what the paper's claims are worth at small scale (an hour on two cores; docs/results.md)
 PYTHON ?= python3
 VENV ?= .venv

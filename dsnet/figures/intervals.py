@@ -92,7 +92,7 @@ def _panel(ax: Axes, lines: Lines, claims: bool) -> None:
     if claims:
         ax.axvline(0, color="0.3", lw=0.8)
     ax.set_ylim(len(lines) - 0.4, -0.6)
-    ax.margins(x=0.12)
+    ax.margins(x=0.16)  # room for the numbers
     ax.grid(axis="x", color="0.9", lw=0.6)
     ax.set_axisbelow(True)
     ax.tick_params(axis="y", length=0)
