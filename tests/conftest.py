@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import hypothesis
 import numpy as np
 import pytest
 import yaml
@@ -14,6 +15,10 @@ import yaml
 from dsnet import config as settings
 from dsnet import flow as tvl1
 from dsnet.store import Writer
+
+# How long an example takes says more about the machine's load than about the code.
+hypothesis.settings.register_profile("dsnet", deadline=None)
+hypothesis.settings.load_profile("dsnet")
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"

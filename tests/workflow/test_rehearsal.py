@@ -183,7 +183,7 @@ def test_a_row_of_table_1_and_a_step_at_64_frames_on_three_videos(
     short, long = (run_of("ucf101", length) for length in LENGTHS)
     targets = [f"{short}/fusion/ds+{other}.average.json" for other in ("rgb", "flow")]
     try:
-        rehearse(project, *targets, f"{long}/ds/model.pt", hours=0.25)
+        rehearse(project, *targets, f"{long}/ds/model.pt", hours=1)
         for stream in ("flow", "rgb", "ds"):
             assert_trained(project, "ucf101", 16, stream)
             parts = {"train": {TRAINING}, "test": set(TEST)}
