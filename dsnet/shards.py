@@ -8,13 +8,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from dsnet import flow as tvl1
-from dsnet import video
+from dsnet import images, video
 from dsnet.datasets import MISSING, check_broken, read_manifest
 from dsnet.provenance import alone, digest, replacing
 from dsnet.store import Reader, StoreError, Writer
@@ -41,22 +40,17 @@ def frames(manifest: Path_, shard: int, spec: Mapping[str, Any], output: Path_) 
             if id in writer.done:
                 continue
             try:
-                images = [
-                    _jpeg(frame, spec["quality"])
+                encoded = [
+                    images.encode(frame, spec["quality"])
                     for frame in video.decode(path, spec["fps"], spec["resize"], spec["size"])
                 ]
-                reason = "" if len(images) > 1 else f"only one frame at {spec['fps']} fps"
+                reason = "" if len(encoded) > 1 else f"only one frame at {spec['fps']} fps"
             except video.VideoError as error:
-                images, reason = [], str(error)
+                encoded, reason = [], str(error)
             if reason:
                 log.warning("%s cannot be used: %s", path, reason)
-            writer.add(id, {} if reason else {"rgb": images}, reason)
+            writer.add(id, {} if reason else {"rgb": encoded}, reason)
         writer.close(list(rows["id"]))
-
-
-def _jpeg(frame: np.ndarray, quality: int) -> bytes:
-    bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
 def flow(frames: Path_, spec: Mapping[str, Any], output: Path_) -> None:
@@ -101,12 +95,12 @@ def _told(pairs: Mapping[str, int], backend: str) -> Iterator[str]:
     log.info("flow of %d pairs in %.1f s", total, time.monotonic() - start)
 
 
-def _planes(images: Sequence[bytes], backend: str, spec: Mapping[str, Any]) -> Iterator[bytes]:
-    for first in range(0, len(images) - 1, FLOW_CHUNK):
+def _planes(frames: Sequence[bytes], backend: str, spec: Mapping[str, Any]) -> Iterator[bytes]:
+    for first in range(0, len(frames) - 1, FLOW_CHUNK):
         gray = np.stack(
             [
-                np.asarray(cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_GRAYSCALE))
-                for image in images[first : first + FLOW_CHUNK + 1]
+                images.decode(np.frombuffer(frame, np.uint8), True)
+                for frame in frames[first : first + FLOW_CHUNK + 1]
             ]
         )
         field = tvl1.compute(gray, backend, semantics=spec["semantics"], **spec["tvl1"])

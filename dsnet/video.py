@@ -27,7 +27,7 @@ import numpy as np
 logger = logging.getLogger(__name__)
 
 # Raise when the same settings give other frames; shards decoded before are then made anew.
-SPEC_VERSION = 1
+SPEC_VERSION = 2
 
 Resize = Literal["square", "short_side"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 
+from dsnet import images
 from dsnet.figures.style import STYLE, wrapped
 from dsnet.flow.planes import decode
 from dsnet.store import Reader
@@ -97,19 +97,12 @@ def _read(clips: Reader, id: str, bound: float, columns: int) -> _Row:
         raise ValueError(f"{clips.path}: {id} has no frames to show")
     last = max(min(count, fields) - 1, 0)
     indices = np.unique(np.linspace(0, last, columns).round().astype(int)).tolist()
-    frames = [_image(clips, id, "rgb", i, cv2.IMREAD_COLOR_RGB) for i in indices]
+    frames = [images.decode(clips.item(id, "rgb", i), False) for i in indices]
     flow = []
     for i in [i for i in indices if i < fields]:
-        planes = [_image(clips, id, "flow", 2 * i + a, cv2.IMREAD_GRAYSCALE) for a in (0, 1)]
+        planes = [images.decode(clips.item(id, "flow", 2 * i + axis), True) for axis in (0, 1)]
         flow.append(decode(np.stack(planes, -1), bound))
     return _Row(indices, frames, flow)
-
-
-def _image(clips: Reader, id: str, modality: str, index: int, mode: int) -> np.ndarray:
-    image = cv2.imdecode(clips.item(id, modality, index), mode)
-    if image is None:
-        raise ValueError(f"{clips.path}: {modality} image {index} of {id} is damaged")
-    return image
 
 
 def flow_colours(flow: np.ndarray, full: float) -> np.ndarray:
@@ -130,8 +123,8 @@ def _picture(row: _Row, full: float, columns: int) -> np.ndarray:
     gap = _gap(width)
     shape = (2 * height + gap, columns * (width + gap) - gap, 3)
     picture = np.full(shape, 255, np.uint8)
-    for y, images in ((0, row.frames), (height + gap, [_framed(f, full) for f in row.flow])):
-        for i, image in enumerate(images):
+    for y, shown in ((0, row.frames), (height + gap, [_framed(f, full) for f in row.flow])):
+        for i, image in enumerate(shown):
             x = i * (width + gap)
             picture[y : y + height, x : x + width] = image
     return picture

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import cv2
 import numpy as np
+
+from dsnet import images
 
 
 def encode(flow: np.ndarray, bound: float) -> np.ndarray:
@@ -26,15 +27,10 @@ def to_bytes(flow: np.ndarray, bound: float, quality: int) -> Iterator[bytes]:
     """(N, H, W, 2) flow in pixels to 2N JPEG images: plane x, then plane y, of each field."""
     for field in encode(flow, bound):
         for plane in (field[..., 0], field[..., 1]):
-            yield cv2.imencode(".jpg", plane, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+            yield images.encode(plane, quality)
 
 
 def from_bytes(items: list[bytes], bound: float) -> np.ndarray:
     """2N JPEG images (x, y, x, y, …) to (N, H, W, 2) float32 flow in pixels."""
-    planes = np.stack(
-        [
-            np.asarray(cv2.imdecode(np.frombuffer(item, np.uint8), cv2.IMREAD_GRAYSCALE))
-            for item in items
-        ]
-    )
+    planes = np.stack([images.decode(np.frombuffer(item, np.uint8), True) for item in items])
     return decode(np.stack([planes[::2], planes[1::2]], axis=-1), bound)
