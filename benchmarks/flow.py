@@ -10,14 +10,11 @@ installed (`pip install .[bench]`). All run in turn on the same frames, each on 
 from __future__ import annotations
 
 import argparse
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import date
-from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -25,10 +22,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from machine import machine, sample_videos
 from tqdm import tqdm
 
-from dsnet import flow, video
-from dsnet.datasets import motions
+from dsnet import flow
 from dsnet.flow import numba
 from dsnet.flow.params import TVL1
 
@@ -88,28 +85,10 @@ def _skimage(gray: np.ndarray) -> np.ndarray:
 
 def samples(paths: list[Path], size: int, pairs: int, limit: int) -> list[np.ndarray]:
     """Grey frames, (pairs + 1, size, size), from the middle of every video."""
-    if not paths:
-        rendered = [motions.render(name, "test", 0, size=size) for name in motions.CLASSES[:limit]]
-        return [_gray(frames[: pairs + 1]) for frames in rendered]
-    files = [
-        file
-        for path in paths
-        for file in (sorted(path.rglob("*.avi")) if path.is_dir() else [path])
+    return [
+        np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
+        for frames in sample_videos(paths, "square", size, pairs + 1, limit)
     ]
-    files = files[:: max(1, len(files) // limit)][:limit]
-    found = []
-    for file in files:
-        frames = list(video.decode(file, 25, "square", size))
-        first = max(0, len(frames) // 2 - pairs)
-        if len(frames) > pairs:
-            found.append(_gray(frames[first : first + pairs + 1]))
-        else:
-            print(f"{file}: fewer than {pairs + 1} frames, left out", file=sys.stderr)
-    return found
-
-
-def _gray(frames: list[np.ndarray] | np.ndarray) -> np.ndarray:
-    return np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
 
 
 def measure(rows: list[Row], gray: np.ndarray) -> None:
@@ -138,8 +117,7 @@ def report(rows: list[Row], videos: int, pairs: int, size: int) -> None:
     """The tables, in Markdown."""
     packages = ("numpy", "numba", "opencv-contrib-python-headless", "torch", "scikit-image")
     installed = packages if find_spec("skimage") else packages[:-1]
-    versions = [f"{package} {version(package)}" for package in installed]
-    print(f"{date.today()}, {platform.machine()}, {_processor()}; {', '.join(versions)}")
+    print(machine(*installed))
     print(
         f"{videos} videos, {pairs} pairs each, {size} x {size}, one core (and the GPU, if named); "
         "times are medians over videos; shares, differences and core-hours are means\n"
@@ -170,19 +148,6 @@ def report(rows: list[Row], videos: int, pairs: int, size: int) -> None:
             frames, truth, where = known(scene)
             errors.append(f"{end_point_error(row.compute(frames)[0], truth, where):.4f}")
         print(f"| {row.name} | " + " | ".join(errors) + " |")
-
-
-def _processor() -> str:
-    names = (
-        [
-            line.split(":", 1)[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ]
-        if Path("/proc/cpuinfo").exists()
-        else []
-    )
-    return names[0] if names else platform.processor()
 
 
 def main() -> None:

@@ -1,0 +1,54 @@
+"""What the benchmarks share: the machine they ran on, and videos to run them with."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Sequence
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from dsnet import video
+from dsnet.datasets import motions
+
+
+def machine(*packages: str) -> str:
+    """Date, processor and versions, for the head of a table."""
+    versions = ", ".join(f"{package} {version(package)}" for package in packages)
+    return f"{date.today()}, {platform.machine()}, {_processor()}; {versions}"
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def sample_videos(
+    paths: Sequence[Path], resize: video.Resize, size: int, frames: int, limit: int
+) -> list[np.ndarray]:
+    """(frames, H, W, 3) uint8 RGB from the middle of every video; the built-in ones by default.
+
+    ``paths``: videos, and folders of .avi, of which ``limit`` are taken at equal distances.
+    """
+    if not paths:
+        names = motions.CLASSES[:limit]
+        return [motions.render(name, "test", 0, size, frames) for name in names]
+    files = [
+        file
+        for path in paths
+        for file in (sorted(path.rglob("*.avi")) if path.is_dir() else [path])
+    ]
+    found = []
+    for file in files[:: max(1, len(files) // limit)][:limit]:
+        decoded = list(video.decode(file, 25, resize, size))
+        first = max(0, (len(decoded) - frames) // 2)
+        if len(decoded) >= frames:
+            found.append(np.stack(decoded[first : first + frames]))
+        else:
+            print(f"{file}: fewer than {frames} frames, left out", file=sys.stderr)
+    return found
