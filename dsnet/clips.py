@@ -15,6 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from dsnet import images
+from dsnet.distributed import ALONE, Processes
+from dsnet.errors import UserError
 from dsnet.store import Reader
 
 Clip = dict[str, Tensor]
@@ -57,14 +60,16 @@ def test_positions(frames: int, length: int) -> list[np.ndarray]:
     ]
 
 
-def load(reader: Reader, id: str, modality: str, positions: np.ndarray) -> list[np.ndarray]:
-    """Decoded frames: (H, W, 3) RGB or (H, W, 2) flow planes, uint8, one per position."""
+def load(
+    reader: Reader, id: str, modality: str, positions: np.ndarray, rows: slice = slice(None)
+) -> list[np.ndarray]:
+    """Decoded ``rows`` of a frame per position: (rows, W, 3) RGB or (rows, W, 2) flow, uint8."""
     if modality == "rgb":
-        return [_decode(reader.item(id, "rgb", int(p)), cv2.IMREAD_COLOR_RGB) for p in positions]
+        return [images.decode(reader.item(id, "rgb", int(p)), False, rows) for p in positions]
     return [
         np.dstack(
             [
-                _decode(reader.item(id, "flow", 2 * int(p) + plane), cv2.IMREAD_GRAYSCALE)
+                images.decode(reader.item(id, "flow", 2 * int(p) + plane), True, rows)
                 for plane in (0, 1)
             ]
         )
@@ -72,41 +77,52 @@ def load(reader: Reader, id: str, modality: str, positions: np.ndarray) -> list[
     ]
 
 
-def _decode(encoded: np.ndarray, flags: int) -> np.ndarray:
-    image = cv2.imdecode(encoded, flags)
-    if image is None:
-        raise ValueError("an image of the clips cannot be decoded; the file is damaged")
-    return image
-
-
-def transform(
-    frames: Sequence[np.ndarray], modality: str, crop: Crop | None, settings: Mapping[str, Any]
-) -> Tensor:
-    """Crop, resize, mirror and centre a clip.
+def cut(frames: Sequence[np.ndarray], modality: str, crop: Crop | None, size: int) -> Tensor:
+    """Crop, resize and mirror a clip.
 
     Args:
-        frames: T frames, (H, W, 3) RGB or (H, W, 2) flow planes, uint8.
+        frames: T frames, (H, W, 3) RGB or (H, W, 2) flow planes, uint8; where there is a ``crop``
+            only its rows.
         modality: ``rgb`` or ``flow``; mirroring negates x-flow, which is 255 - v.
-        crop: the part to take; ``None`` is the test transform: the shorter side to the crop's
-            size, then the centre.
-        settings: the config's ``clips``.
+        crop: the part to take; ``None`` is the test transform: the shorter side to ``size``, then
+            the centre.
+        size: side of the result.
 
     Returns:
-        (C, T, crop, crop) float32: RGB minus its mean, flow minus 127.5; nothing is divided.
+        (T, size, size, C) uint8, contiguous.
     """
-    size = settings["crop"]
     if crop is None:
         clip = _centre(_stack(frames), size)
     else:
-        x, y, side = crop.x, crop.y, crop.side
-        clip = _resize(_stack([f[y : y + side, x : x + side] for f in frames]), size, size)
+        columns = slice(crop.x, crop.x + crop.side)
+        clip = _resize(_stack([frame[:, columns] for frame in frames]), size, size)
         if crop.flip:
             clip = clip.flip(-1)
             if modality == "flow":
                 clip[:, 0] = 255 - clip[:, 0]
+    return clip.permute(0, 2, 3, 1).contiguous()
+
+
+def normalise(
+    clips: Tensor, modality: str, settings: Mapping[str, Any], device: torch.device | str = "cpu"
+) -> Tensor:
+    """What a network sees of clips: centred, and nothing is divided.
+
+    Bytes travel to the device, a quarter of what floating-point numbers would be.
+
+    Args:
+        clips: (N, T, H, W, C) uint8.
+        modality: ``rgb`` or ``flow``.
+        settings: the config's ``clips``, with the means.
+        device: where the result is to be.
+
+    Returns:
+        (N, C, T, H, W) float32, channels last in memory: RGB minus its mean, flow minus 127.5.
+    """
     mean = settings["rgb_mean"] if modality == "rgb" else settings["flow_mean"]
-    clip = clip.transpose(0, 1).to(torch.float32)
-    return clip.sub_(torch.tensor(mean, dtype=torch.float32).reshape(-1, 1, 1, 1)).contiguous()
+    moved = clips.to(device, non_blocking=True)
+    centre = torch.tensor(mean, dtype=torch.float32, device=device)
+    return (moved - centre).permute(0, 4, 1, 2, 3)
 
 
 def _stack(frames: Sequence[np.ndarray]) -> Tensor:
@@ -147,16 +163,16 @@ class Videos:
 
     def clip(self, index: int, positions: np.ndarray, crop: Crop | None) -> Clip:
         """The clip at ``positions`` in every wanted modality, all cut alike."""
-        id = self.ids[index]
+        id, size = self.ids[index], self.settings["crop"]
+        rows = slice(None) if crop is None else slice(crop.y, crop.y + crop.side)
         return {
-            m: transform(load(self.reader, id, m, positions), m, crop, self.settings)
+            m: cut(load(self.reader, id, m, positions, rows), m, crop, size)
             for m in self.modalities
         }
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of a video's frames."""
-        first = load(self.reader, self.ids[index], self.modalities[0], np.zeros(1, int))[0]
-        return first.shape[0], first.shape[1]
+        return images.size(self.reader.item(self.ids[index], self.modalities[0], 0))
 
 
 class TrainingClips(Dataset[tuple[Clip, int]]):
@@ -174,14 +190,19 @@ class TrainingClips(Dataset[tuple[Clip, int]]):
     def __len__(self) -> int:
         return len(self.videos.ids)
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Clip, int]:
-        """Clip, float32 (C, T, crop, crop) by modality, and label."""
+    def draw(self, key: tuple[int, int]) -> tuple[int, np.ndarray, Crop]:
+        """The video, its frames and the part of them that an item shows."""
         epoch, index = key
         rng = np.random.default_rng((self.seed, epoch, index))
         videos = self.videos
         positions = training_positions(rng, videos.frames(index), videos.length)
         crop = draw_crop(rng, *videos.size(index), videos.settings["scales"], self.flip)
-        return videos.clip(index, positions, crop), videos.labels[index]
+        return index, positions, crop
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Clip, int]:
+        """Clip, uint8 (T, crop, crop, C) by modality, and label."""
+        index, positions, crop = self.draw(key)
+        return self.videos.clip(index, positions, crop), self.videos.labels[index]
 
 
 class TestClips(Dataset[tuple[Clip, int]]):
@@ -201,45 +222,84 @@ class TestClips(Dataset[tuple[Clip, int]]):
     def __len__(self) -> int:
         return len(self.clips)
 
+    def draw(self, key: int) -> tuple[int, np.ndarray, None]:
+        """The video and the frames that an item shows, whose centre it is."""
+        return *self.clips[key], None
+
     def __getitem__(self, key: int) -> tuple[Clip, int]:
-        """Clip, float32 (C, T, crop, crop) by modality, and label."""
-        index, positions = self.clips[key]
-        return self.videos.clip(index, positions, None), self.videos.labels[index]
+        """Clip, uint8 (T, crop, crop, C) by modality, and label."""
+        index, positions, crop = self.draw(key)
+        return self.videos.clip(index, positions, crop), self.videos.labels[index]
 
 
-class EpochOrder(Sampler[tuple[int, int]]):
-    """A permutation of the videos drawn from (seed, epoch), as (epoch, index) keys."""
+class EpochBatches(Sampler[list[tuple[int, int]]]):
+    """Batches of a permutation of the videos drawn from (seed, epoch), as (epoch, index) keys.
 
-    def __init__(self, count: int, seed: int) -> None:
+    Of every batch each of several processes has its share. A last batch of fewer than two clips
+    per process is dropped: batch norm has nothing to normalise by.
+
+    Attributes: ``epoch``, to be set before each; ``sizes``, of the whole batches.
+
+    Raises:
+        UserError: there are fewer clips in a batch than processes.
+    """
+
+    def __init__(
+        self, count: int, seed: int, batch_size: int, processes: Processes = ALONE
+    ) -> None:
         self.count = count
         self.seed = seed
+        self.processes = processes
         self.epoch = 0
+        self.sizes = [min(batch_size, count - first) for first in range(0, count, batch_size)]
+        if len(self.sizes) > 1 and self.sizes[-1] < min(batch_size, 2 * processes.count):
+            self.sizes.pop()
+        if self.sizes[-1] < processes.count:
+            raise UserError(
+                f"{processes.count} processes cannot share batches of {self.sizes[-1]} clips; "
+                f"set training.processes lower (or batch_size higher)"
+            )
 
     def __len__(self) -> int:
-        return self.count
+        return len(self.sizes)
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.count)
-        return iter([(self.epoch, int(index)) for index in order])
+        first = 0
+        for size in self.sizes:
+            batch = [(self.epoch, int(index)) for index in order[first : first + size]]
+            first += size
+            yield list(self.processes.share(batch))
 
 
-def loader(
-    dataset: Dataset[Any], batch_size: int, workers: int = 0, order: EpochOrder | None = None
+def training_loader(
+    dataset: TrainingClips, batch_size: int, workers: int = 0, processes: Processes = ALONE
 ) -> DataLoader[Any]:
-    """Batches of ``dataset``: clips float32 (N, C, T, crop, crop) by modality, labels int64 (N,).
+    """Batches of clips to train on, of which ``batch_sampler`` is :class:`EpochBatches`.
 
-    A last training batch of a single clip is dropped: batch norm has nothing to normalise by.
+    Clips are uint8 (N, T, crop, crop, C) by modality, labels int64 (N,). ``batch_size`` is that
+    of all processes together.
     """
-    lonely = order is not None and len(order) > 1 and len(order) % batch_size == 1
+    batches = EpochBatches(len(dataset), dataset.seed, batch_size, processes)
+    return _loader(dataset, workers, batch_sampler=batches)
+
+
+def scoring_loader(
+    dataset: TestClips, batch_size: int, workers: int = 0, processes: Processes = ALONE
+) -> DataLoader[Any]:
+    """Batches of the test clips that fall to this process, like those of training."""
+    own = processes.share(range(len(dataset)))
+    return _loader(dataset, workers, batch_size=batch_size, sampler=own)
+
+
+def _loader(dataset: Dataset[Any], workers: int, **batches: Any) -> DataLoader[Any]:
     return DataLoader(
         dataset,
-        batch_size,
-        sampler=order,
         num_workers=workers,
-        drop_last=lonely,
         persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),
         worker_init_fn=_single_threaded,
+        **batches,
     )
 
 

@@ -24,7 +24,7 @@ from dsnet.provenance import code_digest
 
 Config = dict[str, Any]
 # Where and with how many helpers to compute, which is no part of what is computed.
-COMPUTE = ("device", "threads", "workers", "gpus")
+COMPUTE = ("device", "threads", "workers", "gpus", "processes")
 # What there is where Linux has a driver for NVIDIA's or AMD's GPUs.
 GPU_DEVICES = ("/dev/nvidia0", "/dev/kfd")
 # Folders of the results that no data set may be named like.
@@ -207,6 +207,11 @@ def _result_contradictions(where: str, row: Config, streams: Config) -> Iterator
 
 def _stream_contradictions(name: str, stream: Config, streams: Config) -> Iterator[str]:
     where = f"streams.{name}"
+    training = stream["training"]
+    if processes(training) > training["batch_size"]:
+        yield f"{where}.training.batch_size: expected a clip or more for each process"
+    if processes(training) > 1 and ":" in training["device"]:
+        yield f"{where}.training.device: {training['device']} is one GPU for several processes"
     teacher = stream["teacher"]
     if teacher is not None and teacher not in streams:
         yield f"{where}.teacher: {teacher} is not in streams ({', '.join(streams)})"
@@ -295,12 +300,20 @@ def flow_gpus(config: Config) -> int:
     return chosen
 
 
+def processes(training: Config) -> int:
+    """Processes that train or score a stream together, by default one per GPU asked for."""
+    return training["processes"] or max(training["gpus"], 1)
+
+
 def train_spec(
     config: Config, dataset: str, split: int, clip_length: int, seed: int, stream: str
 ) -> Config:
     """What determines ``model.pt``, beside the clips and the models it starts from."""
     entry = config["catalogue"][dataset]
     chosen = without(config["streams"][stream], ["title"])
+    options = chosen["training"]
+    # Without a synchronised batch norm the batches of each process are what it normalises by.
+    apart = {} if options["sync_batch_norm"] else {"processes": processes(options)}
     return {
         "run": {
             "dataset": dataset,
@@ -314,7 +327,7 @@ def train_spec(
         "flip": entry["flip"],
         "clips": config["clips"],
         "model": config["model"],
-        "stream": {**chosen, "training": without(chosen["training"], COMPUTE)},
+        "stream": {**chosen, "training": {**without(options, COMPUTE), **apart}},
     }
 
 

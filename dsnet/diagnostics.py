@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
+from dsnet.distributed import ALONE, Processes
 from dsnet.errors import UserError
 
 # Below this norm the gradients of layer4 count as dead: nothing but rounding is left of them.
@@ -20,21 +21,30 @@ class TrainingError(UserError):
     """A training that cannot go on; the message says where and why."""
 
 
-def check_finite(terms: Mapping[str, Tensor], where: str) -> None:
-    """Raise TrainingError, naming the term, when one of the scalar ``terms`` is not finite."""
-    for name, value in terms.items():
-        if not math.isfinite(float(value.detach())):
+def check_finite(terms: Mapping[str, Tensor], where: str) -> dict[str, float]:
+    """The values of scalar ``terms``, fetched from their device together.
+
+    Raises:
+        TrainingError: one of them is not finite; the message names it.
+    """
+    values = dict(zip(terms, torch.stack(list(terms.values())).tolist(), strict=True))
+    for name, value in values.items():
+        if not math.isfinite(value):
             raise TrainingError(
-                f"the term {name} of the loss is {float(value.detach())} at {where}; a lower lr, "
+                f"the term {name} of the loss is {value} at {where}; a lower lr, "
                 f"training.clip_gradient or a lower weight of the term helps"
             )
+    return values
 
 
-def gradient_norms(network: nn.Module, terms: Mapping[str, Tensor]) -> dict[str, float]:
+def gradient_norms(
+    network: nn.Module, terms: Mapping[str, Tensor], processes: Processes = ALONE
+) -> dict[str, float]:
     """``grad_{term}``, the norm of each term's gradient, and ``grad_layer4``, of their sum's.
 
-    The graph of the ``terms``, scalars, is kept. Parameters that are not trained do not count;
-    where layer4 has none that is, there is no ``grad_layer4``.
+    Gradients of several processes are added up. The graph of the ``terms``, scalars, is kept.
+    Parameters that are not trained do not count; where layer4 has none that is, there is no
+    ``grad_layer4``.
     """
     trained = {n: p for n, p in network.named_parameters() if p.requires_grad}
     norms = {}
@@ -44,6 +54,7 @@ def gradient_norms(network: nn.Module, terms: Mapping[str, Tensor]) -> dict[str,
             value, list(trained.values()), retain_graph=True, allow_unused=True
         )
         found = {n: g for n, g in zip(trained, grads, strict=True) if g is not None}
+        processes.add_up(found.values())
         norms[f"grad_{term}"] = _norm(found.values())
         for name, grad in found.items():
             if name.startswith("layer4."):

@@ -9,11 +9,13 @@ import numpy as np
 import torch
 
 from dsnet import clips, models, splits
+from dsnet.distributed import Processes, joined
 from dsnet.errors import UserError
 from dsnet.inference import choose_device, clip_logits, to_device
 from dsnet.scores import Part, Scores, metrics, write_scores
 
 log = logging.getLogger(__name__)
+PathLike = str | os.PathLike[str]
 
 
 class ScoreError(UserError):
@@ -21,22 +23,24 @@ class ScoreError(UserError):
 
 
 def evaluate(
-    model: str | os.PathLike[str],
-    clips_path: str | os.PathLike[str],
-    output: str | os.PathLike[str],
+    model: PathLike,
+    clips_path: PathLike,
+    output: PathLike,
     device: str = "auto",
     workers: int = 0,
     threads: int = 1,
 ) -> Scores:
     """Score all clips of the train, validation and test videos with the selected weights.
 
+    Of several processes that torchrun started each scores its share of the clips.
+
     Args:
         model: ``model.pt``; its spec says data set, split and transforms.
         clips_path: ``clips.h5``.
         output: ``scores.h5`` to write.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        workers: processes that prepare clips.
-        threads: CPU threads of the network's arithmetic.
+        workers: processes that prepare clips, of each process that scores.
+        threads: CPU threads of the network's arithmetic, of each process that scores.
 
     Raises:
         ScoreError: the network puts out NaN or infinity.
@@ -44,7 +48,17 @@ def evaluate(
         StoreError: ``clips_path`` is damaged.
     """
     torch.set_num_threads(threads)
-    chosen = choose_device(device)
+    with joined() as processes:
+        scores = _score(model, clips_path, device, workers, processes)
+        if processes.first:
+            write_scores(output, scores)
+    return scores
+
+
+def _score(
+    model: PathLike, clips_path: PathLike, device: str, workers: int, processes: Processes
+) -> Scores:
+    chosen = choose_device(device, processes)
     network, content = models.load_model(model)
     to_device(network, chosen)
     spec, run = content["spec"], content["spec"]["run"]
@@ -62,8 +76,8 @@ def evaluate(
             reader, ids, own, (content["input"],), run["clip_length"], spec["clips"]
         )
         batch_size = spec["stream"]["training"]["batch_size"]
-        batches = clips.loader(clips.TestClips(videos), batch_size, workers)
-        logits, owners = clip_logits(network, batches, chosen)
+        batches = clips.scoring_loader(clips.TestClips(videos), batch_size, workers, processes)
+        logits, owners = clip_logits(network, batches, chosen, processes)
         if not np.isfinite(logits).all():
             raise ScoreError(
                 f"{os.fspath(model)}: the network puts out NaN or infinity for {name} clips; its "
@@ -84,6 +98,4 @@ def evaluate(
             found["n_videos"],
         )
     run = {**run, **{key: reader.extra[key] for key in ("n_missing", "n_listed")}}
-    scores = Scores(run, tuple(content["classes"]), parts, spec)
-    write_scores(output, scores)
-    return scores
+    return Scores(run, tuple(content["classes"]), parts, spec)

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader
 
-from dsnet.clips import TestClips
+from dsnet.clips import TestClips, normalise
+from dsnet.distributed import ALONE, Processes
 from dsnet.errors import UserError
 from dsnet.models import ResNeXt3D
 
@@ -18,17 +19,28 @@ class DeviceError(UserError):
     """A device that was asked for and is not there."""
 
 
-def choose_device(device: str) -> torch.device:
+def choose_device(device: str, processes: Processes = ALONE) -> torch.device:
     """The device that ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` stands for here.
 
+    Each of several processes on one machine gets a GPU of its own, which becomes its current one.
+
     Raises:
-        DeviceError: a GPU was asked for and PyTorch finds none.
+        DeviceError: a GPU was asked for and PyTorch finds none, or fewer than processes.
     """
     available = torch.cuda.is_available()
     if device == "auto":
         device = "cuda" if available else "cpu"
     if device.startswith("cuda") and not available:
         raise DeviceError(f"device {device}: PyTorch finds no GPU; set training.device: cpu")
+    if device == "cuda" and processes.count > 1:
+        there = torch.cuda.device_count()
+        if processes.local >= there:
+            raise DeviceError(
+                f"process {processes.local + 1} finds only {there} GPUs; set training.gpus (and "
+                f"training.processes) to what there is"
+            )
+        device = f"cuda:{processes.local}"
+        torch.cuda.set_device(device)
     return torch.device(device)
 
 
@@ -38,24 +50,25 @@ def to_device(module: nn.Module, device: torch.device) -> None:
     module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
 
-def clips_to_device(clips: Tensor, device: torch.device) -> Tensor:
-    """(N, C, T, H, W) clips on a device, channels last as the networks."""
-    return clips.to(device, non_blocking=True, memory_format=torch.channels_last_3d)
-
-
 @torch.no_grad()
 def clip_logits(
-    network: ResNeXt3D, batches: DataLoader[Any], device: torch.device
+    network: ResNeXt3D,
+    batches: DataLoader[Any],
+    device: torch.device,
+    processes: Processes = ALONE,
 ) -> tuple[np.ndarray, np.ndarray]:
     """(C, K) float32 logits of all test clips and (C,) int64, the number of each one's video.
 
-    The network is on ``device`` (see :func:`to_device`).
+    The network is on ``device`` (see :func:`to_device`). Of several processes each runs its share
+    of the clips, and all get the logits of all, every clip once.
     """
     network.eval()
     data = batches.dataset
     assert isinstance(data, TestClips)
     (modality,) = data.videos.modalities
-    logits = []
-    for batch, _ in batches:
-        logits.append(network(clips_to_device(batch[modality], device)).float().cpu())
-    return torch.cat(logits).numpy(), data.owners
+    own = [
+        network(normalise(batch[modality], modality, data.videos.settings, device)).float().cpu()
+        for batch, _ in batches
+    ]
+    part = torch.cat(own).numpy() if own else np.empty(0, np.float32)
+    return processes.whole(part), data.owners

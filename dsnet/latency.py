@@ -16,7 +16,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from dsnet import clips, flow, models
-from dsnet.inference import choose_device, clips_to_device, to_device
+from dsnet.inference import choose_device, to_device
 from dsnet.models import CHANNELS, ResNeXt3D
 from dsnet.store import Reader
 from dsnet.tables import TextTable, render_plain
@@ -100,7 +100,8 @@ def _network(
 ) -> dict[str, float]:
     size, length = content["spec"]["clips"]["crop"], content["spec"]["run"]["clip_length"]
     to_device(network.eval(), device)
-    clip = clips_to_device(torch.randn(1, CHANNELS[content["input"]], length, size, size), device)
+    clip = torch.randn(1, CHANNELS[content["input"]], length, size, size, device=device)
+    clip = clip.to(memory_format=torch.channels_last_3d)
     with torch.no_grad():
         with FlopCounterMode(display=False) as counter:
             network(clip)

@@ -11,11 +11,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.linalg import vector_norm
 from torch.nn import functional as F
 
 from dsnet.models import Frozen, ResNeXt3D
 
 Features = Mapping[str, Tensor]
+GRAM_ROWS = 512  # rows of the blocks of Gram matrices that are in memory at a time
 
 
 class FeatureMSE(nn.Module):
@@ -27,7 +30,8 @@ class FeatureMSE(nn.Module):
 
     def forward(self, student: Features, teacher: Features) -> Tensor:
         """Scalar."""
-        return torch.stack([F.mse_loss(student[k], teacher[k]) for k in self.levels]).mean()
+        distances = [_difference(student[k], teacher[k]).square().mean() for k in self.levels]
+        return torch.stack(distances).mean()
 
 
 class MultiLevelMAE(nn.Module):
@@ -39,7 +43,15 @@ class MultiLevelMAE(nn.Module):
 
     def forward(self, student: Features, teacher: Features) -> Tensor:
         """Scalar."""
-        return torch.stack([F.l1_loss(student[k], teacher[k]) for k in self.levels]).mean()
+        differences = [_difference(student[k], teacher[k]) for k in self.levels]
+        # As abs().mean(), without a tensor of absolute values.
+        return torch.stack([vector_norm(d, 1) / d.numel() for d in differences]).mean()
+
+
+def _difference(student: Tensor, teacher: Tensor) -> Tensor:
+    """In float32 or wider; the backward pass keeps it alone, and no teacher's features."""
+    dtype = torch.promote_types(student.dtype, torch.float32)
+    return student.to(dtype) - teacher.to(dtype)
 
 
 class GramDistance(nn.Module):
@@ -68,17 +80,54 @@ class GramDistance(nn.Module):
 
     def _level(self, student: Tensor, teacher: Tensor) -> Tensor:
         channels, positions = student.shape[1], student[0, 0].numel()
-        distance = (gram(student) - gram(teacher)).abs().sum(dim=(1, 2)).mean()
         divisor = channels * positions * (channels if self.normalize == "channels" else 1)
-        return distance / divisor
+        return gram_distance(student, teacher).mean() / divisor
 
 
-def gram(features: Tensor) -> Tensor:
-    """(N, C, ...) features to (N, C, C) inner products of their channels, in float32 or wider."""
-    with torch.autocast(features.device.type, enabled=False):
-        flat = features.flatten(2) if features.dim() > 2 else features[..., None]
-        flat = flat.to(torch.promote_types(flat.dtype, torch.float32))
-        return flat @ flat.transpose(1, 2)
+def gram_distance(student: Tensor, teacher: Tensor) -> Tensor:
+    """(N,), the sum over the entries of \\|F Fᵀ - H Hᵀ\\| of every clip, in float32 or wider.
+
+    ``student`` and ``teacher``, (N, C, ...), are F and H, matrices of C rows.
+    """
+    with torch.autocast(student.device.type, enabled=False):
+        dtype = torch.promote_types(student.dtype, torch.float32)
+        f, h = (x.to(dtype).reshape(*x.shape[:2], -1) for x in (student, teacher))
+        return _GramDistance.apply(f, h)
+
+
+class _GramDistance(torch.autograd.Function):
+    """:func:`gram_distance` block by block, so that no C x C matrix is ever in memory.
+
+    With A = F - H and B = F + H, the difference of the Gram matrices is (A Bᵀ + B Aᵀ) / 2, which
+    takes half the products, loses no digits where F and H are close, and is symmetric, so that the
+    blocks on and above the diagonal suffice. The gradient, 2 sign(F Fᵀ - H Hᵀ) F, is summed up on
+    the way.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, f: Tensor, h: Tensor) -> Tensor:
+        a, b = f - h, f + h
+        total, gradient = f.new_zeros(len(f)), torch.zeros_like(f)
+        blocks = [slice(row, row + GRAM_ROWS) for row in range(0, f.shape[1], GRAM_ROWS)]
+        for number, rows in enumerate(blocks):
+            twice = a[:, rows] @ b[:, rows].mT
+            twice = twice + twice.mT
+            total += vector_norm(twice, 1, dim=(1, 2)) / 2
+            gradient[:, rows].baddbmm_(twice.sign_(), f[:, rows])
+            for columns in blocks[number + 1 :]:
+                twice = a[:, rows] @ b[:, columns].mT
+                twice.baddbmm_(b[:, rows], a[:, columns].mT)
+                total += vector_norm(twice, 1, dim=(1, 2))
+                gradient[:, rows].baddbmm_(twice.sign_(), f[:, columns])
+                gradient[:, columns].baddbmm_(twice.mT, f[:, rows])
+        ctx.save_for_backward(gradient)
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *given: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = ctx.saved_tensors
+        return 2 * given[0][:, None, None] * gradient, None
 
 
 TERMS: dict[str, type[nn.Module]] = {"mse": FeatureMSE, "mae": MultiLevelMAE, "gram": GramDistance}
@@ -110,9 +159,32 @@ class Distillation(nn.Module):
         self, student: ResNeXt3D, clips: Mapping[str, Tensor], labels: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Logits (N, K) and the weighted terms, scalars by name; the loss is their sum."""
-        logits, features = student.forward_features(clips["rgb"])
-        targets = self.teacher(clips["flow"])
+        run = self._overlapping if clips["flow"].is_cuda else self._one_by_one
+        logits, features, targets = run(student, clips)
         terms = {"ce": F.cross_entropy(logits, labels)}
         for name, loss in self.terms.items():
             terms[name] = self.weights[name] * loss(features, targets)
         return logits, terms
+
+    def _one_by_one(
+        self, student: ResNeXt3D, clips: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Features, Features]:
+        """The student's logits and features, and the teacher's features."""
+        return *student.forward_features(clips["rgb"]), self.teacher(clips["flow"])
+
+    def _overlapping(
+        self, student: ResNeXt3D, clips: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Features, Features]:
+        """The same with both forward passes at once, on a GPU."""
+        flow = clips["flow"]
+        main, side = torch.cuda.current_stream(flow.device), torch.cuda.Stream(flow.device)
+        side.wait_stream(main)  # the clips must be there
+        with torch.cuda.stream(side):
+            targets = self.teacher(flow)
+        logits, features = student.forward_features(clips["rgb"])
+        main.wait_stream(side)
+        # Or their memory could be given to others while the other stream still uses it.
+        flow.record_stream(side)
+        for target in targets.values():
+            target.record_stream(main)
+        return logits, features, targets

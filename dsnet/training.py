@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
@@ -20,30 +22,17 @@ from tqdm import tqdm
 
 from dsnet import clips, diagnostics, models, randomness, splits
 from dsnet.diagnostics import TrainingError
-from dsnet.inference import choose_device, clip_logits, clips_to_device, to_device
+from dsnet.distributed import Processes, joined, synchronise_batch_norm
+from dsnet.inference import choose_device, clip_logits, to_device
 from dsnet.losses import Distillation
-from dsnet.models import ResNeXt3D, checkpoints
+from dsnet.models import checkpoints
 from dsnet.provenance import alone, canonical, digest, file_digest, record, replacing
 from dsnet.schedule import Schedule
+from dsnet.steps import Classification, Step
 from dsnet.store import Reader
 
 log = logging.getLogger(__name__)
 PathLike = str | os.PathLike[str]
-
-
-class Classification(nn.Module):
-    """Cross-entropy alone, with the interface of :class:`dsnet.losses.Distillation`."""
-
-    def __init__(self, modality: str) -> None:
-        super().__init__()
-        self.inputs = (modality,)
-
-    def forward(
-        self, network: ResNeXt3D, batch: Mapping[str, Tensor], labels: Tensor
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Logits (N, K) and the terms of the loss, scalars by name."""
-        logits = network(batch[self.inputs[0]])
-        return logits, {"ce": F.cross_entropy(logits, labels)}
 
 
 def train(
@@ -59,6 +48,9 @@ def train(
 ) -> None:
     """Train one stream and write ``model.pt``, ``history.csv`` and ``tensorboard/``.
 
+    Of several processes that torchrun started each prepares and computes its share of every batch,
+    and the first writes the files.
+
     An interrupted training goes on after its last complete epoch, with the numbers of an
     undisturbed one: on a CPU to the last bit, on a GPU as far as its kernels are deterministic.
 
@@ -70,22 +62,30 @@ def train(
         init: ``model.pt`` or ``.pth`` to start from.
         teacher: ``model.pt`` of the flow stream to distill from.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        workers: processes that prepare clips.
-        threads: CPU threads of the network's arithmetic.
+        workers: processes that prepare clips, of each process that trains.
+        threads: CPU threads of the network's arithmetic, of each process that trains.
     """
     torch.set_num_threads(threads)
-    chosen = choose_device(device)
-    log.info("training %s on %s, %d threads", canonical(spec["run"]), chosen, threads)
-    reader = clips.open_clips(clips_path)
-    sources = {
-        "spec": spec,
-        "code": code,
-        "clips": reader.digest,
-        "init": init and file_digest(init),
-        "teacher": teacher and file_digest(teacher),
-    }
-    with alone(Path(output) / "model.pt"):
-        Run(spec, reader, Path(output), sources, chosen, workers, init, teacher).fit()
+    output = Path(output)
+    with joined() as processes, alone(output / "model.pt") if processes.first else nullcontext():
+        processes.wait()  # a job of a killed run may be writing still
+        chosen = choose_device(device, processes)
+        log.info(
+            "training %s on %s, %d processes of %d threads",
+            canonical(spec["run"]),
+            chosen,
+            processes.count,
+            threads,
+        )
+        reader = clips.open_clips(clips_path)
+        sources = {
+            "spec": spec,
+            "code": code,
+            "clips": reader.digest,
+            "init": init and file_digest(init),
+            "teacher": teacher and file_digest(teacher),
+        }
+        Run(spec, reader, output, sources, chosen, workers, processes, init, teacher).fit()
 
 
 class Run:
@@ -99,10 +99,12 @@ class Run:
         sources: Mapping[str, Any],
         device: torch.device,
         workers: int,
+        processes: Processes,
         init: PathLike | None,
         teacher: PathLike | None,
     ) -> None:
         self.spec, self.output, self.sources, self.device = spec, output, sources, device
+        self.processes = processes
         self.options = spec["stream"]["training"]
         self.seed = spec["run"]["seed"]
         self.classes = reader.extra["classes"]
@@ -110,6 +112,8 @@ class Run:
         self.network = models.build(spec["model"], spec["stream"]["input"], len(self.classes))
         if init is not None:
             models.start_from(self.network, init)
+        if processes.count > 1 and self.options["sync_batch_norm"]:
+            synchronise_batch_norm(self.network, device)
         self.task: Classification | Distillation = Classification(spec["stream"]["input"])
         if teacher is not None:
             self.task = Distillation(models.load_model(teacher)[0], spec["stream"]["losses"])
@@ -117,19 +121,12 @@ class Run:
         to_device(self.task, device)
         self._freeze()
         self.training, self.selection = self._loaders(reader, workers)
-        trained = [p for p in self.network.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.SGD(
-            trained,
-            lr=self.options["lr"],
-            momentum=self.options["momentum"],
-            dampening=self.options["dampening"],
-            weight_decay=self.options["weight_decay"],
-        )
-        self.schedule = Schedule(self.optimizer, self.options, len(self.training))
+        self.step = Step(self.network, self.task, self.options, device, processes)
+        self.schedule = Schedule(self.step.optimizer, self.options, len(self.training))
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Any] | None = None
         self.warnings: list[str] = []
-        self.provenance = record(device=str(device))
+        self.provenance = record(device=str(device), processes=processes.count)
 
     def _freeze(self) -> None:
         """Leave only the modules named ``trainable`` to be trained."""
@@ -171,9 +168,10 @@ class Run:
         )
         selection = clips.TestClips(videos("validation", (self.spec["stream"]["input"],)))
         log.info("%d videos to train, %d to select by", len(training), len(parts["validation"]))
-        order = clips.EpochOrder(len(training), self.seed)
-        size = options["batch_size"]
-        return clips.loader(training, size, workers, order), clips.loader(selection, size, workers)
+        return (
+            clips.training_loader(training, options["batch_size"], workers, self.processes),
+            clips.scoring_loader(selection, options["batch_size"], workers, self.processes),
+        )
 
     # --- the loop --------------------------------------------------------------------------
 
@@ -183,10 +181,12 @@ class Run:
         resume = self.output / ".checkpoint.pt"
         first = self._resume(resume)
         epochs = self.options["epochs"]
-        with SummaryWriter(str(self.output / "tensorboard")) as board:
+        only = self.processes.first  # it writes, and shows how far it is
+        with SummaryWriter(str(self.output / "tensorboard")) if only else nullcontext() as board:
             for row in self.history:
                 _to_board(board, row)
-            bar = tqdm(range(first, epochs), self.spec["run"]["stream"], unit="epoch", disable=None)
+            name = self.spec["run"]["stream"]
+            bar = tqdm(range(first, epochs), name, unit="epoch", disable=None if only else True)
             for epoch in bar:
                 try:
                     row = self._epoch(epoch)
@@ -197,9 +197,11 @@ class Run:
                 _to_board(board, row)
                 bar.set_postfix(loss=f"{row['train_loss']:.3f}", val=f"{row['val_top1']:.1f}")
                 log.info("%s", " ".join(f"{key}={value:.4g}" for key, value in row.items()))
-                checkpoints.save(resume, self._state())
-        self._write()
-        resume.unlink(missing_ok=True)
+                if only:
+                    checkpoints.save(resume, self._state())
+        if only:
+            self._write()
+            resume.unlink(missing_ok=True)
 
     def _last_good(self, resume: Path) -> str:
         if not self.history:
@@ -212,7 +214,7 @@ class Run:
     def _epoch(self, epoch: int) -> dict[str, float]:
         started = time.perf_counter()
         train = self._train_epoch(epoch)
-        lr = self.optimizer.param_groups[0]["lr"]
+        lr = self.step.optimizer.param_groups[0]["lr"]
         val = self._select(f"epoch {epoch + 1}")
         self.schedule.after_epoch(val["val_loss"])
         collapse = diagnostics.collapse(
@@ -238,34 +240,33 @@ class Run:
         if self.options["frozen_statistics"] == "keep":
             for module in self.frozen:
                 module.eval()
-        assert isinstance(self.training.sampler, clips.EpochOrder)
-        self.training.sampler.epoch = epoch
-        sums: dict[str, float] = {}
+        batches = self.training.batch_sampler
+        assert isinstance(batches, clips.EpochBatches)
+        batches.epoch = epoch
+        sums: dict[str, float] = defaultdict(float)
         gradients: dict[str, float] = {}
-        seen = right = 0
         for step, (batch, labels) in enumerate(self.training):
-            batch = {name: clips_to_device(clip, self.device) for name, clip in batch.items()}
+            batch = {
+                name: clips.normalise(clip, name, self.spec["clips"], self.device)
+                for name, clip in batch.items()
+            }
             labels = labels.to(self.device)
             self.schedule.before_step(epoch * len(self.training) + step)
-            logits, terms = self.task(self.network, batch, labels)
-            loss = torch.stack(list(terms.values())).sum()
-            diagnostics.check_finite(terms, f"epoch {epoch + 1}, step {step + 1}")
+            logits, terms = self.step.forward(batch, labels)
+            values = diagnostics.check_finite(terms, f"epoch {epoch + 1}, step {step + 1}")
+            share = len(labels) / batches.sizes[step]
             if step == 0:
-                gradients = diagnostics.gradient_norms(self.network, terms)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            if self.options["clip_gradient"] is not None:
-                nn.utils.clip_grad_norm_(self.network.parameters(), self.options["clip_gradient"])
-            self.optimizer.step()
-            count = len(labels)
-            seen += count
-            right += int((logits.argmax(dim=1) == labels).sum())
-            for name, value in {"loss": loss, **terms}.items():
-                sums[name] = sums.get(name, 0.0) + count * float(value.detach())
-        means = {name: value / seen for name, value in sums.items()}
+                gradients = self.step.gradient_norms(terms, share)
+            self.step.update(terms, share)
+            for name, value in values.items():
+                sums[name] += len(labels) * value
+            sums["right"] += int((logits.argmax(dim=1) == labels).sum())
+        seen = sum(batches.sizes)
+        means = {name: value / seen for name, value in self.processes.sums(sums).items()}
+        right = means.pop("right")
         return {
-            "loss": means.pop("loss"),
-            "top1": 100 * right / seen,
+            "loss": sum(means.values()),
+            "top1": 100 * right,
             **{f"loss_{name}": value for name, value in means.items()},
             **gradients,
         }
@@ -278,7 +279,7 @@ class Run:
             TrainingError: the scores are not finite, though the loss was: the last step was too
                 large, or the batch-norm statistics overflowed.
         """
-        scores, owners = clip_logits(self.network, self.selection, self.device)
+        scores, owners = clip_logits(self.network, self.selection, self.device, self.processes)
         data = self.selection.dataset
         assert isinstance(data, clips.TestClips)
         labels = np.array(data.videos.labels)
@@ -315,7 +316,8 @@ class Run:
             **self._about(),
             "state_dict": self.network.state_dict(),
             "epoch": len(self.history),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self.step.optimizer.state_dict(),
+            "scaler": self.step.scaler.state_dict(),
             "schedule": self.schedule.state_dict(),
             "history": self.history,
             "best": self.best,
@@ -335,7 +337,8 @@ class Run:
             log.info("starting anew: the interrupted training had other settings, code or data")
             return 0
         self.network.load_state_dict(state["state_dict"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.step.optimizer.load_state_dict(state["optimizer"])
+        self.step.scaler.load_state_dict(state["scaler"])
         self.schedule.load_state_dict(state["schedule"])
         self.history, self.best = state["history"], state["best"]
         self.warnings = state["warnings"]
@@ -361,7 +364,9 @@ class Run:
             pd.DataFrame(self.history).to_csv(temporary, index=False)
 
 
-def _to_board(board: SummaryWriter, row: Mapping[str, float]) -> None:
+def _to_board(board: SummaryWriter | None, row: Mapping[str, float]) -> None:
+    if board is None:
+        return
     for name, value in row.items():
         if name != "epoch":
             board.add_scalar(name.replace("_", "/", 1), value, int(row["epoch"]))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dsnet import clips, flow
-from dsnet.clips import Crop, EpochOrder, TestClips, TrainingClips, Videos, transform
+from dsnet.clips import Crop, EpochBatches, TestClips, TrainingClips, Videos
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = {
@@ -22,6 +22,14 @@ SETTINGS = {
     "rgb_mean": [114.7748, 107.7354, 99.4750],
     "flow_mean": 127.5,
 }
+
+
+def transform(frames, modality, crop, settings):
+    """(C, T, side, side) of one clip, as a network sees it."""
+    if crop is not None:
+        frames = [frame[crop.y : crop.y + crop.side] for frame in frames]
+    clip = clips.cut(frames, modality, crop, settings["crop"])
+    return clips.normalise(clip[None], modality, settings)[0]
 
 
 def smooth(rng, height, width, channels, frames=2):
@@ -230,9 +238,8 @@ def videos(tmp_path, make_clips):
 
 
 def epoch(dataset, number, workers, context=None):
-    order = EpochOrder(len(dataset), 3)
-    order.epoch = number
-    batches = clips.loader(dataset, 4, workers, order)
+    batches = clips.training_loader(dataset, 4, workers)
+    batches.batch_sampler.epoch = number
     if context:
         batches.multiprocessing_context = context
     return [(batch["rgb"], batch["flow"], labels) for batch, labels in batches]
@@ -254,7 +261,7 @@ def test_epochs_and_seeds_differ_and_repeat(videos):
     assert torch.equal(first(0, 0), first(0, 0))
     others = [first(0, 1), first(0, 2), first(1, 0), first(2, 0)]
     assert not all(torch.equal(first(0, 0), other) for other in others)
-    orders = [[index for _, index in EpochOrder(50, seed)] for seed in (0, 0, 1)]
+    orders = [[i for batch in EpochBatches(50, s, 8) for _, i in batch] for s in (0, 0, 1)]
     assert orders[0] == orders[1] != orders[2]
     assert sorted(orders[0]) == list(range(50))
 
@@ -262,15 +269,16 @@ def test_epochs_and_seeds_differ_and_repeat(videos):
 def test_training_draws_only_frames_that_rgb_and_flow_have(videos):
     assert videos.frames(0) == 8  # nine frames have eight flow fields
     clip, label = TrainingClips(videos, 0, False)[(0, 1)]
-    assert clip["rgb"].shape == (3, 4, 16, 16)
-    assert clip["flow"].shape == (2, 4, 16, 16)
+    assert clip["rgb"].shape == (4, 16, 16, 3)
+    assert clip["flow"].shape == (4, 16, 16, 2)
+    assert clip["rgb"].dtype == torch.uint8
     assert label == 1
 
 
 def test_test_clips_cover_every_video_in_order(videos):
     dataset = TestClips(videos)
     assert dataset.owners.tolist() == [i for i in range(12) for _ in range(2)]
-    total = sum(len(labels) for _, labels in clips.loader(dataset, 5))
+    total = sum(len(labels) for _, labels in clips.scoring_loader(dataset, 5))
     assert total == len(dataset) == 24
 
 
@@ -282,10 +290,4 @@ def test_a_lonely_last_training_clip_is_dropped(videos):
 
 
 def epoch_of_size(dataset, size):
-    order = EpochOrder(len(dataset), 0)
-    return [(b["rgb"], b["flow"], y) for b, y in clips.loader(dataset, size, 0, order)]
-
-
-def test_a_damaged_image_is_an_error(videos):
-    with pytest.raises(ValueError, match="cannot be decoded"):
-        clips._decode(np.frombuffer(b"no image", np.uint8), cv2.IMREAD_GRAYSCALE)
+    return [(b["rgb"], b["flow"], y) for b, y in clips.training_loader(dataset, size)]

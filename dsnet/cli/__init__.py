@@ -26,6 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stream=sys.stderr,
     )
     try:
+        if getattr(options, "processes", 1) > 1:
+            from dsnet.distributed import launch, launched
+
+            if not launched():
+                launch(options.processes, sys.argv[1:] if arguments is None else arguments)
         options.run(options)
     except (UserError, OSError) as error:  # a bug keeps its traceback
         log.error("%s: %s", options.verb, error)

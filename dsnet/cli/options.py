@@ -35,6 +35,11 @@ def compute(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--workers", type=int, default=0, help="processes that prepare clips")
 
 
+def processes(sub: argparse.ArgumentParser) -> None:
+    """How many processes compute together, each with the threads and workers named."""
+    sub.add_argument("--processes", type=int, default=1, help="more than one: with torchrun")
+
+
 def parse_json(text: str) -> Any:
     """JSON, or that of a file after an @."""
     if text.startswith("@"):

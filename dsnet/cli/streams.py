@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dsnet.cli.options import Verb, compute, paths, spec
+from dsnet.cli.options import Verb, compute, paths, processes, spec
 
 
 def add(verb: Verb) -> None:
@@ -18,10 +18,12 @@ def add(verb: Verb) -> None:
     sub.add_argument("--init", type=Path, help="weights to start from")
     sub.add_argument("--teacher", type=Path, help="model.pt to distill from")
     compute(sub)
+    processes(sub)
 
     sub = verb(evaluate)
     paths(sub, "model", "clips", "output")
     compute(sub)
+    processes(sub)
 
     sub = verb(fuse)
     spec(sub, "the config's fusion")

@@ -135,3 +135,20 @@ def test_channels_normalisation_divides_by_c_once_more():
 def test_an_unknown_normalisation_is_refused():
     with pytest.raises(ValueError, match="paper or channels"):
         GramDistance(["stem"], "none")
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 6])
+def test_gram_of_blocks_is_that_of_the_whole(monkeypatch, rows):
+    """Channels are taken in blocks; those of ResNeXt-101's last level make four."""
+    monkeypatch.setattr("dsnet.losses.GRAM_ROWS", rows)
+    s, t = features(9), features(10)
+    loss = GramDistance(LEVELS)
+    student, teacher = tensors(s, requires_grad=True), tensors(t)
+    value = loss(student, teacher)
+    assert value.item() == pytest.approx(gram_distance(s, t, LEVELS), rel=1e-12)
+    value.backward()
+    monkeypatch.undo()
+    again = tensors(s, requires_grad=True)
+    loss(again, teacher).backward()
+    for name in LEVELS:
+        torch.testing.assert_close(student[name].grad, again[name].grad)

@@ -18,6 +18,9 @@ OPTIONS = {
     "plateau_patience": 10,
     "warmup_epochs": 0.5,
     "clip_gradient": 5,
+    "precision": "float32",
+    "compile": False,
+    "sync_batch_norm": True,
     "trainable": None,
     "frozen_statistics": "keep",
     "select": "best",
@@ -87,6 +90,6 @@ def stop_after(monkeypatch, epochs):
     def dying(terms, where):
         if where == f"epoch {epochs + 1}, step 2":
             raise Killed(random_states())
-        check(terms, where)
+        return check(terms, where)
 
     monkeypatch.setattr(diagnostics, "check_finite", dying)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dsnet.clips import EpochOrder, TestClips, TrainingClips, Videos, loader, open_clips
+from dsnet.clips import TestClips, TrainingClips, Videos, open_clips, training_loader
 from dsnet.store import Writer
 
 HEIGHT, WIDTH, LENGTH = 48, 64, 4
@@ -56,7 +56,7 @@ def close(a, b):
 
 def assert_same_place_and_time(clip, id):
     """Whether the pair is mirrored, and the numbers of its frames."""
-    (x, y, t), (first, second) = clip["rgb"], clip["flow"]
+    (x, y, t), (first, second) = (clip[m].permute(3, 0, 1, 2).int() for m in ("rgb", "flow"))
     mirrored = bool(x[0, 0, 0] > x[0, 0, -1])
     assert close(255 - first if mirrored else first, x)
     assert close(second, y if VIDEOS[id][1] == "y" else t)
@@ -74,7 +74,7 @@ def test_both_clips_of_a_training_pair_show_the_same_place_and_time(tmp_path):
             clip, _ = dataset[(epoch, index)]
             mirrored, times = assert_same_place_and_time(clip, id)
             seen[id].add((mirrored, tuple(times)))
-            x = clip["rgb"][0, 0, 0]
+            x = clip["rgb"][0, 0, :, 0].float()
             widths.add(round(float((x[-2] - x[1]).abs() / 13 * 16 / 4)))
     # 19 flow fields have 16 clips of 4; three loop.
     starts = {tuple(range(start, start + 4)) for start in range(16)}
@@ -105,12 +105,11 @@ def test_workers_and_epochs_draw_their_own_and_repeat_it(tmp_path, seed):
     )
 
     def drawn(workers):
-        order = EpochOrder(8, seed)
-        batches = loader(dataset, 2, workers, order)
+        batches = training_loader(dataset, 2, workers)
         batches.multiprocessing_context = "fork" if workers else None
         epochs = []
         for epoch in range(2):
-            order.epoch = epoch
+            batches.batch_sampler.epoch = epoch
             epochs.append(torch.cat([batch["rgb"] for batch, _ in batches]))
         return torch.cat(epochs)
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 from specs import DS, Killed, make_spec, same, stop_after, weights
 
-from dsnet import models, training
+from dsnet import models, steps, training
 
 
 def disturb_the_generators():
@@ -148,13 +148,13 @@ def test_random_numbers_of_the_network_go_on_where_they_were(
     clips_path, tmp_path, monkeypatch, generator
 ):
     """As those of dropout or of a library's transforms would."""
-    forward = training.Classification.forward
+    forward = steps.Classification.forward
 
     def noisy(self, network, batch, labels):
         logits, terms = forward(self, network, batch, labels)
         return logits, {name: term * (1 + DRAWS[generator]()) for name, term in terms.items()}
 
-    monkeypatch.setattr(training.Classification, "forward", noisy)
+    monkeypatch.setattr(steps.Classification, "forward", noisy)
     spec, whole, cut = make_spec(epochs=4), tmp_path / "whole", tmp_path / "cut"
     training.train(spec, clips_path, whole)
     killed_after(monkeypatch, 2, spec, clips_path, cut)

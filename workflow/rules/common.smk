@@ -30,6 +30,7 @@ FIGURES = f"{RESULTS}/figures"
 OF_A_RUN = f"{FIGURES}/{{dataset}}-split{{split}}-{{length}}f"
 KINDS = ("training", "confusion", "per-class")
 LOGS = f"{RESULTS}/logs"
+COSTS = f"{RESULTS}/benchmarks"  # seconds, memory and CPU time of every job
 
 
 def forget_killed_runs():
@@ -163,6 +164,16 @@ def train_code(wildcards):
 def training(key, stream=None):
     """How a stream is computed: a key of its ``training``, or of everybody's."""
     return (cfg["streams"][stream] if stream else cfg)["training"][key]
+
+
+def processes(stream):
+    """How many processes train or score a stream together."""
+    return settings.processes(cfg["streams"][stream]["training"])
+
+
+def busy(stream):
+    """Cores that they keep busy; those that prepare clips are busy too."""
+    return processes(stream) * (training("threads", stream) + training("workers", stream))
 
 
 def runs():

@@ -7,14 +7,16 @@ rule evaluate:
         f"{RUN}/{{stream}}/scores.h5",
     log:
         f"{LOGS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/{{stream}}/evaluate.log",
+    benchmark:
+        f"{COSTS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/{{stream}}/evaluate.tsv"
     conda:
         "../../envs/train.yaml"
-    # The loader's processes are busy too.
-    threads: lambda wildcards: training("threads", wildcards.stream) + training("workers", wildcards.stream)
+    threads: lambda wildcards: busy(wildcards.stream)
     resources:
         gpu=lambda wildcards: training("gpus", wildcards.stream),
         arithmetic=lambda wildcards: training("threads", wildcards.stream),
         workers=lambda wildcards: training("workers", wildcards.stream),
+        processes=lambda wildcards: processes(wildcards.stream),
         device=lambda wildcards: training("device", wildcards.stream),
     params:
         code=code_digest("dsnet.evaluation"),
@@ -25,5 +27,6 @@ rule evaluate:
         " --device {resources.device}"
         " --threads {resources.arithmetic}"
         " --workers {resources.workers}"
+        " --processes {resources.processes}"
         " --output {output:q}"
         " 2> {log:q}"

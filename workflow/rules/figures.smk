@@ -14,6 +14,8 @@ rule figures:
         expand(f"{OF_A_RUN}-{{kind}}.svg", kind=KINDS, allow_missing=True),
     log:
         f"{LOGS}/figures/{{dataset}}-split{{split}}-{{length}}f.log",
+    benchmark:
+        f"{COSTS}/figures/{{dataset}}-split{{split}}-{{length}}f.tsv"
     conda:
         "../../envs/train.yaml"
     params:
@@ -43,6 +45,8 @@ rule contact:
         f"{FIGURES}/{{dataset}}-contact.svg",
     log:
         f"{LOGS}/figures/{{dataset}}-contact.log",
+    benchmark:
+        f"{COSTS}/figures/{{dataset}}-contact.tsv"
     conda:
         "../../envs/train.yaml"
     params:
@@ -64,6 +68,8 @@ rule bars:
         f"{FIGURES}/table1.svg",
     log:
         f"{LOGS}/figures/table1.log",
+    benchmark:
+        f"{COSTS}/figures/table1.tsv"
     conda:
         "../../envs/train.yaml"
     params:
@@ -85,6 +91,8 @@ rule intervals:
         f"{FIGURES}/{{table}}.svg",
     log:
         f"{LOGS}/figures/{{table}}.log",
+    benchmark:
+        f"{COSTS}/figures/{{table}}.tsv"
     conda:
         "../../envs/train.yaml"
     params:

@@ -6,6 +6,8 @@ rule flow:
         f"{DATASET}/flow/{{shard}}.h5",
     log:
         f"{LOGS}/{{dataset}}/flow/{{shard}}.log",
+    benchmark:
+        f"{COSTS}/{{dataset}}/flow/{{shard}}.tsv"
     conda:
         "../../envs/video.yaml"
     resources:

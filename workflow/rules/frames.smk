@@ -6,6 +6,8 @@ rule frames:
         f"{DATASET}/frames/{{shard}}.h5",
     log:
         f"{LOGS}/{{dataset}}/frames/{{shard}}.log",
+    benchmark:
+        f"{COSTS}/{{dataset}}/frames/{{shard}}.tsv"
     conda:
         "../../envs/video.yaml"
     params:

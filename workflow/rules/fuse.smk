@@ -7,6 +7,8 @@ rule fuse:
         f"{RUN}/fusion/{{a}}+{{b}}.{{kind}}.json",
     log:
         f"{LOGS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/fusion/{{a}}+{{b}}.{{kind}}.log",
+    benchmark:
+        f"{COSTS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/fusion/{{a}}+{{b}}.{{kind}}.tsv"
     conda:
         "../../envs/train.yaml"
     params:

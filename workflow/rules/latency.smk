@@ -11,6 +11,8 @@ rule latency:
         ),
     log:
         f"{LOGS}/latency.log",
+    benchmark:
+        f"{COSTS}/latency.tsv"
     conda:
         "../../envs/train.yaml"
     threads: 8

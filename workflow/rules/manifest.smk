@@ -6,6 +6,8 @@ rule manifest:
         f"{DATASET}/manifest.csv",
     log:
         f"{LOGS}/{{dataset}}/manifest.log",
+    benchmark:
+        f"{COSTS}/{{dataset}}/manifest.tsv"
     conda:
         "../../envs/video.yaml"
     threads: 8

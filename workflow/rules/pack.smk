@@ -15,6 +15,8 @@ rule pack:
         ),
     log:
         f"{LOGS}/{{dataset}}/pack.log",
+    benchmark:
+        f"{COSTS}/{{dataset}}/pack.tsv"
     conda:
         "../../envs/video.yaml"
     # As resources, since they change nothing of what comes out and so are no reason to rerun.

@@ -12,6 +12,8 @@ rule table1:
         ),
     log:
         f"{LOGS}/table1.log",
+    benchmark:
+        f"{COSTS}/table1.tsv"
     conda:
         "../../envs/train.yaml"
     params:
@@ -49,6 +51,8 @@ rule table2:
         ),
     log:
         f"{LOGS}/table2.log",
+    benchmark:
+        f"{COSTS}/table2.tsv"
     conda:
         "../../envs/train.yaml"
     params:
@@ -76,6 +80,8 @@ rule significance:
         ),
     log:
         f"{LOGS}/significance.log",
+    benchmark:
+        f"{COSTS}/significance.tsv"
     conda:
         "../../envs/train.yaml"
     params:
@@ -102,6 +108,8 @@ rule claims:
         ),
     log:
         f"{LOGS}/claims.log",
+    benchmark:
+        f"{COSTS}/claims.tsv"
     conda:
         "../../envs/train.yaml"
     params:
@@ -129,6 +137,8 @@ rule study:
         ),
     log:
         f"{LOGS}/study.log",
+    benchmark:
+        f"{COSTS}/study.tsv"
     conda:
         "../../envs/train.yaml"
     params:

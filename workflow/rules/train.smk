@@ -10,14 +10,16 @@ rule train:
         tensorboard=directory(f"{RUN}/{{stream}}/tensorboard"),
     log:
         f"{LOGS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/{{stream}}/train.log",
+    benchmark:
+        f"{COSTS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/{{stream}}/train.tsv"
     conda:
         "../../envs/train.yaml"
-    # The loader's processes are busy too.
-    threads: lambda wildcards: training("threads", wildcards.stream) + training("workers", wildcards.stream)
+    threads: lambda wildcards: busy(wildcards.stream)
     resources:
         gpu=lambda wildcards: training("gpus", wildcards.stream),
         arithmetic=lambda wildcards: training("threads", wildcards.stream),
         workers=lambda wildcards: training("workers", wildcards.stream),
+        processes=lambda wildcards: processes(wildcards.stream),
         device=lambda wildcards: training("device", wildcards.stream),
     params:
         spec=train_spec,
@@ -35,5 +37,6 @@ rule train:
         " --device {resources.device}"
         " --threads {resources.arithmetic}"
         " --workers {resources.workers}"
+        " --processes {resources.processes}"
         " --output {params.folder:q}"
         " 2> {log:q}"

@@ -4,6 +4,8 @@ rule videos:
         directory(f"{DATASET}/videos"),
     log:
         f"{LOGS}/{{dataset}}/videos.log",
+    benchmark:
+        f"{COSTS}/{{dataset}}/videos.tsv"
     conda:
         "../../envs/video.yaml"
     threads: 8

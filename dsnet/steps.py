@@ -1,0 +1,130 @@
+"""One step of training: the loss of a batch, its gradients and the update of the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
+
+from dsnet import diagnostics
+from dsnet.distributed import ALONE, Processes
+from dsnet.inference import DeviceError
+from dsnet.losses import Distillation
+from dsnet.models import ResNeXt3D
+
+PRECISIONS = {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+class Classification(nn.Module):
+    """Cross-entropy alone, with the interface of :class:`dsnet.losses.Distillation`."""
+
+    def __init__(self, modality: str) -> None:
+        super().__init__()
+        self.inputs = (modality,)
+
+    def forward(
+        self, network: ResNeXt3D, batch: Mapping[str, Tensor], labels: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Logits (N, K) and the terms of the loss, scalars by name."""
+        logits = network(batch[self.inputs[0]])
+        return logits, {"ce": F.cross_entropy(logits, labels)}
+
+
+class _Loss(nn.Module):
+    """Network and task as one module, which gradients of several processes are averaged of."""
+
+    def __init__(self, network: ResNeXt3D, task: Classification | Distillation) -> None:
+        super().__init__()
+        self.network, self.task = network, task
+
+    def forward(
+        self, batch: Mapping[str, Tensor], labels: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        return self.task(self.network, batch, labels)
+
+
+class Step:
+    """Forward, backward and update of single batches, by one process or by several together.
+
+    Args:
+        network: what is trained, on ``device``; its parameters that need gradients.
+        task: gives the terms of its loss, on ``device`` too.
+        options: the config's ``training``.
+        device: where both are.
+        processes: those that share every batch.
+
+    Attributes: ``optimizer`` and ``scaler``, parts of a training's state.
+
+    Raises:
+        DeviceError: a ``precision`` that the device is not made for.
+    """
+
+    def __init__(
+        self,
+        network: ResNeXt3D,
+        task: Classification | Distillation,
+        options: Mapping[str, Any],
+        device: torch.device,
+        processes: Processes = ALONE,
+    ) -> None:
+        self.network, self.device, self.processes = network, device, processes
+        self.clip_gradient = options["clip_gradient"]
+        self.dtype = PRECISIONS[options["precision"]]
+        if self.dtype is not None and device.type == "cpu":
+            raise DeviceError(
+                f"training.precision: {options['precision']} is for GPUs; on CPUs it makes 3D "
+                f"convolutions many times slower; set it to float32"
+            )
+        forward: nn.Module = _Loss(network, task)
+        if options["compile"]:
+            forward = torch.compile(forward)  # type: ignore[assignment]
+        if processes.count > 1:
+            gpus = [device] if device.type == "cuda" else None
+            forward = DistributedDataParallel(forward, gpus)
+        self._forward = forward
+        self.optimizer = torch.optim.SGD(
+            [p for p in network.parameters() if p.requires_grad],
+            lr=options["lr"],
+            momentum=options["momentum"],
+            dampening=options["dampening"],
+            weight_decay=options["weight_decay"],
+            fused=True,
+        )
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
+
+    def forward(
+        self, batch: Mapping[str, Tensor], labels: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Logits (N, K) and terms of the loss, scalars by name, of this process's clips.
+
+        ``batch``: (N, C, T, H, W) by modality; ``labels``: int64 (N,).
+        """
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
+            return self._forward(batch, labels)
+
+    def gradient_norms(self, terms: Mapping[str, Tensor], share: float) -> dict[str, float]:
+        """:func:`dsnet.diagnostics.gradient_norms` of the whole batch; see :meth:`update`."""
+        scale = float(self.scaler.get_scale())
+        scaled = {name: scale * share * value for name, value in terms.items()}
+        norms = diagnostics.gradient_norms(self.network, scaled, self.processes)
+        return {name: norm / scale for name, norm in norms.items()}
+
+    def update(self, terms: Mapping[str, Tensor], share: float) -> None:
+        """Descend the gradient of the terms' sum over the whole batch.
+
+        ``share``: the part of the batch's clips that are this process's. The terms are means over
+        its own clips, so that the means weighted by the shares are those of the whole batch.
+        """
+        # The gradients are averaged over processes, where their sum is wanted.
+        loss = torch.stack(list(terms.values())).sum() * (share * self.processes.count)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        if self.clip_gradient is not None:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_gradient)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
