@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from dsnet.disk import naming_full_disk
+
 log = logging.getLogger(__name__)
 PACKAGE = Path(__file__).parent
 RECORDED_PACKAGES = (
@@ -83,6 +85,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     A half-written file is therefore never found under ``path``; on an error the temporary
     file is removed and whatever was at ``path`` before stays. What a killed process of this
     machine left is removed too.
+
+    Raises:
+        DiskFullError: the disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,9 +98,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             left.unlink(missing_ok=True)
     temporary = path.with_name(f"{prefix}{os.getpid()}.tmp")
     try:
-        yield temporary
-        with open(temporary, "rb") as stream:
-            os.fsync(stream.fileno())
+        with naming_full_disk(path):  # before the file's removal makes room
+            yield temporary
+            with open(temporary, "rb") as stream:
+                os.fsync(stream.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

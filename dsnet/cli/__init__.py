@@ -9,10 +9,12 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from dsnet.cli import data, results, streams, tools
 from dsnet.cli.options import Run
-from dsnet.errors import UserError
+from dsnet.disk import DiskFullError, naming_full_disk
+from dsnet.errors import RemakeError, UserError, set_aside
 
 log = logging.getLogger(__name__)
 
@@ -25,17 +27,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    try:
-        if getattr(options, "processes", 1) > 1:
-            from dsnet.distributed import launch, launched
+    if getattr(options, "processes", 1) > 1:
+        from dsnet.distributed import launch, launched
 
-            if not launched():
-                launch(options.processes, sys.argv[1:] if arguments is None else arguments)
-        options.run(options)
+        if not launched():
+            launch(options.processes, sys.argv[1:] if arguments is None else arguments)
+    try:
+        with naming_full_disk(_first_output(options)):
+            options.run(options)
+    except RemakeError as error:
+        log.error("%s: %s; %s", options.verb, error, set_aside(error))
+        return 1
+    except DiskFullError as error:
+        # Here too, since the log that stderr goes to may lie on the full disk.
+        print(f"{options.verb}: {error}", flush=True)
+        log.error("%s: %s", options.verb, error)
+        return 1
     except (UserError, OSError) as error:  # a bug keeps its traceback
         log.error("%s: %s", options.verb, error)
         return 1
     return 0
+
+
+def _first_output(options: argparse.Namespace) -> Path:
+    """The file or folder that a verb makes, or the first one."""
+    output = getattr(options, "output", None) or Path()
+    return output[0] if isinstance(output, list) else output
 
 
 def parser() -> argparse.ArgumentParser:
