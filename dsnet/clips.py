@@ -170,6 +170,14 @@ class Videos:
             for m in self.modalities
         }
 
+    def verify(self) -> None:
+        """Compare the bytes of all wanted modalities with their checksums, before their use.
+
+        Raises:
+            DamagedError: naming the first video whose bytes are damaged.
+        """
+        self.reader.verify(self.ids, self.modalities)
+
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of a video's frames."""
         return images.size(self.reader.item(self.ids[index], self.modalities[0], 0))

@@ -45,7 +45,7 @@ def evaluate(
     Raises:
         ScoreError: the network puts out NaN or infinity.
         CheckpointError: ``model`` is not a model file.
-        StoreError: ``clips_path`` is damaged.
+        DamagedError: ``clips_path`` is damaged.
     """
     torch.set_num_threads(threads)
     with joined() as processes:
@@ -75,6 +75,7 @@ def _score(
         videos = clips.Videos(
             reader, ids, own, (content["input"],), run["clip_length"], spec["clips"]
         )
+        videos.verify()
         batch_size = spec["stream"]["training"]["batch_size"]
         batches = clips.scoring_loader(clips.TestClips(videos), batch_size, workers, processes)
         logits, owners = clip_logits(network, batches, chosen, processes)

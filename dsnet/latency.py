@@ -120,6 +120,7 @@ def _gray(reader: Reader, length: int) -> np.ndarray:
     """(length + 1, H, W) uint8 frames of the first video; a shorter one is looped."""
     id = next(iter(reader.videos))
     positions = np.arange(length + 1) % reader.videos[id].frames("rgb")
+    reader.verify([id], ["rgb"])
     frames = clips.load(reader, id, "rgb", positions)
     return np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
 

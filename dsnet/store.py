@@ -8,7 +8,9 @@ A file holds one group per modality (``rgb``, ``flow``) with
 and a table ``videos`` with one row per video in the order of ``ids``: for every modality the
 first item and the number of items, and a CRC-32 of its bytes. RGB has one item per frame, flow
 two per pair of frames (plane x, then plane y). ``extra`` holds JSON of the
-maker's choice. Attributes: ``format``, ``version``, ``spec``, ``source`` and ``provenance`` (JSON).
+maker's choice. Attributes: ``format``, ``version``, ``spec``, ``source`` and ``provenance`` (JSON),
+and ``check``, a SHA-256 of everything but ``data``: it is compared whenever a file is opened, so
+that the table's checksums can be relied on.
 
 Contiguous and unfiltered means that a reader maps the file's bytes: no HDF5 lock, nothing to
 share across processes. Files appear under their name only when complete.
@@ -16,8 +18,11 @@ share across processes. Files appear under their name only when complete.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import os
+import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,17 +32,23 @@ from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
+from tqdm import tqdm
 
-from dsnet.errors import UserError
+from dsnet.errors import RemakeError, UserError
 from dsnet.provenance import canonical, digest, record, replacing
 
+log = logging.getLogger(__name__)
 FORMAT = "dsnet"
-VERSION = 1
+VERSION = 2
 ITEMS_PER_FRAME = {"rgb": 1, "flow": 2}
 
 
 class StoreError(UserError):
-    """A file that is not what it should be: wrong format, version, spec or damaged bytes."""
+    """A file that is not what it should be: wrong format, version or spec."""
+
+
+class DamagedError(RemakeError, StoreError):
+    """A file whose bytes are not those that were written."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +151,8 @@ class Writer:
                     crcs[modality] = zlib.crc32(item, crcs[modality])
         except BaseException:
             for modality, begin in begins.items():
+                # What is still buffered is written on seeking: a full disk gets room for it first.
+                os.ftruncate(self._blobs[modality].fileno(), begin)
                 self._blobs[modality].seek(begin)
                 self._blobs[modality].truncate()
             raise
@@ -176,6 +189,7 @@ class Writer:
                 for m in self.modalities
             }
             _write_table(file.create_group("videos"), [self._rows[id] for id in order], firsts)
+            file.attrs["check"] = _check(file)
         # The journal first: it must never vouch for parts that are gone.
         for side in (self._journal_path, *self._parts.values()):
             side.unlink(missing_ok=True)
@@ -229,6 +243,26 @@ def _write_table(
             group.create_dataset(f"{modality}/{name}", data=values)
 
 
+def _check(file: h5py.File) -> str:
+    """SHA-256 of all attributes and datasets, and of the images' shape."""
+    found = hashlib.sha256()
+    for name in ("format", "version", "spec", "source", "provenance"):
+        found.update(f"{name}={file.attrs[name]!r}\n".encode("utf-8", "surrogatepass"))
+
+    def visit(name: str, item: Any) -> None:
+        if not isinstance(item, h5py.Dataset):
+            return
+        found.update(f"{name} {item.shape} {item.dtype}\n".encode())
+        if h5py.check_string_dtype(item.dtype):
+            texts = np.atleast_1d(item.asstr(errors="surrogateescape")[()]).tolist()
+            found.update(canonical(texts).encode("utf-8", "surrogatepass"))
+        elif not name.endswith("/data"):
+            found.update(item[()].tobytes())
+
+    file.visititems(visit)
+    return found.hexdigest()
+
+
 class Reader:
     """Read a file of the format through a memory map, opened when first used in each process.
 
@@ -236,7 +270,8 @@ class Reader:
     ``source``, ``extra``, ``provenance``.
 
     Raises:
-        StoreError: not a file of this format and version.
+        StoreError: a file of another format or version.
+        DamagedError: not a whole file of the format; only :meth:`verify` looks at the images.
         FileNotFoundError: no such file.
     """
 
@@ -250,15 +285,22 @@ class Reader:
         try:
             with h5py.File(self.path, "r") as file:
                 self._read(file)
-        except (OSError, KeyError, ValueError) as error:
-            raise StoreError(
-                f"{self.path} is damaged or not a {FORMAT} file ({error}); delete it and run again"
+        except StoreError:
+            raise
+        except Exception as error:  # damage surfaces in HDF5 as almost any
+            raise DamagedError(
+                self.path, f"{self.path} is damaged or not a {FORMAT} file ({error})"
             ) from error
 
     def _read(self, file: h5py.File) -> None:
         found = (file.attrs.get("format"), file.attrs.get("version"))
-        if found != (FORMAT, VERSION):
-            raise ValueError(f"format {found[0]} version {found[1]}, expected {FORMAT} {VERSION}")
+        if found != (FORMAT, VERSION) and found[0] is not None:
+            raise StoreError(
+                f"{self.path}: expected format {FORMAT} version {VERSION}, found {found[0]} "
+                f"version {found[1]}; delete it and run again"
+            )
+        if file.attrs["check"] != _check(file):
+            raise ValueError("its tables are not those that were written")
         self.spec, self.source, self.provenance = (
             json.loads(file.attrs[name]) for name in ("spec", "source", "provenance")
         )
@@ -315,15 +357,45 @@ class Reader:
         """All encoded images of a video, in order.
 
         Raises:
-            StoreError: ``verify`` is set and the bytes do not have the CRC-32 of the table.
+            DamagedError: ``verify`` is set and the bytes do not have the CRC-32 of the table.
         """
-        video = self.videos[id]
-        first, count = video.start[modality], video.items[modality]
-        block = self._bytes(modality, first, first + count).tobytes()
-        if verify and zlib.crc32(block) != video.crc[modality]:
-            raise StoreError(
-                f"{self.path}: the {modality} bytes of {id} are damaged (CRC-32 differs); "
-                f"delete the file and run again"
-            )
+        if verify:
+            self._verify(id, modality)
+        first, count = self.videos[id].start[modality], self.videos[id].items[modality]
+        block = self._block(id, modality).tobytes()
         ends = self._offsets[modality][first : first + count + 1] - self._offsets[modality][first]
         return [block[a:b] for a, b in pairwise(ends)]
+
+    def verify(self, ids: Iterable[str], modalities: Sequence[str]) -> None:
+        """Compare all bytes of some videos with the checksums of the table.
+
+        Raises:
+            DamagedError: naming the first video whose bytes are damaged.
+        """
+        started, size = time.monotonic(), 0
+        # The bar shows where that takes longer than some seconds.
+        with tqdm(desc="checking", unit="B", unit_scale=True, disable=None, delay=5) as bar:
+            for id in ids:
+                for modality in modalities:
+                    size += self._verify(id, modality)
+                bar.update(size - bar.n)
+        seconds = time.monotonic() - started
+        log.info("%s: %.3g GB have their checksums (%.1f s)", self.path, size / 1e9, seconds)
+
+    def _verify(self, id: str, modality: str) -> int:
+        """Compare the bytes of a video with its checksum; their number."""
+        try:
+            block = self._block(id, modality)
+            right = zlib.crc32(block.data) == self.videos[id].crc[modality]
+        except (OSError, ValueError):  # the file ends before
+            right = False
+        if not right:
+            raise DamagedError(
+                self.path, f"{self.path}: the {modality} bytes of {id} are damaged (CRC-32 differs)"
+            )
+        return len(block)
+
+    def _block(self, id: str, modality: str) -> np.ndarray:
+        """All bytes of a video, uint8 (n,); a view into the map."""
+        first = self.videos[id].start[modality]
+        return self._bytes(modality, first, first + self.videos[id].items[modality])

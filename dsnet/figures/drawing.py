@@ -59,4 +59,5 @@ def draw_contact(clips_path: Path, png: Path, svg: Path) -> None:
     chosen = firsts.iloc[:: max(1, len(firsts) // CONTACT_VIDEOS)].head(CONTACT_VIDEOS)
     bound = reader.spec["flow"]["bound"]
     ids, labels = list(chosen["id"]), list(chosen["label"])
+    reader.verify(ids, reader.modalities)
     save(contact_sheet(reader, ids, labels, reader.extra["classes"], bound), png, svg)

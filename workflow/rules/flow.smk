@@ -14,6 +14,7 @@ rule flow:
         gpu=settings.flow_gpus(cfg),
     params:
         spec=canonical(settings.flow_spec(cfg)),
+        version=store.VERSION,
     shell:
         "python -m dsnet flow"
         " --spec {params.spec:q}"

@@ -12,6 +12,7 @@ rule frames:
         "../../envs/video.yaml"
     params:
         spec=canonical(settings.frames_spec(cfg)),
+        version=store.VERSION,
         shard=lambda wildcards: int(wildcards.shard),
     shell:
         "python -m dsnet frames"
