@@ -20,13 +20,13 @@ from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from dsnet import clips, diagnostics, models, randomness, splits
+from dsnet import clips, diagnostics, models, randomness, resuming, splits
 from dsnet.diagnostics import TrainingError
 from dsnet.distributed import Processes, joined, synchronise_batch_norm
 from dsnet.inference import choose_device, clip_logits, to_device
 from dsnet.losses import Distillation
 from dsnet.models import checkpoints
-from dsnet.provenance import alone, canonical, digest, file_digest, record, replacing
+from dsnet.provenance import alone, canonical, file_digest, record, replacing
 from dsnet.schedule import Schedule
 from dsnet.steps import Classification, Step
 from dsnet.store import Reader
@@ -168,6 +168,8 @@ class Run:
         )
         selection = clips.TestClips(videos("validation", (self.spec["stream"]["input"],)))
         log.info("%d videos to train, %d to select by", len(training), len(parts["validation"]))
+        for data in (training.videos, selection.videos) if self.processes.first else ():
+            data.verify()
         return (
             clips.training_loader(training, options["batch_size"], workers, self.processes),
             clips.scoring_loader(selection, options["batch_size"], workers, self.processes),
@@ -178,8 +180,7 @@ class Run:
     def fit(self) -> None:
         """Train all epochs that are left and write the results."""
         self.output.mkdir(parents=True, exist_ok=True)
-        resume = self.output / ".checkpoint.pt"
-        first = self._resume(resume)
+        first = self._resume()
         epochs = self.options["epochs"]
         only = self.processes.first  # it writes, and shows how far it is
         with SummaryWriter(str(self.output / "tensorboard")) if only else nullcontext() as board:
@@ -191,23 +192,24 @@ class Run:
                 try:
                     row = self._epoch(epoch)
                 except TrainingError as error:
-                    raise TrainingError(f"{error}; {self._last_good(resume)}") from error
+                    raise TrainingError(f"{error}; {self._last_good()}") from error
                 self.history.append(row)
                 self._keep_if_best(row)
                 _to_board(board, row)
                 bar.set_postfix(loss=f"{row['train_loss']:.3f}", val=f"{row['val_top1']:.1f}")
                 log.info("%s", " ".join(f"{key}={value:.4g}" for key, value in row.items()))
                 if only:
-                    checkpoints.save(resume, self._state())
+                    resuming.save(self.output, self._state())
         if only:
             self._write()
-            resume.unlink(missing_ok=True)
+            resuming.remove(self.output)
 
-    def _last_good(self, resume: Path) -> str:
+    def _last_good(self) -> str:
         if not self.history:
             return "no epoch was complete before"
+        last = self.output / resuming.LAST
         return (
-            f"the last good checkpoint, after epoch {len(self.history)}, is {resume}; other "
+            f"the last good checkpoint, after epoch {len(self.history)}, is {last}; other "
             f"settings begin anew, or from a copy of it that the stream's pretrained names"
         )
 
@@ -324,17 +326,10 @@ class Run:
             "random": randomness.state(),
         }
 
-    def _resume(self, path: Path) -> int:
+    def _resume(self) -> int:
         """Take up what an interrupted training of the same sources left; the epoch to go on at."""
-        if not path.exists():
-            return 0
-        try:
-            state = checkpoints.read(path)
-        except checkpoints.CheckpointError as error:
-            log.warning("starting anew, since the interrupted training is damaged: %s", error)
-            return 0
-        if digest(state.get("sources")) != digest(self.sources):
-            log.info("starting anew: the interrupted training had other settings, code or data")
+        state = resuming.load(self.output, self.sources)
+        if state is None:
             return 0
         self.network.load_state_dict(state["state_dict"])
         self.step.optimizer.load_state_dict(state["optimizer"])

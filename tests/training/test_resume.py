@@ -136,6 +136,29 @@ def test_a_training_killed_by_the_system_ends_as_an_undisturbed_one(
     assert names == {"model.pt", "history.csv", "tensorboard"}
 
 
+@pytest.mark.parametrize("damaged", ["last", "both", "lost"])
+def test_a_damaged_checkpoint_costs_an_epoch_and_changes_nothing(
+    clips_path, undisturbed, tmp_path, monkeypatch, caplog, damaged
+):
+    spec = make_spec(epochs=4)
+    killed_after(monkeypatch, 3, spec, clips_path, tmp_path)
+    last, previous = tmp_path / ".checkpoint.pt", tmp_path / ".checkpoint.previous.pt"
+    assert (kept(last)["epoch"], kept(previous)["epoch"]) == (3, 2)
+    for path in {"last": [last], "both": [last, previous], "lost": []}[damaged]:
+        path.write_bytes(path.read_bytes()[:-1000])
+    if damaged == "lost":  # killed while the one file took the other's place
+        last.unlink()
+    with caplog.at_level(logging.INFO):
+        training.train(spec, clips_path, tmp_path)
+    assert ("is damaged" in caplog.text) == (damaged != "lost")
+    assert ("starting anew" in caplog.text) == (damaged == "both")
+    assert ("falling back to the previous" in caplog.text) == (damaged != "both")
+    assert ("going on after epoch 2" in caplog.text) == (damaged != "both")
+    assert_identical(kept(undisturbed / "model.pt"), kept(tmp_path / "model.pt"))
+    pd.testing.assert_frame_equal(history(undisturbed), history(tmp_path), check_exact=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"model.pt", "history.csv", "tensorboard"}
+
+
 DRAWS = {
     "torch": lambda: float(torch.rand(())),
     "numpy": lambda: float(np.random.rand()),  # noqa: NPY002

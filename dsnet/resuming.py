@@ -1,0 +1,64 @@
+"""What an interrupted training left: its last two checkpoints, the older one in reserve.
+
+``.checkpoint.pt`` is the state after the last complete epoch and ``.checkpoint.previous.pt`` that
+after the one before, which is taken where the first is damaged.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dsnet.models import checkpoints
+from dsnet.provenance import digest, replacing
+
+log = logging.getLogger(__name__)
+LAST, PREVIOUS = ".checkpoint.pt", ".checkpoint.previous.pt"
+
+
+def save(folder: Path, state: Mapping[str, Any]) -> None:
+    """Write a training's ``state`` after an epoch; the one before is kept."""
+    last = folder / LAST
+    with replacing(last) as temporary:
+        torch.save(dict(state), temporary)
+        if last.exists():
+            os.replace(last, folder / PREVIOUS)
+
+
+def load(folder: Path, sources: Any) -> dict[str, Any] | None:
+    """The last state that is whole, or ``None`` where a training begins anew; the log says why.
+
+    Args:
+        sources: what the training is made from; a state of other ``sources`` is not taken.
+    """
+    damaged = False
+    for path in (folder / LAST, folder / PREVIOUS):
+        if not path.exists():
+            continue
+        try:
+            state = checkpoints.read(path)
+        except checkpoints.CheckpointError as error:
+            log.warning("a checkpoint of the interrupted training is damaged: %s", error)
+            path.unlink()  # or the next epoch would keep it as the previous one
+            damaged = True
+            continue
+        if digest(state.get("sources")) != digest(sources):
+            log.info("starting anew: the interrupted training had other settings, code or data")
+            return None
+        if path.name == PREVIOUS:
+            log.warning("falling back to the previous checkpoint, %s", path)
+        return state
+    if damaged:
+        log.warning("starting anew: no checkpoint of the interrupted training is whole")
+    return None
+
+
+def remove(folder: Path) -> None:
+    """Remove both, since the training is complete."""
+    for name in (LAST, PREVIOUS):
+        (folder / name).unlink(missing_ok=True)
