@@ -278,7 +278,11 @@ def videos_spec(config: Config, dataset: str) -> Config:
 def manifest_spec(config: Config, dataset: str) -> Config:
     """What determines ``manifest.csv``."""
     entry = without(config["catalogue"][dataset], ["title", "flip"])
-    return {"name": dataset, "entry": entry, "version": manifest.SPEC_VERSION}
+    spec = {"name": dataset, "entry": entry, "version": manifest.SPEC_VERSION}
+    if entry["kind"] == "motions":
+        # The workflow does not go by the time stamp of the folder of videos.
+        spec["videos"] = videos_spec(config, dataset)
+    return spec
 
 
 def frames_spec(config: Config) -> Config:

@@ -15,7 +15,8 @@ from tqdm import tqdm
 from dsnet import flow as tvl1
 from dsnet import images, video
 from dsnet.datasets import MISSING, check_broken, read_manifest
-from dsnet.provenance import alone, digest, replacing
+from dsnet.errors import RemakeError
+from dsnet.provenance import alone, digest, file_digest, replacing
 from dsnet.store import Reader, StoreError, Writer
 
 log = logging.getLogger(__name__)
@@ -24,21 +25,30 @@ TELL = 60  # seconds between two lines in the log
 FLOW_CHUNK = 64  # pairs computed at a time, which bounds the memory of a long video
 
 
+class ReplacedError(RemakeError):
+    """A video that is not the one the manifest was made from."""
+
+    kept = "outdated"
+
+
 def frames(manifest: Path_, shard: int, spec: Mapping[str, Any], output: Path_) -> None:
     """Decode a shard's videos into RGB frames, JPEG, at the spec's rate and size.
 
     Videos that an interrupted attempt completed are kept. One that cannot be decoded, or has
     fewer than two frames at that rate, is stored without frames, with its reason.
+
+    Raises:
+        ReplacedError: a video's bytes are not those that the manifest was made from.
     """
     rows = read_manifest(manifest)
     rows = rows[rows["shard"] == shard]
-    identity = rows[["id", "path", "frames", "width", "height"]].to_csv(index=False)
+    identity = rows[["id", "path", "frames", "width", "height", "digest"]].to_csv(index=False)
     with alone(output), Writer(output, ["rgb"], dict(spec), source=digest(identity)) as writer:
-        for id, path in tqdm(
-            list(zip(rows["id"], rows["path"], strict=True)), "frames", unit="video", disable=None
-        ):
+        videos = list(zip(rows["id"], rows["path"], rows["digest"], strict=True))
+        for id, path, expected in tqdm(videos, "frames", unit="video", disable=None):
             if id in writer.done:
                 continue
+            _check_video(path, expected, manifest)
             try:
                 encoded = [
                     images.encode(frame, spec["quality"])
@@ -53,6 +63,16 @@ def frames(manifest: Path_, shard: int, spec: Mapping[str, Any], output: Path_) 
         writer.close(list(rows["id"]))
 
 
+def _check_video(path: str, expected: str, manifest: Path_) -> None:
+    """Make sure that a video is the one that was probed: reading it costs less than decoding."""
+    try:
+        found = file_digest(path)
+    except FileNotFoundError:
+        raise ReplacedError(manifest, f"{path} is gone since {manifest} was made") from None
+    if found != expected:
+        raise ReplacedError(manifest, f"{path} was replaced or changed after {manifest} was made")
+
+
 def flow(frames: Path_, spec: Mapping[str, Any], output: Path_) -> None:
     """TV-L1 between the consecutive frames of a shard, as 8-bit JPEG planes.
 
@@ -63,7 +83,7 @@ def flow(frames: Path_, spec: Mapping[str, Any], output: Path_) -> None:
 
     Raises:
         BackendError: the backend cannot run here.
-        StoreError: the frames are damaged.
+        DamagedError: the frames are damaged.
     """
     backend = tvl1.resolve(spec["backend"], spec["semantics"])
     where = tvl1.describe(backend, spec["semantics"])
@@ -124,7 +144,8 @@ def pack(
     ``name`` is the data set's, for messages.
 
     Raises:
-        StoreError: shards of different specs, flow of other frames, or damaged bytes.
+        StoreError: shards of different specs, or flow of other frames.
+        DamagedError: damaged bytes.
         BrokenVideosError: more than ``max_broken`` of the videos present cannot be used.
     """
     rows = read_manifest(manifest)

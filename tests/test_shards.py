@@ -173,8 +173,19 @@ def test_a_damaged_shard_is_named_and_not_packed(manifest, tmp_path):
         shards.flow(paths["frames"][0], {**FLOW, "bound": 9}, tmp_path / "new.h5")
 
 
-def test_a_video_that_breaks_after_the_manifest_is_listed_with_its_reason(manifest, tmp_path):
-    (tmp_path / "videos/b/1.avi").write_bytes(b"")
+def broken(path, *_):
+    raise video.VideoError("no decodable frame")
+
+
+def test_a_video_whose_frames_cannot_be_decoded_is_listed_with_its_reason(
+    manifest, tmp_path, monkeypatch
+):
+    decode = video.decode
+    monkeypatch.setattr(
+        shards.video,
+        "decode",
+        lambda path, *more: (broken if path.endswith("b/1.avi") else decode)(path, *more),
+    )
     paths = make(manifest, tmp_path)
     with pytest.raises(BrokenVideosError, match=r"1 of 6 videos \(16\.67%\) are broken"):
         pack(manifest, paths, tmp_path, max_broken=0.1)
@@ -183,7 +194,16 @@ def test_a_video_that_breaks_after_the_manifest_is_listed_with_its_reason(manife
     assert len(reader.videos) == 5
     (row,) = pd.read_csv(tmp_path / "broken.csv").to_dict("records")
     assert (row["id"], row["stage"]) == ("b/1", "frames")
-    assert row["reason"]
+    assert row["reason"] == "no decodable frame"
+
+
+@pytest.mark.parametrize("how", ["replaced", "gone"])
+def test_a_video_that_is_not_the_manifests_is_named(manifest, tmp_path, how):
+    path = tmp_path / "videos/b/1.avi"
+    path.write_bytes(b"") if how == "replaced" else path.unlink()
+    with pytest.raises(shards.ReplacedError, match=rf"videos/b/1\.avi (was|is) {how}.*manifest"):
+        make(manifest, tmp_path)
+    assert not (tmp_path / "frames/1.h5").exists()
 
 
 def test_an_empty_shard_is_made_and_packed(manifest, tmp_path):
@@ -194,9 +214,13 @@ def test_an_empty_shard_is_made_and_packed(manifest, tmp_path):
     assert len(open_clips(pack(manifest, more, tmp_path)).videos) == 6
 
 
-def test_a_class_without_usable_videos_keeps_its_label(manifest, tmp_path):
-    for index in range(3):
-        (tmp_path / f"videos/a/{index}.avi").write_bytes(b"")
+def test_a_class_without_usable_videos_keeps_its_label(manifest, tmp_path, monkeypatch):
+    decode = video.decode
+    monkeypatch.setattr(
+        shards.video,
+        "decode",
+        lambda path, *more: (broken if "/a/" in path else decode)(path, *more),
+    )
     reader = open_clips(pack(manifest, make(manifest, tmp_path), tmp_path, max_broken=0.9))
     assert reader.extra["classes"] == ["a", "b"]
     assert set(table(reader)["label"]) == {1}

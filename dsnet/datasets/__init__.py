@@ -1,5 +1,6 @@
 """Data sets: from a folder of videos to a manifest with one row per video."""
 
+from dsnet.datasets.catalogue import fingerprint
 from dsnet.datasets.listing import DataSetError
 from dsnet.datasets.manifest import (
     MISSING,
@@ -15,6 +16,7 @@ __all__ = [
     "BrokenVideosError",
     "DataSetError",
     "check_broken",
+    "fingerprint",
     "make_manifest",
     "read_manifest",
     "write_manifest",

@@ -1,5 +1,6 @@
 """The kinds of data sets, behind one function."""
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ import pandas as pd
 
 from dsnet.datasets import folder, hmdb51, motions, ucf101, weizmann
 from dsnet.datasets.listing import DataSetError, check_present
+from dsnet.provenance import digest
 
 KINDS: dict[str, Callable[[Mapping[str, Any]], pd.DataFrame]] = {
     "motions": motions.listing,
@@ -32,3 +34,24 @@ def build(name: str, entry: Mapping[str, Any]) -> pd.DataFrame:
         raise DataSetError(f"{name}: no videos in {entry['videos']}")
     check_present(name, list(listing["path"]), entry.get("allow_missing", False))
     return listing.sort_values("id", ignore_index=True)
+
+
+def fingerprint(entry: Mapping[str, Any]) -> str | None:
+    """Digest of the names and sizes of the videos that a data set lists, whether there or not.
+
+    By which added and replaced videos are noticed: not by their time stamps, which copying changes,
+    nor by their bytes, which take long to read. ``None`` where the lists are not as they should be,
+    which :func:`build` tells.
+    """
+    try:
+        paths = KINDS[entry["kind"]](entry)["path"]
+        return digest([(path, _size(path)) for path in sorted(paths)])
+    except (DataSetError, OSError):
+        return None
+
+
+def _size(path: str) -> int | None:
+    try:
+        return os.stat(path).st_size
+    except OSError:  # not there
+        return None

@@ -1,7 +1,7 @@
 """The manifest: one row per video, listed, probed and divided into shards.
 
 Columns, in this order: id, path, label, class_name, group, split1, ..., width, height, fps,
-frames, shard, error. ``workflow/schemas/manifest.schema.yaml`` says what each holds.
+frames, digest, shard, error. ``workflow/schemas/manifest.schema.yaml`` says what each holds.
 """
 
 import csv
@@ -21,15 +21,15 @@ from tqdm import tqdm
 from dsnet.datasets.catalogue import build
 from dsnet.datasets.listing import DataSetError, readable, split_columns
 from dsnet.errors import UserError
-from dsnet.provenance import replacing
+from dsnet.provenance import file_digest, replacing
 from dsnet.video import VideoError, VideoInfo, probe
 
 logger = logging.getLogger(__name__)
 
 MISSING = "missing"
 # Raise when the same lists and videos give another manifest.
-SPEC_VERSION = 1
-TEXT = ("id", "path", "class_name", "group", "error")
+SPEC_VERSION = 2
+TEXT = ("id", "path", "class_name", "group", "digest", "error")
 NUMBERS = {
     "label": "int64", "width": "int64", "height": "int64", "fps": "float64", "frames": "int64",
     "shard": "int64",
@@ -61,10 +61,12 @@ def make_manifest(
     paths = list(table["path"])
     with ThreadPoolExecutor(jobs) as pool:
         results = list(tqdm(pool.map(_probe, paths), name, len(paths), unit="video", disable=None))
-    infos = [VideoInfo(0, 0, 0.0, 0) if isinstance(item, str) else item for item in results]
+    infos = [VideoInfo(0, 0, 0.0, 0) if isinstance(item, str) else item for item, _ in results]
+    table["digest"] = pd.Series([digest for _, digest in results], dtype=object)
     for column in ("width", "height", "fps", "frames"):
         table[column] = [getattr(info, column) for info in infos]
-    error = pd.Series([item if isinstance(item, str) else "" for item in results], dtype=object)
+    errors = [item if isinstance(item, str) else "" for item, _ in results]
+    error = pd.Series(errors, dtype=object)
     usable = (error == "").to_numpy()
     shard = np.full(len(table), -1)
     shard[usable] = assign_shards(table.loc[usable, "frames"].tolist(), shards)
@@ -145,14 +147,14 @@ def read_manifest(
     return table
 
 
-def _probe(path: str) -> VideoInfo | str:
-    """What is in the video, or why it cannot be used."""
+def _probe(path: str) -> tuple[VideoInfo | str, str]:
+    """What is in the video, or why it cannot be used, and the digest of its bytes."""
     if not os.path.exists(path):
-        return MISSING
+        return MISSING, ""
     try:
-        return probe(path)
+        return probe(path), file_digest(path)
     except VideoError as error:
-        return readable(str(error))
+        return readable(str(error)), ""
 
 
 def check_broken(
@@ -177,7 +179,7 @@ def _with_dtypes(table: pd.DataFrame) -> pd.DataFrame:
     """The same table with its columns in their order and of exactly their dtypes."""
     splits = split_columns(table.columns)
     order = ["id", "path", "label", "class_name", "group", *splits]
-    order += ["width", "height", "fps", "frames", "shard", "error"]
+    order += ["width", "height", "fps", "frames", "digest", "shard", "error"]
     extra = [column for column in table.columns if column not in order]
     dtypes = {column: NUMBERS.get(column, "object") for column in order}
     return table[order + extra].astype(dtypes)

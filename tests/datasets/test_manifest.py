@@ -20,12 +20,13 @@ from dsnet.datasets.manifest import (
     validate,
     write_manifest,
 )
+from dsnet.provenance import file_digest
 from dsnet.video import encode
 
 SCHEMA = Path(__file__).parents[2] / "workflow/schemas/manifest.schema.yaml"
 COLUMNS = [
     *("id", "path", "label", "class_name", "group", "split1"),
-    *("width", "height", "fps", "frames", "shard", "error"),
+    *("width", "height", "fps", "frames", "digest", "shard", "error"),
 ]
 
 
@@ -50,6 +51,7 @@ def test_a_manifest_lists_probes_and_divides(tmp_path: Path) -> None:
     assert table[["width", "height", "fps", "frames"]].drop_duplicates().to_numpy().tolist() == [
         [32, 24, 25.0, 5]
     ]
+    assert list(table["digest"]) == [file_digest(path) for path in table["path"]]
     assert list(table["shard"]) == [0, 0, 1, 1]
     assert list(table["error"]) == [""] * 4
     path = tmp_path / "out/manifest.csv"
@@ -70,6 +72,7 @@ def test_broken_videos_are_listed_with_reasons_and_the_rest_goes_on(
     assert table.loc["b/text", "error"] == "not a video: plain text"
     assert table.loc["b/empty", "error"] == "empty file"
     assert list(table.loc[["b/text", "b/empty"], "shard"]) == [-1, -1]
+    assert list(table.loc[["b/text", "b/empty"], "digest"]) == ["", ""]
     assert sorted(table["shard"]) == [-1, -1, 0, 0, 1]
     assert caplog.text.count("broken video") == 2
     with pytest.raises(BrokenVideosError) as caught:
@@ -137,13 +140,14 @@ def test_reading_gives_exactly_what_was_written(
             "height": 24,
             "fps": data.draw(st.floats(1e-3, 1e3)),
             "frames": data.draw(st.integers(2, 2**40)),
+            "digest": data.draw(st.text("0123456789abcdef", min_size=16, max_size=16)),
             "shard": 0,
             "error": data.draw(TEXTS | st.just("")),
         }
         for id, path in zip(make_ids(paths), paths, strict=True)
     ]
     table = pd.DataFrame(rows)
-    texts = ["id", "path", "class_name", "group", "split1", "error"]
+    texts = ["id", "path", "class_name", "group", "split1", "digest", "error"]
     table = table.astype(dict.fromkeys(texts, object))
     path = tmp_path_factory.getbasetemp() / "manifest.csv"
     write_manifest(table, path)
@@ -151,7 +155,7 @@ def test_reading_gives_exactly_what_was_written(
 
 
 def good_row() -> dict[str, Any]:
-    values = ["a/1", "v/a/1.avi", 0, "a", "g", "train", 32, 24, 25.0, 5, 0, ""]
+    values = ["a/1", "v/a/1.avi", 0, "a", "g", "train", 32, 24, 25.0, 5, "0" * 16, 0, ""]
     return dict(zip(COLUMNS, values, strict=True))
 
 
@@ -183,7 +187,7 @@ def test_ids_and_labels_must_be_consistent() -> None:
 
 def test_reading_names_missing_columns(tmp_path: Path) -> None:
     (tmp_path / "manifest.csv").write_text("id,path\n")
-    with pytest.raises(ValueError, match="columns missing: class_name, error"):
+    with pytest.raises(ValueError, match="columns missing: class_name, digest, error"):
         read_manifest(tmp_path / "manifest.csv")
 
 

@@ -1,14 +1,17 @@
 # What the rules share: the checked configuration, specs as JSON, and lists of files.
 import fcntl
+import functools
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from dsnet import config as settings
 from dsnet import store
+from dsnet.datasets import fingerprint
 from dsnet.provenance import canonical, code_digest, file_digest
 from dsnet.releases import PretrainedError, locate
 
@@ -73,6 +76,24 @@ wildcard_constraints:
     table="claims|study",
 
 
+def check_writable():
+    """Stop before the first job where the results cannot be written."""
+    place = Path(RESULTS)
+    while not place.exists():
+        place = place.parent
+    try:
+        tempfile.TemporaryFile(dir=place).close()
+    except OSError as error:
+        raise WorkflowError(
+            f"results: {place} cannot be written to ({error.strerror}); make it writable, or set "
+            f"the key results to another folder"
+        ) from None
+
+
+onstart:
+    check_writable()
+
+
 def entry(wildcards):
     """The catalogue's entry of a data set."""
     return cfg["catalogue"][wildcards.dataset]
@@ -111,10 +132,18 @@ def listed_files(wildcards):
     """What a manifest is read from, beside the videos themselves."""
     chosen = entry(wildcards)
     if chosen["kind"] == "motions":
-        return [chosen["videos"]]
+        # Ancient: a folder's time stamp says nothing. What the videos are made from is in the spec.
+        return [ancient(chosen["videos"])]
     if chosen["lists"]:
         return sorted(str(path) for path in Path(chosen["lists"]).glob("*.txt"))
     return [chosen["csv"]] if chosen["csv"] else []
+
+
+@functools.cache
+def videos_digest(dataset):
+    """Of the names and sizes of a data set's videos; taken once, since it asks for every file."""
+    chosen = cfg["catalogue"][dataset]
+    return None if chosen["kind"] == "motions" else fingerprint(chosen)
 
 
 def shard_files(kind):

@@ -17,6 +17,7 @@ rule manifest:
         schema=str(SCHEMAS / "manifest.schema.yaml"),
     params:
         spec=lambda wildcards: canonical(settings.manifest_spec(cfg, wildcards.dataset)),
+        videos=lambda wildcards: videos_digest(wildcards.dataset),
     shell:
         "python -m dsnet manifest"
         " --spec {params.spec:q}"
