@@ -75,7 +75,8 @@ def _score(
         videos = clips.Videos(
             reader, ids, own, (content["input"],), run["clip_length"], spec["clips"]
         )
-        videos.verify()
+        if processes.first:
+            videos.verify()
         batch_size = spec["stream"]["training"]["batch_size"]
         batches = clips.scoring_loader(clips.TestClips(videos), batch_size, workers, processes)
         logits, owners = clip_logits(network, batches, chosen, processes)
