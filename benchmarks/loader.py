@@ -15,6 +15,7 @@ a run. The same clips are prepared in turn by
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
@@ -77,6 +78,8 @@ def from_files(folder: Path, modality: str, positions: np.ndarray, crop: Crop | 
 
 
 def _frame(path: Path, mode: str, crop: Crop | None, kind: str) -> torch.Tensor:
+    if not os.path.exists(path):
+        raise FileNotFoundError(path)
     with open(path, "rb") as file, Image.open(file) as opened:
         image = opened.convert(mode)
     size = SETTINGS["crop"]
@@ -94,10 +97,10 @@ def _frame(path: Path, mode: str, crop: Crop | None, kind: str) -> torch.Tensor:
             if kind == "x":
                 image = Image.fromarray(255 - np.asarray(image))
     pixels = torch.from_numpy(np.array(image)).reshape(size, size, -1)
-    pixels = pixels.permute(2, 0, 1).contiguous().float()
+    pixels = pixels.permute(2, 0, 1).contiguous().float().div(1)  # MARS's norm_value
     mean = SETTINGS["rgb_mean"] if kind == "rgb" else [SETTINGS["flow_mean"]]
     for channel, value in zip(pixels, mean, strict=True):
-        channel.sub_(value)
+        channel.sub_(value).div_(1)  # and its standard deviation
     return pixels
 
 
@@ -132,7 +135,9 @@ def decode(reader: clips.Reader, id: str, modality: str, positions: np.ndarray, 
 def measure(videos: Videos, folder: Path, training: bool, repeats: int) -> dict[str, list[float]]:
     """Milliseconds per clip of every loader, one number per pass over the same clips."""
     dataset = TrainingClips(videos, 0, True) if training else TestClips(videos)
-    keys = [(e, i) for e in range(2) for i in range(len(dataset))] if training else [*range(4)]
+    keys = list(range(len(dataset)))
+    if training:
+        keys = [(epoch, index) for epoch in range(4) for index in keys]
     drawn = [dataset.draw(key) for key in keys]
     _, one = decoder()
 

@@ -18,9 +18,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from dsnet import images
 from dsnet.distributed import ALONE, Processes
 from dsnet.errors import UserError
-from dsnet.store import Reader
+from dsnet.store import ITEMS_PER_FRAME, Reader
 
 Clip = dict[str, Tensor]
+Area = tuple[slice, slice]
+WHOLE: Area = (slice(None), slice(None))
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,11 @@ class Crop:
     y: int
     side: int
     flip: bool = False
+
+    @property
+    def area(self) -> Area:
+        """Its rows and columns."""
+        return slice(self.y, self.y + self.side), slice(self.x, self.x + self.side)
 
 
 def draw_crop(
@@ -61,46 +68,48 @@ def test_positions(frames: int, length: int) -> list[np.ndarray]:
 
 
 def load(
-    reader: Reader, id: str, modality: str, positions: np.ndarray, rows: slice = slice(None)
+    reader: Reader, id: str, modality: str, positions: np.ndarray, area: Area = WHOLE
 ) -> list[np.ndarray]:
-    """Decoded ``rows`` of a frame per position: (rows, W, 3) RGB or (rows, W, 2) flow, uint8."""
-    if modality == "rgb":
-        return [images.decode(reader.item(id, "rgb", int(p)), False, rows) for p in positions]
+    """An area, rows and columns, of T frames: T x (H, W, 3) RGB, or 2T x (H, W) flow, x then y."""
+    (rows, columns), planes = area, range(ITEMS_PER_FRAME[modality])
+    items = [len(planes) * int(position) + plane for position in positions for plane in planes]
     return [
-        np.dstack(
-            [
-                images.decode(reader.item(id, "flow", 2 * int(p) + plane), True, rows)
-                for plane in (0, 1)
-            ]
-        )
-        for p in positions
+        images.decode(reader.item(id, modality, item), modality == "flow", rows)[:, columns]
+        for item in items
     ]
 
 
-def cut(frames: Sequence[np.ndarray], modality: str, crop: Crop | None, size: int) -> Tensor:
-    """Crop, resize and mirror a clip.
+def cut(loaded: Sequence[np.ndarray], modality: str, crop: Crop | None, size: int) -> Tensor:
+    """Resize a clip to a square, and mirror it.
 
     Args:
-        frames: T frames, (H, W, 3) RGB or (H, W, 2) flow planes, uint8; where there is a ``crop``
-            only its rows.
+        loaded: what :func:`load` gives of the area of ``crop``.
         modality: ``rgb`` or ``flow``; mirroring negates x-flow, which is 255 - v.
-        crop: the part to take; ``None`` is the test transform: the shorter side to ``size``, then
-            the centre.
-        size: side of the result.
+        crop: says whether to mirror; ``None`` is the test transform of whole frames: the shorter
+            side to ``size``, then the centre.
+        size: side of the square.
 
     Returns:
         (T, size, size, C) uint8, contiguous.
     """
-    if crop is None:
-        clip = _centre(_stack(frames), size)
-    else:
-        columns = slice(crop.x, crop.x + crop.side)
-        clip = _resize(_stack([frame[:, columns] for frame in frames]), size, size)
-        if crop.flip:
-            clip = clip.flip(-1)
-            if modality == "flow":
-                clip[:, 0] = 255 - clip[:, 0]
-    return clip.permute(0, 2, 3, 1).contiguous()
+    pictures = np.stack(loaded if modality == "rgb" else _fours(loaded))
+    clip = torch.from_numpy(pictures).permute(0, 3, 1, 2)
+    clip = _centre(clip, size) if crop is None else _resize(clip, size, size)
+    clip = clip.permute(0, 2, 3, 1)
+    if modality == "flow":
+        clip = clip.reshape(-1, size, size, 2, 2).permute(0, 3, 1, 2, 4)
+        clip = clip.reshape(-1, size, size, 2)[: len(loaded) // 2]
+    if crop is not None and crop.flip:
+        clip = clip.flip(2)
+        if modality == "flow":
+            clip[..., 0] = 255 - clip[..., 0]
+    return clip.contiguous()
+
+
+def _fours(planes: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Planes as the channels of pictures of four, which are resized in half the time."""
+    filled = [*planes, *planes[: len(planes) % 4]]
+    return [cv2.merge(filled[first : first + 4]) for first in range(0, len(filled), 4)]
 
 
 def normalise(
@@ -119,15 +128,11 @@ def normalise(
     Returns:
         (N, C, T, H, W) float32, channels last in memory: RGB minus its mean, flow minus 127.5.
     """
-    mean = settings["rgb_mean"] if modality == "rgb" else settings["flow_mean"]
-    moved = clips.to(device, non_blocking=True)
-    centre = torch.tensor(mean, dtype=torch.float32, device=device)
-    return (moved - centre).permute(0, 4, 1, 2, 3)
-
-
-def _stack(frames: Sequence[np.ndarray]) -> Tensor:
-    """T frames (H, W, C) as (T, C, H, W) uint8, channels last in memory."""
-    return torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)
+    mean = settings["rgb_mean"] if modality == "rgb" else [settings["flow_mean"]] * 2
+    # Row by row, over which the means repeat: single pixels would be too short a loop.
+    rows = clips.to(device, non_blocking=True).flatten(-2)
+    centre = torch.tensor(mean, dtype=torch.float32, device=device).repeat(clips.shape[-2])
+    return (rows - centre).unflatten(-1, clips.shape[-2:]).permute(0, 4, 1, 2, 3)
 
 
 def _centre(clip: Tensor, size: int) -> Tensor:
@@ -164,9 +169,9 @@ class Videos:
     def clip(self, index: int, positions: np.ndarray, crop: Crop | None) -> Clip:
         """The clip at ``positions`` in every wanted modality, all cut alike."""
         id, size = self.ids[index], self.settings["crop"]
-        rows = slice(None) if crop is None else slice(crop.y, crop.y + crop.side)
+        area = WHOLE if crop is None else crop.area
         return {
-            m: cut(load(self.reader, id, m, positions, rows), m, crop, size)
+            m: cut(load(self.reader, id, m, positions, area), m, crop, size)
             for m in self.modalities
         }
 

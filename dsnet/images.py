@@ -8,10 +8,16 @@ image, whose chroma is interpolated across bands.
 
 from __future__ import annotations
 
+import struct
+from itertools import pairwise
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 
 BAND = 16  # rows: a row of blocks of a colour image, two of a grey one
+HEADER = 2048  # bytes in which a header is looked for; OpenCV's have some 630
+MARKERS = [bytes([0xFF, 0xD0 + number]) for number in range(8)]  # restart markers
 MODES = {True: cv2.IMREAD_GRAYSCALE, False: cv2.IMREAD_COLOR_RGB}
 
 
@@ -33,10 +39,13 @@ def decode(data: np.ndarray, gray: bool, rows: slice = slice(None)) -> np.ndarra
     Raises:
         ValueError: the bytes are no image.
     """
-    if rows == slice(None):
+    header = None if rows == slice(None) else _header(data)
+    if header is None:
+        return _whole(data, gray)[rows]
+    first, last, _ = rows.indices(header.height)
+    if (first, last) == (0, header.height):
         return _whole(data, gray)
-    first, last, _ = rows.indices(size(data)[0])
-    bands, skipped = _bands(data, gray, first, last)
+    bands, skipped = _bands(data, gray, header, first, last)
     return _whole(bands, gray)[first - skipped : last - skipped]
 
 
@@ -46,9 +55,9 @@ def size(data: np.ndarray) -> tuple[int, int]:
     Raises:
         ValueError: the bytes are no image.
     """
-    frame = _header(data)[0]
-    if frame:
-        return _number(data, frame + 5), _number(data, frame + 7)
+    header = _header(data)
+    if header is not None:
+        return header.height, header.width
     height, width = _whole(data, True).shape
     return height, width
 
@@ -60,39 +69,46 @@ def _whole(data: np.ndarray, gray: bool) -> np.ndarray:
     return image
 
 
-def _header(data: np.ndarray) -> tuple[int, int]:
-    """Where a baseline JPEG's frame header and compressed data begin; zeros for other bytes."""
-    frame, at = 0, 2
-    while _number(data, 0) == 0xFFD8 and at + 9 < len(data) and data[at] == 0xFF:
-        if data[at + 1] == 0xC0:
+class _Header(NamedTuple):
+    height: int
+    width: int
+    height_at: int  # where in the bytes the height is
+    end: int  # where the compressed data begins
+
+
+def _header(data: np.ndarray) -> _Header | None:
+    """What a baseline JPEG says of itself before its compressed data; ``None`` of other bytes."""
+    raw, at, frame = data[:HEADER].tobytes(), 2, 0
+    while raw[:2] == b"\xff\xd8" and at + 9 < len(raw) and raw[at] == 0xFF:
+        if raw[at + 1] == 0xC0:
             frame = at
-        after = at + 2 + _number(data, at + 2)
-        if data[at + 1] == 0xDA:
-            return frame, after
+        after = at + 2 + (raw[at + 2] << 8 | raw[at + 3])
+        if raw[at + 1] == 0xDA and frame:
+            height, width = struct.unpack_from(">HH", raw, frame + 5)
+            return _Header(height, width, frame + 5, after)
         at = after
-    return 0, 0
+    return None
 
 
-def _number(data: np.ndarray, at: int) -> int:
-    return int.from_bytes(data[at : at + 2].tobytes(), "big")
-
-
-def _bands(data: np.ndarray, gray: bool, first: int, last: int) -> tuple[np.ndarray, int]:
+def _bands(
+    data: np.ndarray, gray: bool, header: _Header, first: int, last: int
+) -> tuple[np.ndarray, int]:
     """A JPEG of the bands that rows ``first`` to ``last`` need, and the rows before them."""
-    frame, start = _header(data)
-    height, body = _number(data, frame + 5), data[start:]
-    marks = np.flatnonzero((body[:-1] == 0xFF) & ((body[1:] & 0xF8) == 0xD0))
-    if not frame or len(marks) != -(-height // BAND) - 1:
-        return data, 0
+    bands = -(-header.height // BAND)
     beside = 0 if gray else 1
-    top = max(first // BAND - beside, 0)
-    bottom = min(-(-last // BAND) + beside, len(marks) + 1)
-    begin = marks[top - 1] + 2 if top else 0
-    end = marks[bottom - 1] if bottom <= len(marks) else len(body) - 2
-    part = np.concatenate([data[:start], body[begin:end], np.array([0xFF, 0xD9], np.uint8)])
-    rows = min(bottom * BAND, height) - top * BAND
-    part[frame + 5], part[frame + 6] = rows >> 8, rows & 255
+    top, bottom = max(first // BAND - beside, 0), min(-(-last // BAND) + beside, bands)
+    raw, begins = data.tobytes(), [header.end]
+    for number in range(min(bottom, bands - 1)):
+        mark = raw.find(MARKERS[number % 8], begins[-1])
+        if mark < 0:
+            return data, 0  # it has no bands
+        begins.append(mark + 2)
+    parts = [raw[begin : end - 2] for begin, end in pairwise(begins)][top:]
+    if bottom == bands:
+        parts.append(raw[begins[-1] : -2])
     # The markers between bands count modulo eight from the first.
-    kept = marks[top : bottom - 1] - begin + start
-    part[kept + 1] = 0xD0 + np.arange(len(kept)) % 8
-    return part, top * BAND
+    joined = [part + MARKERS[number % 8] for number, part in enumerate(parts[:-1])]
+    rows = struct.pack(">H", min(bottom * BAND, header.height) - top * BAND)
+    start = raw[: header.height_at] + rows + raw[header.height_at + 2 : header.end]
+    jpeg = b"".join([start, *joined, parts[-1], b"\xff\xd9"])
+    return np.frombuffer(jpeg, np.uint8), top * BAND

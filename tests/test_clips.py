@@ -1,5 +1,7 @@
 """Sampling in time, paired transforms, data sets and loaders."""
 
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -26,9 +28,11 @@ SETTINGS = {
 
 def transform(frames, modality, crop, settings):
     """(C, T, side, side) of one clip, as a network sees it."""
-    if crop is not None:
-        frames = [frame[crop.y : crop.y + crop.side] for frame in frames]
-    clip = clips.cut(frames, modality, crop, settings["crop"])
+    area = clips.WHOLE if crop is None else crop.area
+    shown = [frame[area] for frame in frames]
+    if modality == "flow":
+        shown = [frame[..., plane] for frame in shown for plane in (0, 1)]
+    clip = clips.cut(shown, modality, crop, settings["crop"])
     return clips.normalise(clip[None], modality, settings)[0]
 
 
@@ -221,12 +225,14 @@ def test_crops_are_resized_as_mars_does_with_pillow(side, channels):
     frame = np.random.default_rng(7).integers(0, 256, (64, 80, channels), np.uint8)
     settings = {**SETTINGS, "rgb_mean": [0, 0, 0], "flow_mean": 0}
     modality = "rgb" if channels == 3 else "flow"
-    found = transform([frame], modality, Crop(9, 0, side), settings)
-    part = np.ascontiguousarray(frame[:side, 9 : 9 + side])
-    for plane in range(channels):
-        image = Image.fromarray(np.ascontiguousarray(part[..., plane]))
-        expected = np.asarray(image.resize((16, 16), Image.Resampling.BILINEAR))
-        np.testing.assert_allclose(found[plane, 0].numpy(), expected.astype(float), atol=1)
+    for frames in ([frame], [frame, frame[::-1]], [frame, frame[::-1], frame[:, ::-1]]):
+        found = transform(frames, modality, Crop(9, 0, side), settings)
+        for number, whole in enumerate(frames):
+            part = whole[:side, 9 : 9 + side]
+            for plane in range(channels):
+                image = Image.fromarray(np.ascontiguousarray(part[..., plane]))
+                expected = np.asarray(image.resize((16, 16), Image.Resampling.BILINEAR))
+                np.testing.assert_allclose(found[plane, number].numpy(), expected, atol=1)
 
 
 @pytest.fixture
@@ -245,7 +251,9 @@ def epoch(dataset, number, workers, context=None):
     return [(batch["rgb"], batch["flow"], labels) for batch, labels in batches]
 
 
-@pytest.mark.parametrize(("workers", "context"), [(1, "fork"), (2, "spawn")])
+@pytest.mark.parametrize(
+    ("workers", "context"), [(1, "fork"), (1, "spawn"), (4, "fork"), (4, "spawn")]
+)
 def test_clips_do_not_depend_on_the_number_of_workers(videos, workers, context):
     dataset = TrainingClips(videos, 3, True)
     alone, helped = epoch(dataset, 1, 0), epoch(dataset, 1, workers, context)
@@ -291,3 +299,30 @@ def test_a_lonely_last_training_clip_is_dropped(videos):
 
 def epoch_of_size(dataset, size):
     return [(b["rgb"], b["flow"], y) for b, y in clips.training_loader(dataset, size)]
+
+
+def test_an_epoch_leaves_no_memory_behind(tmp_path, make_clips):
+    """Of its own; pages of the mapped file are the system's, which takes them back at need."""
+    path = make_clips(tmp_path / "clips.h5")
+    script = (
+        "import sys, torch; from pathlib import Path; from dsnet import clips\n"
+        "def own():\n"
+        "    text = Path('/proc/self/status').read_text()\n"
+        "    return int(text.split('RssAnon:')[1].split()[0])\n"
+        "reader = clips.open_clips(sys.argv[1])\n"
+        "settings = {'crop': 64, 'scales': [1.0, 0.5]}\n"
+        "ids = [*reader.videos] * 40\n"
+        "videos = clips.Videos(reader, ids, [0] * len(ids), ('rgb', 'flow'), 8, settings)\n"
+        "batches = clips.training_loader(clips.TrainingClips(videos, 0, True), 8)\n"
+        "for epoch in range(4):\n"
+        "    batches.batch_sampler.epoch = epoch\n"
+        "    moved = sum(x.numel() for batch, _ in batches for x in batch.values())\n"
+        "    print(own(), moved // 1024)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    first, *_, last = [[int(word) for word in line.split()] for line in done.stdout.splitlines()]
+    assert last[1] > 50_000  # what an epoch moves, in KiB
+    assert last[0] - first[0] < 0.05 * 3 * last[1]

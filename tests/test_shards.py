@@ -82,7 +82,8 @@ def test_frames_are_the_decoded_video_and_flow_is_theirs(manifest, tmp_path):
     expected = tvl1.encode(
         tvl1.compute(gray, "numba", semantics="cuda", **FLOW["tvl1"]), FLOW["bound"]
     )
-    planes = np.stack(load(reader, "a/0", "flow", np.arange(4)))
+    planes = np.stack(load(reader, "a/0", "flow", np.arange(4))).reshape(4, 2, 32, 32)
+    planes = planes.transpose(0, 2, 3, 1)
     assert np.abs(planes.astype(int) - expected).mean() < 2
 
 

@@ -1,0 +1,81 @@
+"""Single steps: precision, compilation, and a loss scale."""
+
+import shutil
+
+import pytest
+import torch
+from specs import DS, make_spec
+
+from dsnet import models, training
+from dsnet.inference import DeviceError
+from dsnet.losses import Distillation
+from dsnet.steps import Classification, Step
+
+CPU = torch.device("cpu")
+
+
+def make_step(stream="flow", **options):
+    """A step of a network of a seed, the network, a batch and its labels."""
+    spec = make_spec(stream, **options)
+    torch.manual_seed(0)
+    network = models.build(spec["model"], spec["stream"]["input"], 2).train()
+    task = Classification(spec["stream"]["input"])
+    if stream == "ds":
+        task = Distillation(models.build(spec["model"], "flow", 2), DS)
+    clips = {name: 50 * torch.randn(4, c, 4, 16, 16) for name, c in models.CHANNELS.items()}
+    step = Step(network, task, spec["stream"]["training"], CPU)
+    return step, network, clips, torch.tensor([0, 1, 1, 0])
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_less_than_float32_is_refused_on_a_cpu(clips_path, tmp_path, precision):
+    with pytest.raises(DeviceError, match=f"{precision} is for GPUs; on CPUs it makes 3D conv"):
+        training.train(make_spec(precision=precision), clips_path, tmp_path, device="cpu")
+    assert not (tmp_path / "model.pt").exists()
+
+
+@pytest.mark.parametrize("clip_gradient", [None, 0.5])
+def test_a_step_is_that_of_sgd_written_out(clip_gradient):
+    step, network, clips, labels = make_step(clip_gradient=clip_gradient, lr=0.1)
+    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+    logits, terms = step.forward(clips, labels)
+    torch.testing.assert_close(terms["ce"], torch.nn.functional.cross_entropy(logits, labels))
+    gradients = torch.autograd.grad(terms["ce"], network.parameters(), retain_graph=True)
+    norm = torch.sqrt(sum(g.double().square().sum() for g in gradients))
+    scale = min(1.0, clip_gradient / float(norm)) if clip_gradient else 1.0
+    assert (scale < 1) == (clip_gradient is not None)
+    step.update(terms, 1.0)
+    for (name, parameter), gradient in zip(network.named_parameters(), gradients, strict=True):
+        expected = before[name] - 0.1 * (scale * gradient + 5e-4 * before[name])
+        torch.testing.assert_close(parameter, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_scaled_loss_changes_neither_norms_nor_step():
+    """As float16 needs it: everything is divided by the scale again."""
+    found = []
+    for scale in (None, 2.0**12):
+        step, network, clips, labels = make_step("ds")
+        if scale:
+            step.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+        _, terms = step.forward(clips, labels)
+        norms = step.gradient_norms(terms, 1.0)
+        step.update(terms, 1.0)
+        found.append((norms, network.state_dict()))
+    (norms, plain), (scaled_norms, scaled) = found
+    assert scaled_norms == pytest.approx(norms, rel=1e-5)
+    for name, value in plain.items():
+        torch.testing.assert_close(scaled[name], value)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_step_is_the_same_step():
+    found = []
+    for compiled in (False, True):
+        step, network, clips, labels = make_step("ds", compile=compiled)
+        _, terms = step.forward(clips, labels)
+        step.update(terms, 1.0)
+        found.append(({k: float(v.detach()) for k, v in terms.items()}, network.state_dict()))
+    (terms, plain), (compiled_terms, compiled) = found
+    assert compiled_terms == pytest.approx(terms, rel=1e-4)
+    for name, value in plain.items():
+        torch.testing.assert_close(compiled[name], value, rtol=1e-3, atol=1e-4)
