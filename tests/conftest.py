@@ -1,4 +1,4 @@
-"""What the tests share: real samples where they are, small packed clips, the filled config."""
+"""What the tests share: real samples where they are, small clips, the filled config, one run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import hypothesis
 import numpy as np
 import pytest
 import yaml
+from project import Project, once
 
 from dsnet import config as settings
 from dsnet import flow as tvl1
@@ -22,6 +23,19 @@ hypothesis.settings.load_profile("dsnet")
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder that is the same for all workers of pytest-xdist."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder if worker_id == "master" else folder.parent
+
+
+@pytest.fixture(scope="session")
+def finished(shared_folder: Path) -> Project:
+    """The tiny experiment, run once on this machine; not to be changed."""
+    return Project(once(shared_folder, "finished", lambda folder: Project.create(folder).finish()))
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import fcntl
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -177,6 +179,18 @@ class Project:
         """The rules' logs that have anything in them, for messages."""
         paths = sorted(self.folder.glob("results/logs/**/*.log"))
         return "".join(f"\n--- {path}\n{path.read_text()[-2000:]}" for path in paths)
+
+
+def once(shared: Path, name: str, make: Callable[[Path], object]) -> Path:
+    """The folder ``name`` in ``shared``: the first worker makes it, the others wait for that."""
+    folder = shared / name
+    with open(shared / f"{name}.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            made = Path(tempfile.mkdtemp(dir=shared)) / name
+            make(made)
+            made.rename(folder)
+    return folder
 
 
 class Outcome:

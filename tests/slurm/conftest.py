@@ -1,0 +1,39 @@
+"""One cluster for all workers, and one experiment that ran on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cluster import Cluster, Unavailable, shared
+from project import Project, once
+from runs import ClusterProject
+
+
+@pytest.fixture(scope="session")
+def cluster(shared_folder: Path) -> Iterator[Cluster]:
+    """A Slurm of one node; a skip where there can be none."""
+    try:
+        with shared(shared_folder / "slurm") as running:
+            yield running
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def done(shared_folder: Path, cluster: Cluster) -> ClusterProject:
+    """The tiny experiment, run through the profile once; not to be changed."""
+
+    def run(folder: Path) -> None:
+        project = ClusterProject.of(Project.create(folder).folder, cluster)
+        project.finish()
+        project.keep_jobs()
+
+    return ClusterProject.of(once(shared_folder, "done-on-slurm", run), cluster)
+
+
+@pytest.fixture
+def project(done: ClusterProject, tmp_path: Path) -> ClusterProject:
+    """A copy of that run, to go on with."""
+    return ClusterProject.of(done.copy_to(tmp_path / "project").folder, done.cluster)

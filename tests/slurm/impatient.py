@@ -1,0 +1,13 @@
+"""Snakemake, but asking for the state of its jobs every second.
+
+The executor asks after 40 seconds, then at growing intervals of up to three minutes, which no
+option changes. Nothing else differs from ``python -m snakemake``, and jobs are started with that.
+"""
+
+from snakemake.cli import main
+from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+
+RemoteExecutor.next_seconds_between_status_checks = property(
+    lambda self: 1, lambda self, seconds: None
+)
+main()
