@@ -28,6 +28,21 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/latency.smk"
 
 
+# Seconds each, too short for a cluster's queue.
+localrules:
+    all,
+    fuse,
+    table1,
+    table2,
+    significance,
+    claims,
+    study,
+    figures,
+    contact,
+    bars,
+    intervals,
+
+
 rule all:
     default_target: True
     input:

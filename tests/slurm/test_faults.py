@@ -1,0 +1,128 @@
+"""Jobs that are stopped, cancelled or fail, and clusters that want other options."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import torch
+from checks import assert_same_results, state_dict
+from project import RUN, Project, wait_for
+from runs import MODEL, PROFILE, TRAIN_LOG, ClusterProject
+
+LONG = {"streams": {"ds": {"training": {"epochs": 40}}}}
+
+
+def wait_for_epoch(project: ClusterProject, process: subprocess.Popen[str]) -> dict[str, str]:
+    """Wait until the student has trained an epoch; its running job."""
+    wait_for((project / RUN / "ds/.checkpoint.pt").exists, process, "an epoch")
+    (job,) = [job for job in project.jobs("train") if job["JobState"] == "RUNNING"]
+    return job
+
+
+def test_a_training_over_its_time_limit_is_submitted_again_and_goes_on(
+    project: ClusterProject, finished: Project, tmp_path: Path
+):
+    undisturbed = finished.copy_to(tmp_path / "undisturbed")
+    undisturbed.configure(**LONG)
+    undisturbed.finish(MODEL)
+    project.configure(**LONG)
+    project.edit(PROFILE, "min(attempt * 1440, 2880)", "attempt")  # Slurm counts in minutes
+    process = project.start(MODEL)
+    try:
+        job = wait_for_epoch(project, process)
+        # It hangs, and so uses up the minute that it has.
+        project.cluster("scancel", "--full", "--signal=STOP", job["JobId"])
+        assert process.wait(timeout=300) == 0, (project / "snakemake.log").read_text()
+    finally:
+        project.end(process)
+    first, second = project.jobs("train")
+    assert [first["JobState"], second["JobState"]] == ["TIMEOUT", "COMPLETED"]
+    assert [first["TimeLimit"], second["TimeLimit"]] == ["00:01:00", "00:02:00"]
+    assert [first["MinMemoryNode"], second["MinMemoryNode"]] == ["32000M", "64000M"]
+    done = re.search(r"going on after epoch (\d+)", (project / TRAIN_LOG).read_text())
+    assert done
+    assert 1 <= int(done[1]) < 40
+    assert "TIMEOUT" in (project / "snakemake.log").read_text()
+    own, other = state_dict(project, "ds"), state_dict(undisturbed, "ds")
+    assert [name for name in own if not torch.equal(own[name], other[name])] == []
+
+
+def test_a_second_run_completes_what_scancel_stopped(project: ClusterProject, finished: Project):
+    (project / MODEL).unlink()
+    process = project.start("--retries", "0")
+    try:
+        wait_for(lambda: running(project), process, "the training")
+        (job,) = running(project)
+        project.cluster("scancel", job["JobId"])
+        assert process.wait(timeout=120) != 0
+    finally:
+        project.end(process)
+    told = (project / "snakemake.log").read_text()
+    assert f"SLURM-job '{job['JobId']}' failed, SLURM status is: 'CANCELLED'" in told
+    assert TRAIN_LOG in told
+    assert not (project / MODEL).exists()
+    outcome = project.finish()
+    assert {("train", "ds"), ("evaluate", "ds"), ("table1", "")} <= outcome.jobs
+    assert_same_results(project, finished)
+
+
+def running(project: ClusterProject) -> list[dict[str, str]]:
+    """The jobs that are at work: they have begun to write their log."""
+    jobs = [job for job in project.jobs("train") if job["JobState"] == "RUNNING"]
+    return jobs if (project / TRAIN_LOG).exists() else []
+
+
+def test_the_log_of_a_failing_job_is_named(project: ClusterProject):
+    project.configure(streams={"ds": {"training": {"trainable": ["nonsense"]}}})
+    outcome = project.snakemake(MODEL, "--retries", "0")
+    assert outcome.code != 0
+    (job,) = project.jobs("train")
+    assert job["JobState"] == "FAILED"
+    assert TRAIN_LOG in outcome.text
+    assert "the network has no nonsense" in outcome.text  # the log itself is shown
+    assert job["StdOut"] in outcome.text
+    assert Path(job["StdOut"]).exists()
+
+
+def test_the_log_of_a_failing_task_of_an_array_is_named(project: ClusterProject):
+    flows = [f"results/motions/flow/{shard}.h5" for shard in ("0000", "0001")]
+    for flow in flows:
+        (project / flow).unlink()
+    broken = project / "results/motions/frames/0001.h5"
+    os.truncate(broken, broken.stat().st_size // 2)
+    outcome = project.snakemake(*flows, "--retries", "0")
+    assert outcome.code != 0
+    assert sorted(job["JobState"] for job in project.jobs("flow")) == ["COMPLETED", "FAILED"]
+    assert (project / flows[0]).exists()
+    assert not (project / flows[1]).exists()
+    assert "results/logs/motions/flow/0001.log" in outcome.text
+    assert str(broken.relative_to(project.folder)) in outcome.text
+
+
+def test_partition_account_and_gres_reach_sbatch(project: ClusterProject, tmp_path: Path):
+    text = (project / PROFILE).read_text()
+    text = text.replace("# slurm_", "slurm_").replace("gpu: 1\n", "gpu: 0\n    gres: gpu:1\n")
+    (project / PROFILE).write_text(text)
+    # The executor looks an account up in the accounting database, which this cluster has not.
+    lists = tmp_path / "bin/sacctmgr"
+    lists.parent.mkdir()
+    lists.write_text("#!/bin/sh\necho project\n")
+    lists.chmod(0o755)
+    project.path = str(lists.parent)
+    (project / MODEL).unlink()
+    project.finish(MODEL)
+    (job,) = project.jobs("train")
+    assert job["Partition"] == "gpu"
+    assert job["Account"] == "project"
+    assert job["TresPerNode"] == "gres:gpu:1"
+    assert "TresPerJob" not in job
+
+
+def test_a_job_that_the_cluster_can_never_run_is_refused_at_once(project: ClusterProject):
+    project.edit(PROFILE, "mem_mb: attempt * 32000", "mem_mb: 10**9")
+    (project / MODEL).unlink()
+    outcome = project.snakemake(MODEL, "--retries", "0")
+    assert outcome.code != 0
+    assert "Memory specification can not be satisfied" in outcome.text
+    assert project.jobs("train") == []
