@@ -1,10 +1,12 @@
 # What the rules share: the checked configuration, specs as JSON, and lists of files.
+import argparse
 import fcntl
 import functools
 import json
 import os
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -17,6 +19,29 @@ from dsnet.releases import PretrainedError, locate
 
 # `python` is the one that runs Snakemake, also where its environment is not activated.
 os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]))
+
+
+def become_own_array_task():
+    """In a task of a Slurm job array, go on as the job of this task.
+
+    The executor starts every task as the job of the first one, lets it run the command of its own
+    job, and then judges it by the first one's output: a task that ends before the first one fails,
+    and one that fails removes what the first one made (snakemake-executor-plugin-slurm, issue 447).
+    As the job that it is, a task is judged by its own output.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--slurm-jobstep-array-execs")
+    commands = parser.parse_known_args()[0].slurm_jobstep_array_execs
+    task = os.environ.get("SLURM_ARRAY_TASK_ID")
+    if commands and task != os.environ.get("SLURM_ARRAY_TASK_MIN"):
+        from snakemake_executor_plugin_slurm_jobstep import parse_array_execs
+
+        command = zlib.decompress(bytes.fromhex(parse_array_execs(commands)[task]))
+        os.execv("/bin/sh", ["sh", "-c", command.decode()])
+
+
+if not workflow.is_main_process:
+    become_own_array_task()
 
 SCHEMAS = Path(workflow.basedir) / "workflow" / "schemas"
 
