@@ -1,5 +1,7 @@
 # make        set up, then the default experiment (about three minutes on two cores)
 # make test   set up, then all tests
+# make kill-rounds
+#             set up, then kill a run in every stage, ROUNDS (20) times over (docs/faults.md; an hour)
 # make check  set up, then linters, types and the workflow's own lint
 # make rehearsal
 #             set up, then the paper's experiment from drawn weights to the tables, one epoch on the
@@ -8,10 +10,11 @@
 PYTHON ?= python3
 VENV ?= .venv
 CORES ?= all
+ROUNDS ?= 20
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: all setup study test check rehearsal format clean
+.PHONY: all setup study test kill-rounds check rehearsal format clean
 
 all: setup
 	$(BIN)/snakemake --cores $(CORES)
@@ -31,6 +34,10 @@ study: setup
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS)
+
+kill-rounds: setup
+	DSNET_KILL_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -v --durations 0 -k killed_in_every_stage \
+		tests/faults/test_kill.py
 
 check: setup
 	$(BIN)/ruff check .

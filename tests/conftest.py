@@ -116,3 +116,15 @@ def make_clips() -> Callable[..., Path]:
         return path
 
     return make
+
+
+@pytest.fixture
+def project(finished: Project, tmp_path: Path) -> Project:
+    """A copy of the finished run."""
+    return finished.copy_to(tmp_path / "project")
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Project:
+    """The tiny experiment before its first run."""
+    return Project.create(tmp_path / "project")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +35,8 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a file of :func:`save` or a ``.pth`` on the CPU; code in the file is never executed.
 
     Raises:
-        CheckpointError: the file is damaged, or holds more than tensors and plain values.
+        CheckpointError: the file is damaged, which in a foreign one shows only where it cannot be
+            read, or holds more than tensors and plain values.
         FileNotFoundError: no such file.
     """
     if not os.path.exists(path):
@@ -48,7 +50,22 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         ) from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{os.fspath(path)} holds a {type(content).__name__}, not weights")
+    if content.get("format") == FORMAT:
+        _check_bytes(path)
     return content
+
+
+def _check_bytes(path: str | os.PathLike[str]) -> None:
+    """Compare the bytes of a file of :func:`save` with its checksums, which PyTorch does not."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            wrong = archive.testzip()
+    except (OSError, zipfile.BadZipFile) as error:
+        wrong = str(error)
+    if wrong is not None:
+        raise CheckpointError(
+            f"{os.fspath(path)} is damaged ({wrong}: CRC-32 differs); delete it and run again"
+        )
 
 
 def build(arch: Mapping[str, Any], stream_input: str, num_classes: int) -> ResNeXt3D:

@@ -136,7 +136,7 @@ def test_a_training_killed_by_the_system_ends_as_an_undisturbed_one(
     assert names == {"model.pt", "history.csv", "tensorboard"}
 
 
-@pytest.mark.parametrize("damaged", ["last", "both", "lost"])
+@pytest.mark.parametrize("damaged", ["last", "both", "lost", "a bit"])
 def test_a_damaged_checkpoint_costs_an_epoch_and_changes_nothing(
     clips_path, undisturbed, tmp_path, monkeypatch, caplog, damaged
 ):
@@ -144,10 +144,15 @@ def test_a_damaged_checkpoint_costs_an_epoch_and_changes_nothing(
     killed_after(monkeypatch, 3, spec, clips_path, tmp_path)
     last, previous = tmp_path / ".checkpoint.pt", tmp_path / ".checkpoint.previous.pt"
     assert (kept(last)["epoch"], kept(previous)["epoch"]) == (3, 2)
-    for path in {"last": [last], "both": [last, previous], "lost": []}[damaged]:
+    for path in {"last": [last], "both": [last, previous]}.get(damaged, []):
         path.write_bytes(path.read_bytes()[:-1000])
     if damaged == "lost":  # killed while the one file took the other's place
         last.unlink()
+    if damaged == "a bit":
+        content = bytearray(last.read_bytes())
+        weights = models.read(last)["state_dict"]["layer4.0.conv2.weight"]
+        content[content.index(weights.numpy().tobytes())] ^= 1
+        last.write_bytes(content)
     with caplog.at_level(logging.INFO):
         training.train(spec, clips_path, tmp_path)
     assert ("is damaged" in caplog.text) == (damaged != "lost")

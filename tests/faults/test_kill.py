@@ -1,6 +1,7 @@
 """SIGKILL in the middle of every stage; a plain restart ends as an undisturbed run.
 
-DSNET_KILL_ROUNDS sets how many runs are disturbed, each at other moments (default 1).
+DSNET_KILL_ROUNDS sets how many runs are disturbed, each at other moments (default 2). In every
+other round Snakemake alone is killed and its jobs live on, while the next run starts them again.
 """
 
 import os
@@ -13,12 +14,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from checks import assert_same_results, assert_whole, leftovers
+import torch
+from checks import assert_same_results, assert_whole, leftovers, shard_digests, state_dict
 from project import RUN, SHARDS, Project, kill_group, wait_for
 
 from dsnet.provenance import replacing
 
-ROUNDS = int(os.environ.get("DSNET_KILL_ROUNDS", "1"))
+ROUNDS = int(os.environ.get("DSNET_KILL_ROUNDS", "2"))
 FLOWS = tuple(f"results/motions/flow/{shard}.h5" for shard in SHARDS)
 LOGS = "results/logs/motions/split1/4f/seed0"
 # What shows that a stage is at work, and up to how many seconds later it is killed.
@@ -32,7 +34,9 @@ STAGES = {
     "student": (f"{RUN}/ds/.checkpoint.pt", 0.05),
     "evaluate": (f"{LOGS}/ds/evaluate.log", 1.5),
     "fuse": (f"{LOGS}/fusion/ds+flow.attention.log", 1.5),
-    "table1": ("results/logs/table1.log", 1.0),
+    "tables": ("results/logs/table1.log", 1.0),
+    "figures": ("results/logs/figures/motions-split1-4f.log", 1.0),
+    "latency": ("results/logs/latency.log", 1.0),
 }
 
 
@@ -40,21 +44,47 @@ STAGES = {
 def test_a_run_killed_in_every_stage_ends_as_an_undisturbed_one(
     fresh: Project, finished: Project, round: int
 ):
-    moments = random.Random(round)
-    for stage, (sign, longest) in STAGES.items():
-        for path in fresh.folder.glob(sign):
-            assert path.suffix == ".log", f"{stage} had begun before"
-            path.unlink()  # the job began just before the last kill
-        process = fresh.start()
-        wait_for(lambda sign=sign: any(fresh.folder.glob(sign)), process, stage)
-        time.sleep(moments.uniform(0, longest))
-        assert process.poll() is None, f"the run ended before it could be killed in {stage}"
-        kill_group(process)
-        assert_whole(fresh)
-    fresh.finish()
+    moments, scheduler_alone = random.Random(round), round % 2 == 1
+    killed = []
+    try:
+        for stage, (sign, longest) in STAGES.items():
+            before = now(fresh)
+            process = fresh.start()
+            killed.append(process)
+            wait_for(lambda sign=sign, t=before: written_after(fresh, sign, t), process, stage)
+            time.sleep(moments.uniform(0, longest))
+            assert process.poll() is None, f"the run ended before it could be killed in {stage}"
+            if scheduler_alone:
+                process.kill()  # its jobs go on
+                process.wait()
+            else:
+                kill_group(process)
+                assert_whole(fresh)
+        fresh.finish()
+    finally:
+        for process in killed:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    assert_whole(fresh)
     assert_same_results(fresh, finished)
     assert leftovers(fresh) == []
     assert fresh.plan().nothing_to_do
+
+
+def now(project: Project) -> int:
+    """The file system's time in nanoseconds."""
+    mark = project / "mark"
+    mark.touch()
+    return mark.stat().st_mtime_ns
+
+
+def written_after(project: Project, pattern: str, moment: int) -> bool:
+    """Whether a file of this pattern was written to after a moment of :func:`now`."""
+    for path in project.folder.glob(pattern):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime_ns > moment:
+                return True
+    return False
 
 
 def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path):
@@ -107,10 +137,10 @@ def list_jobs(project: Project) -> list[str]:
     return found
 
 
-def test_a_second_run_is_refused_while_the_first_is_alive(project: Project):
+def test_a_second_run_is_refused_while_the_first_is_alive(project: Project, finished: Project):
     """The lock of a killed run is dropped, that of a living one is not."""
     (project / "results/motions/clips.h5").unlink()
-    process = project.start()
+    process = project.start(f"{RUN}/ds/model.pt")
     try:
         sign = project / "results/logs/motions/pack.log"
         sign.unlink()
@@ -120,6 +150,10 @@ def test_a_second_run_is_refused_while_the_first_is_alive(project: Project):
         assert process.poll() is None, "the first run ended too early to tell"
         assert outcome.code != 0
         assert "Directory cannot be locked" in outcome.text
+        assert process.wait() == 0
+        assert shard_digests(project) == shard_digests(finished)
+        own, others = state_dict(project, "ds"), state_dict(finished, "ds")
+        assert all(torch.equal(own[name], others[name]) for name in others)
     finally:
         if process.poll() is None:
             kill_group(process)
