@@ -26,7 +26,10 @@ from machine import machine
 from tqdm import tqdm
 
 ROOT = Path(__file__).parents[1]
-OVERLAYS = [ROOT / "experiments" / name for name in ("paper.yaml", "from-scratch.yaml")]
+OVERLAYS = [
+    ROOT / name
+    for name in ("config.yaml", "experiments/paper.yaml", "experiments/from-scratch.yaml")
+]
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,12 @@ def make(folder: Path, name: str) -> None:
     (folder / "standin.yaml").write_text(yaml.safe_dump(overlay), encoding="utf-8")
 
 
-def plan(folder: Path, *words: str) -> tuple[str, float, float]:
+def plan(folder: Path) -> tuple[str, float, float]:
     """What ``snakemake -n`` says, its seconds, and its largest memory in MB."""
     overlays = [*map(str, OVERLAYS), "standin.yaml"]
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "-n"]
-    command += ["--cores", "16", "--directory", str(folder), "--configfile", *overlays, *words]
+    command += ["--workflow-profile", str(ROOT / "profiles/default"), "--cores", "16"]
+    command += ["--directory", str(folder), "--configfile", *overlays]
     start = time.perf_counter()
     with tempfile.TemporaryFile("w+") as out:
         process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=subprocess.STDOUT)

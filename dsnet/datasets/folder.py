@@ -127,7 +127,7 @@ def make_split(
     for class_name, group in zip(classes, groups, strict=True):
         members[group][class_name] += 1
     order = sorted(members, key=lambda group: hashlib.sha256(group.encode()).digest())
-    total = sum(members.values(), Counter())
+    total = Counter(classes)
     train_groups = Counter(name for counts in members.values() for name in counts)
     target = {name: max(1.0, test_share * count) for name, count in total.items()}
     in_test: Counter[str] = Counter()
@@ -148,8 +148,10 @@ def make_split(
         )
         if gain > 0 and movable(group):
             move(group)
-    for name in sorted(total):
+    for name in sorted(name for name in total if in_test[name] == 0):
+        if in_test[name]:  # moving a group for the class before brought some
+            continue
         candidates = [group for group in order if name in members[group] and movable(group)]
-        if in_test[name] == 0 and candidates:
+        if candidates:
             move(min(candidates, key=lambda group: members[group][name]))
     return pd.Series(["test" if group in test else "train" for group in groups], dtype=object)
