@@ -278,11 +278,7 @@ def videos_spec(config: Config, dataset: str) -> Config:
 def manifest_spec(config: Config, dataset: str) -> Config:
     """What determines ``manifest.csv``."""
     entry = without(config["catalogue"][dataset], ["title", "flip"])
-    spec = {"name": dataset, "entry": entry, "version": manifest.SPEC_VERSION}
-    if entry["kind"] == "motions":
-        # The workflow does not go by the time stamp of the folder of videos.
-        spec["videos"] = videos_spec(config, dataset)
-    return spec
+    return {"name": dataset, "entry": entry, "version": manifest.SPEC_VERSION}
 
 
 def frames_spec(config: Config) -> Config:

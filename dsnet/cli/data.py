@@ -16,6 +16,7 @@ def add(verb: Verb) -> None:
     spec(sub, "see dsnet.config.videos_spec")
     sub.add_argument("--jobs", type=int, default=1, help="videos made at a time")
     paths(sub, "output", help="folder to make")
+    paths(sub, "index", help="JSON to write: the digest of each video")
 
     sub = verb(manifest)
     spec(sub, "see dsnet.config.manifest_spec")
@@ -53,6 +54,7 @@ def videos(options: argparse.Namespace) -> None:
     from dsnet.datasets import motions
 
     motions.generate(options.spec, options.output, jobs=options.jobs)
+    motions.write_index(options.output, options.index)
 
 
 def manifest(options: argparse.Namespace) -> None:

@@ -14,6 +14,7 @@ Every frame is coded by itself, so neither does what the codec leaves of the fra
 """
 
 import functools
+import json
 import math
 import os
 import re
@@ -31,7 +32,7 @@ from tqdm import tqdm
 
 from dsnet.datasets.folder import scan
 from dsnet.datasets.listing import DataSetError, make_ids
-from dsnet.provenance import alone
+from dsnet.provenance import alone, file_digest, replacing
 from dsnet.video import encode
 
 # Raise when the same entry gives other pixels.
@@ -121,6 +122,14 @@ def generate(entry: Mapping[str, Any], folder: str | os.PathLike[str], jobs: int
     """
     with alone(folder):
         _generate(entry, Path(folder), jobs)
+
+
+def write_index(folder: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
+    """Write the digest of every video in ``folder`` as JSON, by which to tell folders apart."""
+    videos = sorted(Path(folder).glob("*/*"))
+    found = {video.relative_to(folder).as_posix(): file_digest(video) for video in videos}
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def _generate(entry: Mapping[str, Any], folder: Path, jobs: int) -> None:

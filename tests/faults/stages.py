@@ -23,7 +23,10 @@ class Stage:
         if self.verb == "train":  # the rule names the folder
             self.outputs = [Path(output[0]) / name for name in ("model.pt", "history.csv")]
         else:
-            self.outputs = [Path(path) for path in (*output, *self._values("--broken"))]
+            self.outputs = [
+                Path(path)
+                for path in (*output, *self._values("--broken"), *self._values("--index"))
+            ]
 
     def _values(self, option: str) -> list[str]:
         """What follows an option, up to the next one."""

@@ -23,7 +23,8 @@ from dsnet.provenance import replacing
 ROUNDS = int(os.environ.get("DSNET_KILL_ROUNDS", "2"))
 FLOWS = tuple(f"results/motions/flow/{shard}.h5" for shard in SHARDS)
 LOGS = "results/logs/motions/split1/4f/seed0"
-# What shows that a stage is at work, and up to how many seconds later it is killed.
+# What shows that a stage is at work, up to how many seconds later it is killed, and what it makes,
+# where the run killed before may have come as far.
 STAGES = {
     "videos": ("results/motions/.videos.partial/*/*.mp4", 0.2),
     "manifest": ("results/logs/motions/manifest.log", 0.5),
@@ -31,12 +32,16 @@ STAGES = {
     "flow": ("results/motions/flow/.*.journal", 0.2),
     "pack": ("results/motions/.clips.h5.journal", 0.02),
     "teacher": (f"{RUN}/flow/.checkpoint.pt", 0.05),
-    "student": (f"{RUN}/ds/.checkpoint.pt", 0.05),
-    "evaluate": (f"{LOGS}/ds/evaluate.log", 1.5),
-    "fuse": (f"{LOGS}/fusion/ds+flow.attention.log", 1.5),
-    "tables": ("results/logs/table1.log", 1.0),
-    "figures": ("results/logs/figures/motions-split1-4f.log", 1.0),
-    "latency": ("results/logs/latency.log", 1.0),
+    "student": (f"{RUN}/ds/.checkpoint.pt", 0.05, f"{RUN}/ds/model.pt"),
+    "evaluate": (f"{LOGS}/ds/evaluate.log", 1.5, f"{RUN}/ds/scores.h5"),
+    "fuse": (f"{LOGS}/fusion/ds+flow.attention.log", 1.5, f"{RUN}/fusion/ds+flow.attention.json"),
+    "tables": ("results/logs/table1.log", 1.0, "results/tables/table1.csv"),
+    "figures": (
+        "results/logs/figures/motions-split1-4f.log",
+        1.0,
+        "results/figures/motions-split1-4f-training.png",
+    ),
+    "latency": ("results/logs/latency.log", 1.0, "results/tables/latency.csv"),
 }
 
 
@@ -47,7 +52,9 @@ def test_a_run_killed_in_every_stage_ends_as_an_undisturbed_one(
     moments, scheduler_alone = random.Random(round), round % 2 == 1
     killed = []
     try:
-        for stage, (sign, longest) in STAGES.items():
+        for stage, (sign, longest, *made) in STAGES.items():
+            for path in made:
+                (fresh / path).unlink(missing_ok=True)
             before = now(fresh)
             process = fresh.start()
             killed.append(process)
@@ -139,7 +146,8 @@ def list_jobs(project: Project) -> list[str]:
 
 def test_a_second_run_is_refused_while_the_first_is_alive(project: Project, finished: Project):
     """The lock of a killed run is dropped, that of a living one is not."""
-    (project / "results/motions/clips.h5").unlink()
+    for path in ("results/motions/clips.h5", f"{RUN}/flow/model.pt", f"{RUN}/ds/model.pt"):
+        (project / path).unlink()
     process = project.start(f"{RUN}/ds/model.pt")
     try:
         sign = project / "results/logs/motions/pack.log"

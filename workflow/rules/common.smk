@@ -171,8 +171,8 @@ def listed_files(wildcards):
     """What a manifest is read from, beside the videos themselves."""
     chosen = entry(wildcards)
     if chosen["kind"] == "motions":
-        # Ancient: a folder's time stamp says nothing. What the videos are made from is in the spec.
-        return [ancient(chosen["videos"])]
+        # Not the folder, whose content Snakemake cannot compare when copying changed its time stamp.
+        return [f"{chosen['videos']}.json"]
     if chosen["lists"]:
         return sorted(str(path) for path in Path(chosen["lists"]).glob("*.txt"))
     return [chosen["csv"]] if chosen["csv"] else []
@@ -278,7 +278,14 @@ def intermediates():
         for shard in range(cfg["catalogue"][dataset]["shards"])
     ]
     clips = [f"{RESULTS}/{dataset}/clips.h5" for dataset in cfg["datasets"]]
-    return shards + clips + per_stream("model.pt") + per_stream("scores.h5") + all_fusions()
+    videos = [
+        cfg["catalogue"][dataset]["videos"]
+        for dataset in cfg["datasets"]
+        if cfg["catalogue"][dataset]["kind"] == "motions"
+    ]
+    return (
+        videos + shards + clips + per_stream("model.pt") + per_stream("scores.h5") + all_fusions()
+    )
 
 
 def table_spec(wildcards):

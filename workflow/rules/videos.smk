@@ -1,7 +1,8 @@
 rule videos:
     # Make the videos of the built-in data set.
     output:
-        directory(f"{DATASET}/videos"),
+        videos=directory(f"{DATASET}/videos"),
+        index=f"{DATASET}/videos.json",
     log:
         f"{LOGS}/{{dataset}}/videos.log",
     benchmark:
@@ -15,5 +16,6 @@ rule videos:
         "python -m dsnet videos"
         " --spec {params.spec:q}"
         " --jobs {threads}"
-        " --output {output:q}"
+        " --output {output.videos:q}"
+        " --index {output.index:q}"
         " 2> {log:q}"
