@@ -1,7 +1,7 @@
 # make        set up, then the default experiment (about three minutes on two cores)
 # make test   set up, then all tests
 # make kill-rounds
-#             set up, then kill a run in every stage, ROUNDS (20) times over (docs/faults.md; an hour)
+#             set up, then kill a run in every stage, ROUNDS (20) times over (docs/faults.md; about an hour)
 # make check  set up, then linters, types and the workflow's own lint
 # make rehearsal
 #             set up, then the paper's experiment from drawn weights to the tables, one epoch on the

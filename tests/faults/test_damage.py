@@ -60,7 +60,9 @@ def test_damage_in_frames_flow_and_clips_is_found_named_and_made_anew(
     of_frames, of_flow = (training_video(project, shard) for shard in SHARDS)
     damage(frames, image(frames, "rgb", of_frames))
     damage(flow, image(flow, "flow", of_flow))
-    (project / f"{DATASET}/flow/{SHARDS[0]}.h5").unlink()
+    of_frames_flow = project / f"{DATASET}/flow/{SHARDS[0]}.h5"
+    for path in (of_frames_flow, clips, project / f"{RUN}/rgb/model.pt", project / SCORES):
+        path.unlink()  # so that what is damaged is used
 
     outcome = project.snakemake(SCORES)
     assert outcome.code != 0

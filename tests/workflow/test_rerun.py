@@ -1,9 +1,12 @@
 """What a change makes Snakemake do again: what depends on it, and nothing else."""
 
+import shutil
+
 import pytest
 from checks import assert_same_results, shard_digests
 from project import (
     AFTER_PACK,
+    EVERYTHING,
     FLOW,
     SHARDS,
     STREAMS,
@@ -56,6 +59,16 @@ def test_the_flow_bound_concerns_flow_and_what_follows(project: Project):
     plan = project.plan()
     assert plan.jobs == FLOW | AFTER_PACK
     assert all(plan.reasons[job].startswith("Params have changed") for job in FLOW)
+
+
+def test_other_videos_concern_everything(project: Project):
+    project.configure(catalogue={"motions": {"seed": 5}})
+    assert project.plan().jobs == EVERYTHING
+
+
+def test_deleted_videos_are_made_again_with_what_needs_them(project: Project):
+    shutil.rmtree(project / "results/motions/videos")
+    assert project.plan().jobs == EVERYTHING
 
 
 def test_epochs_concern_trainings_and_what_follows(project: Project):
