@@ -46,6 +46,19 @@ class ClusterProject(Project):
         jobs = [job for job in self.cluster.jobs() if job["WorkDir"] == str(self.folder)]
         return [job for job in jobs if not rule or rule_of(job) == rule]
 
+    def at_work(self, verb: str) -> list[int]:
+        """The processes that run a verb of dsnet in this project; the node is this machine."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (path / "cmdline").read_bytes().split(b"\0")
+                here = os.readlink(path / "cwd") == str(self.folder)
+            except OSError:
+                continue
+            if here and words[1:4] == [b"-m", b"dsnet", verb.encode()]:
+                found.append(int(path.name))
+        return found
+
     def end(self, process: subprocess.Popen[str]) -> None:
         """See to it that a run that was started does not outlive its test."""
         if process.poll() is None:

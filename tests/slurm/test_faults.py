@@ -2,7 +2,7 @@
 
 import os
 import re
-import subprocess
+import signal
 from pathlib import Path
 
 import torch
@@ -11,13 +11,6 @@ from project import RUN, Project, wait_for
 from runs import MODEL, PROFILE, TRAIN_LOG, ClusterProject
 
 LONG = {"streams": {"ds": {"training": {"epochs": 40}}}}
-
-
-def wait_for_epoch(project: ClusterProject, process: subprocess.Popen[str]) -> dict[str, str]:
-    """Wait until the student has trained an epoch; its running job."""
-    wait_for((project / RUN / "ds/.checkpoint.pt").exists, process, "an epoch")
-    (job,) = [job for job in project.jobs("train") if job["JobState"] == "RUNNING"]
-    return job
 
 
 def test_a_training_over_its_time_limit_is_submitted_again_and_goes_on(
@@ -30,9 +23,9 @@ def test_a_training_over_its_time_limit_is_submitted_again_and_goes_on(
     project.edit(PROFILE, "min(attempt * 1440, 2880)", "attempt")  # Slurm counts in minutes
     process = project.start(MODEL)
     try:
-        job = wait_for_epoch(project, process)
-        # It hangs, and so uses up the minute that it has.
-        project.cluster("scancel", "--full", "--signal=STOP", job["JobId"])
+        wait_for((project / RUN / "ds/.checkpoint.pt").exists, process, "an epoch")
+        (training,) = project.at_work("train")
+        os.kill(training, signal.SIGSTOP)  # it hangs, and so uses up the minute that it has
         assert process.wait(timeout=300) == 0, (project / "snakemake.log").read_text()
     finally:
         project.end(process)
