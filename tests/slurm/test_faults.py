@@ -106,7 +106,16 @@ def test_partition_account_and_gres_reach_sbatch(project: ClusterProject, tmp_pa
     lists.chmod(0o755)
     project.path = str(lists.parent)
     (project / MODEL).unlink()
-    project.finish(MODEL)
+    process = project.start(MODEL)
+    try:
+        wait_for(lambda: project.at_work("train") != [], process, "the training")
+        (training,) = project.at_work("train")
+        environment = Path(f"/proc/{training}/environ").read_text().split("\0")
+        assert process.wait(timeout=300) == 0, (project / "snakemake.log").read_text()
+    finally:
+        project.end(process)
+    # The step in the job, which asks for no GPU itself, has the job's.
+    assert {"CUDA_VISIBLE_DEVICES=0", "CUDA_VISIBLE_DEVICES=1"} & set(environment)
     (job,) = project.jobs("train")
     assert job["Partition"] == "gpu"
     assert job["Account"] == "project"
