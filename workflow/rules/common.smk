@@ -38,7 +38,7 @@ def become_own_array_task():
         from snakemake_executor_plugin_slurm_jobstep import parse_array_execs
 
         command = zlib.decompress(bytes.fromhex(parse_array_execs(commands)[task]))
-        os.execv("/bin/sh", ["sh", "-c", command.decode()])
+        os.execvp("sh", ["sh", "-c", command.decode()])
 
 
 if not workflow.is_main_process:
