@@ -76,7 +76,7 @@ class Processes:
         return rows
 
     def wait(self) -> None:
-        """Go on when all processes are here."""
+        """Go on when all processes are here; on GPUs each must have its own by now."""
         if self.count > 1:
             dist.barrier()
 

@@ -68,8 +68,8 @@ def train(
     torch.set_num_threads(threads)
     output = Path(output)
     with joined() as processes, alone(output / "model.pt") if processes.first else nullcontext():
-        processes.wait()  # a job of a killed run may be writing still
         chosen = choose_device(device, processes)
+        processes.wait()  # a job of a killed run may be writing still
         log.info(
             "training %s on %s, %d processes of %d threads",
             canonical(spec["run"]),
