@@ -60,11 +60,17 @@ def training_positions(rng: np.random.Generator, frames: int, length: int) -> np
     return (start + np.arange(length)) % frames
 
 
-def test_positions(frames: int, length: int) -> list[np.ndarray]:
-    """Frame numbers of all non-overlapping clips; the tail is dropped, a shorter video looped."""
-    return [start * length + np.arange(length) for start in range(frames // length)] or [
-        np.arange(length) % frames
-    ]
+def scoring_positions(frames: int, length: int, most: int | None = None) -> list[np.ndarray]:
+    """Frame numbers of all non-overlapping clips; the tail is dropped, a shorter video looped.
+
+    Of more than ``most`` clips so many are taken at equal distances, a single one from the middle.
+    """
+    count = frames // length
+    if count == 0:
+        return [np.arange(length) % frames]
+    wanted = min(count, most or count)
+    starts = [(2 * clip + 1) * count // (2 * wanted) for clip in range(wanted)]
+    return [start * length + np.arange(length) for start in starts]
 
 
 def load(
@@ -219,16 +225,16 @@ class TrainingClips(Dataset[tuple[Clip, int]]):
 
 
 class TestClips(Dataset[tuple[Clip, int]]):
-    """All non-overlapping clips of every video; ``owners`` is the video of each."""
+    """All non-overlapping clips of every video, or ``most`` of them, of which ``owners`` are."""
 
     __test__ = False  # not a test case, whatever pytest makes of the name
 
-    def __init__(self, videos: Videos) -> None:
+    def __init__(self, videos: Videos, most: int | None = None) -> None:
         self.videos = videos
         self.clips = [
             (index, positions)
             for index in range(len(videos.ids))
-            for positions in test_positions(videos.frames(index), videos.length)
+            for positions in scoring_positions(videos.frames(index), videos.length, most)
         ]
         self.owners = np.array([index for index, _ in self.clips], np.int64)
 

@@ -166,7 +166,9 @@ class Run:
         training = clips.TrainingClips(
             videos("train", self.task.inputs), self.seed, self.spec["flip"]
         )
-        selection = clips.TestClips(videos("validation", (self.spec["stream"]["input"],)))
+        selection = clips.TestClips(
+            videos("validation", (self.spec["stream"]["input"],)), options["selection_clips"]
+        )
         log.info("%d videos to train, %d to select by", len(training), len(parts["validation"]))
         for data in (training.videos, selection.videos) if self.processes.first else ():
             data.verify()

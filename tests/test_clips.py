@@ -42,9 +42,9 @@ def smooth(rng, height, width, channels, frames=2):
     return [cv2.resize(c, (width, height), interpolation=cv2.INTER_CUBIC) for c in coarse]
 
 
-def test_test_positions_by_hand():
+def test_scoring_positions_by_hand():
     def listed(frames, length):
-        return [p.tolist() for p in clips.test_positions(frames, length)]
+        return [p.tolist() for p in clips.scoring_positions(frames, length)]
 
     assert listed(8, 4) == [[0, 1, 2, 3], [4, 5, 6, 7]]
     assert listed(11, 4) == [[0, 1, 2, 3], [4, 5, 6, 7]]  # the tail is dropped
@@ -52,12 +52,36 @@ def test_test_positions_by_hand():
     assert listed(1, 2) == [[0, 0]]
 
 
+def test_a_few_test_clips_are_spread_over_the_video():
+    def starts(frames, most):
+        return [int(p[0]) for p in clips.scoring_positions(frames, 4, most)]
+
+    assert starts(20, 1) == [8]
+    assert starts(16, 1) == [8]
+    assert starts(24, 2) == [4, 16]
+    assert starts(40, 3) == [4, 20, 32]
+    assert starts(11, 3) == [0, 4]  # there are only two
+    assert starts(3, 1) == [0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 200), st.integers(1, 20), st.integers(1, 30))
+def test_a_few_test_clips_are_some_of_all(frames, length, most):
+    every = [p.tolist() for p in clips.scoring_positions(frames, length)]
+    some = [p.tolist() for p in clips.scoring_positions(frames, length, most)]
+    assert len(some) == min(most, len(every))
+    assert some == [positions for positions in every if positions in some]
+    # As many are left out before the first as after the last, but for one.
+    before, after = every.index(some[0]), len(every) - 1 - every.index(some[-1])
+    assert abs(before - after) <= 1 or len(some) > len(every) // 2
+
+
 @pytest.mark.parametrize("length", [16, 64])
 def test_test_clips_begin_at_multiples_of_their_length(length):
     starts = {length - 1: [0], length: [0], length + 1: [0], 2 * length - 1: [0]}
     starts |= {2 * length: [0, length], 2 * length + 1: [0, length], 5: [0]}
     for frames, expected in starts.items():
-        found = clips.test_positions(frames, length)
+        found = clips.scoring_positions(frames, length)
         assert [p[0] for p in found] == expected
         for first, positions in zip(expected, found, strict=True):
             own = [(first + i) % frames for i in range(length)]  # looped only where too short

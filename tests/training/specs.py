@@ -24,6 +24,7 @@ OPTIONS = {
     "trainable": None,
     "frozen_statistics": "keep",
     "select": "best",
+    "selection_clips": None,
 }
 
 DS = {

@@ -4,9 +4,10 @@ import pandas as pd
 import pytest
 import torch
 from specs import DS, make_spec, same, weights
+from torch.nn import functional as F
 
 from dsnet import inference, models, training
-from dsnet.clips import open_clips, table
+from dsnet.clips import TestClips, Videos, open_clips, scoring_loader, table
 from dsnet.diagnostics import TrainingError
 
 
@@ -74,6 +75,27 @@ def test_the_best_epoch_is_kept_and_the_last_where_asked(clips_path, tmp_path):
         assert content["best"]["epoch"] == ranked["epoch"].iloc[0]
         assert content["epoch"] == (content["best"]["epoch"] if select == "best" else 4)
         assert same(content["state_dict"], content[select]["state_dict"])
+
+
+def test_the_epoch_may_be_selected_by_one_clip_per_video(clips_path, tmp_path):
+    # What both record is the score of the same weights, by other clips.
+    losses = {}
+    for most in (None, 1, 2):
+        spec = make_spec(epochs=1, selection_clips=most)
+        spec["run"]["protocol"] = "paper"
+        training.train(spec, clips_path, tmp_path / str(most))
+        losses[most] = pd.read_csv(tmp_path / str(most) / "history.csv")["val_loss"].item()
+    network, _ = models.load_model(tmp_path / "1/model.pt")
+    reader = open_clips(clips_path)
+    rows = table(reader)
+    rows = rows[rows["split1"] == "test"]
+    data = Videos(reader, list(rows["id"]), list(rows["label"]), ("flow",), 4, spec["clips"])
+    loader = scoring_loader(TestClips(data, 1), 4)
+    scores, owners = inference.clip_logits(network, loader, torch.device("cpu"))
+    assert owners.tolist() == list(range(len(rows)))
+    expected = F.cross_entropy(torch.from_numpy(scores), torch.tensor(data.labels))
+    assert losses[1] == pytest.approx(float(expected), rel=1e-5)
+    assert losses[None] == losses[2] != losses[1]  # the videos have two clips
 
 
 def test_a_model_records_what_it_was_made_from(teacher, clips_path):
