@@ -22,12 +22,15 @@ from dsnet.store import Writer
 VIDEOS, FRAMES = 13_320, 180  # of UCF-101; frames of a video at 25 per second
 OPEN = """
 import resource, sys, time
+from pathlib import Path
 from dsnet.clips import open_clips
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-start = time.perf_counter()
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+
+before, start = resident(), time.perf_counter()
 reader = open_clips(sys.argv[1])
-seconds = time.perf_counter() - start
-print(seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+print(time.perf_counter() - start, resident() - before)
 """
 
 
