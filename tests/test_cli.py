@@ -28,7 +28,8 @@ def test_every_rule_is_a_thin_line_over_the_verb_of_its_name():
             rules[name] = re.findall(r"python -m dsnet (\w+)", body)
     assert rules
     assert rules == {name: [name] for name in rules}
-    assert verbs() - set(rules) == {"checkpoint", "export", "predict"}  # the tools beside the workflow
+    beside = {"checkpoint", "export", "predict"}
+    assert verbs() - set(rules) == beside
 
 
 def test_an_error_a_user_can_mend_is_one_message_without_a_traceback(tmp_path):
