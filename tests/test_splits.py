@@ -89,7 +89,7 @@ def test_held_out_does_not_depend_on_the_order_of_the_videos(order):
 
 
 def test_errors_say_what_is_missing():
-    with pytest.raises(splits.SplitError, match="no split3; it has split1, split2$"):
+    with pytest.raises(splits.SplitError, match=r"no split3; it has split1, split2$"):
         splits.parts(ten_per_class().assign(split2="train"), 3, "held-out", 0.1)
     with pytest.raises(splits.SplitError, match="split1 has no usable training videos"):
         splits.parts(ten_per_class().query("split1 == 'test'"), 1, "held-out", 0.1)
