@@ -2,7 +2,8 @@
 # make test   set up, then all tests
 # make kill-rounds
 #             set up, then kill a run in every stage, ROUNDS (20) times over (docs/faults.md; about an hour)
-# make check  set up, then linters, types and the workflow's own lint
+# make check  set up, then linters, types, the workflow's own lint and the documentation, strictly
+# make docs   set up, then the documentation as a site in build/docs
 # make rehearsal
 #             set up, then the paper's experiment from drawn weights to the tables, one epoch on the
 #             sample videos beside the checkout (an hour on two cores); leaves 12 GB in results/rehearsal
@@ -14,7 +15,7 @@ ROUNDS ?= 20
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: all setup study test kill-rounds check rehearsal format clean
+.PHONY: all setup study test kill-rounds check docs rehearsal format clean
 
 all: setup
 	$(BIN)/snakemake --cores $(CORES)
@@ -39,12 +40,17 @@ kill-rounds: setup
 	DSNET_KILL_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -v --durations 0 -k killed_in_every_stage \
 		tests/faults/test_kill.py
 
-check: setup
+check: setup docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
+
+# From nothing every time: a page that was built before would keep its warnings to itself.
+docs: setup
+	rm -rf build/docs
+	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --builder html docs build/docs
 
 rehearsal: setup
 	mkdir -p results
