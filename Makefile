@@ -4,6 +4,8 @@
 #             set up, then kill a run in every stage, ROUNDS (20) times over (docs/faults.md; about an hour)
 # make check  set up, then linters, types, the workflow's own lint and the documentation, strictly
 # make docs   set up, then the documentation as a site in build/docs
+# make examples
+#             set up, then run the notebooks of examples/ and keep what they put out
 # make rehearsal
 #             set up, then the paper's experiment from drawn weights to the tables, one epoch on the
 #             sample videos beside the checkout (an hour on two cores); leaves 12 GB in results/rehearsal
@@ -15,7 +17,7 @@ ROUNDS ?= 20
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: all setup study test kill-rounds check docs rehearsal format clean
+.PHONY: all setup study test kill-rounds check docs examples rehearsal format clean
 
 all: setup
 	$(BIN)/snakemake --cores $(CORES)
@@ -51,6 +53,9 @@ check: setup docs
 docs: setup
 	rm -rf build/docs
 	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --builder html docs build/docs
+
+examples: setup
+	$(BIN)/python examples/execute.py examples/*.ipynb
 
 rehearsal: setup
 	mkdir -p results
