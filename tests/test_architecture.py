@@ -37,11 +37,11 @@ def imports(package: Path = PACKAGE) -> dict[str, set[str]]:
 def upstream(order: Iterable[str], found: Mapping[str, set[str]]) -> list[str]:
     """Imports of what stands later in ``order``, as 'module imports other'; folders are one box."""
     place = {module: number for number, module in enumerate(order)}
+    pairs = [(module, other) for module, others in found.items() for other in sorted(others)]
     return [
         f"{module} imports {other}"
-        for module, others in found.items()
-        for other in sorted(others)
-        if place[_box(module)] < place[_box(other)]
+        for module, other in pairs
+        if {_box(module), _box(other)} <= place.keys() and place[_box(module)] < place[_box(other)]
     ]
 
 

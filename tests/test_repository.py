@@ -133,3 +133,16 @@ def test_links_between_files_lead_somewhere(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     links = re.findall(r"\]\((?!https?:)([^)#\s]+)", text)
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_figures_of_the_readme_are_those_of_the_documentation():
+    readme, results, performance = (
+        (ROOT / name).read_text(encoding="utf-8")
+        for name in ("README.md", "docs/results.md", "docs/performance.md")
+    )
+    accuracies = re.findall(r"\d+\.\d ± \d+\.\d", readme)
+    assert len(accuracies) > 5
+    assert [figure for figure in accuracies if figure not in results] == []
+    milliseconds = re.findall(r"\| \**(\d+\.\d)\** \|$", readme, re.M)
+    assert len(milliseconds) > 3
+    assert [ms for ms in milliseconds if f"| {ms} |" not in performance] == []
