@@ -42,12 +42,13 @@ kill-rounds: setup
 	DSNET_KILL_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -v --durations 0 -k killed_in_every_stage \
 		tests/faults/test_kill.py
 
-check: setup docs
+check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
+	$(MAKE) --no-print-directory docs
 
 # From nothing every time: a page that was built before would keep its warnings to itself.
 docs: setup
