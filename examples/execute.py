@@ -26,6 +26,7 @@ def execute(path: Path) -> None:
         kernel_name="python3",
         timeout=600,
         record_timing=False,
+        coalesce_streams=True,  # in how many pieces a text arrives depends on the load
         resources={"metadata": {"path": str(path.parent)}},
     )
     client.execute()
