@@ -22,7 +22,6 @@ extensions = [
     "sphinx.ext.viewcode",
 ]
 exclude_patterns = ["_ext", "_static"]
-suppress_warnings: list[str] = []
 
 # The pages are written for GitHub too: anchors of headings as there.
 myst_heading_anchors = 3
@@ -31,6 +30,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_class_signature = "mixed"
 napoleon_numpy_docstring = False
+napoleon_use_rtype = False  # "Returns" gives shapes, which are no types
 
 html_theme = "furo"
 html_title = f"dsnet {version}"
