@@ -2,6 +2,7 @@
 #
 #   snakemake --cores all                                              the default experiment
 #   snakemake --cores all --configfile experiments/weizmann.yaml       another one
+#   snakemake --cores all table1                                       or table2, flow, students
 #   snakemake -n                                                       what would run, and why
 from snakemake.utils import min_version
 
@@ -26,6 +27,7 @@ include: "workflow/rules/fuse.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/latency.smk"
+include: "workflow/rules/targets.smk"
 
 
 # Seconds each, too short for a cluster's queue.

@@ -246,6 +246,11 @@ def students(config: Config) -> list[str]:
     ]
 
 
+def distilled(config: Config) -> list[str]:
+    """The students: the streams that have a teacher."""
+    return [name for name, stream in config["streams"].items() if stream["teacher"]]
+
+
 def shown(config: Config) -> list[str]:
     """The streams of Table 1, which figures and pairs of methods show too."""
     names = [*config["tables"]["two_stream"], *students(config)]

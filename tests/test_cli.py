@@ -25,8 +25,14 @@ def test_every_rule_is_a_thin_line_over_the_verb_of_its_name():
         for name, body in re.findall(
             r"^rule (\w+):\n(.*?)(?=^rule |\Z)", path.read_text(), re.S | re.M
         ):
+            if path.stem == "targets":  # gather what other rules make
+                assert "shell:" not in body
+                continue
             rules[name] = re.findall(r"python -m dsnet (\w+)", body)
     assert rules
+    # `snakemake flow` asks for all shards, so the rule of one has a name of its own.
+    assert rules.pop("flow_shard") == ["flow"]
+    rules["flow"] = ["flow"]
     assert rules == {name: [name] for name in rules}
     beside = {"checkpoint", "export", "predict"}
     assert verbs() - set(rules) == beside

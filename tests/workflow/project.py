@@ -256,7 +256,7 @@ TABLES: set[Job] = {
     *(("bars", ""), ("intervals", "claims"), ("intervals", "study")),
 }
 FRAMES: set[Job] = {("frames", shard) for shard in SHARDS}
-FLOW: set[Job] = {("flow", shard) for shard in SHARDS}
+FLOW: set[Job] = {("flow_shard", shard) for shard in SHARDS}
 
 
 def fusions(streams: Iterable[str]) -> set[Job]:

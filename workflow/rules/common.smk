@@ -193,6 +193,15 @@ def shard_files(kind):
     ]
 
 
+def shards(kind):
+    """All shards of ``frames`` or ``flow`` of all data sets."""
+    return [
+        f"{RESULTS}/{dataset}/{kind}/{shard:04d}.h5"
+        for dataset in cfg["datasets"]
+        for shard in range(cfg["catalogue"][dataset]["shards"])
+    ]
+
+
 def run_of(wildcards):
     """The folder of the streams of one data set, split, clip length and seed."""
     return RUN.format(**wildcards)
@@ -271,12 +280,6 @@ def all_fusions():
 
 def intermediates():
     """What is made on the way to the tables; what of it was deleted is made again."""
-    shards = [
-        f"{RESULTS}/{dataset}/{kind}/{shard:04d}.h5"
-        for dataset in cfg["datasets"]
-        for kind in ("frames", "flow")
-        for shard in range(cfg["catalogue"][dataset]["shards"])
-    ]
     clips = [f"{RESULTS}/{dataset}/clips.h5" for dataset in cfg["datasets"]]
     videos = [
         cfg["catalogue"][dataset]["videos"]
@@ -284,7 +287,13 @@ def intermediates():
         if cfg["catalogue"][dataset]["kind"] == "motions"
     ]
     return (
-        videos + shards + clips + per_stream("model.pt") + per_stream("scores.h5") + all_fusions()
+        videos
+        + shards("frames")
+        + shards("flow")
+        + clips
+        + per_stream("model.pt")
+        + per_stream("scores.h5")
+        + all_fusions()
     )
 
 
