@@ -13,7 +13,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from dsnet import config as settings
-from dsnet import store
+from dsnet import live, store
 from dsnet.datasets import fingerprint
 from dsnet.provenance import canonical, code_digest, file_digest
 from dsnet.releases import PretrainedError, locate
@@ -41,7 +41,9 @@ def become_own_array_task():
         os.execvp("sh", ["sh", "-c", command.decode()])
 
 
-if not workflow.is_main_process:
+if workflow.is_main_process:
+    live.attach(workflow)
+else:
     become_own_array_task()
 
 SCHEMAS = Path(workflow.basedir) / "workflow" / "schemas"

@@ -1,0 +1,113 @@
+"""The live summary: a line for every stage, and one for every training at work."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from dsnet.live.state import Job, Stage, State, stage_of
+from dsnet.live.trainings import Progress
+
+BAR = 24  # columns
+TRAININGS = 8  # that have a line of their own
+
+
+def render(state: State) -> Group:
+    """The state as something that rich prints."""
+    found = [(job, job.progress()) for job in state.jobs.values() if job.epochs is not None]
+    parts: list[RenderableType] = [_heading(state), _stages(state, found)]
+    if found:
+        parts.append(_trainings(found))
+    if len(found) > TRAININGS:
+        parts.append(Text(f"  and {len(found) - TRAININGS} more trainings", style="dim"))
+    return Group(*parts)
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds, as in ``1:02:03``."""
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def ended(job: Job) -> Text | None:
+    """The line that stays of a training that ended well; ``None`` of other jobs."""
+    last = job.progress()
+    if last is None:
+        return None
+    took = duration(time.time() - job.started)
+    return Text.assemble(
+        ("trained ", "green"),
+        f"{job.training}: {last.epoch} epochs, loss {last.train_loss:.3f}, "
+        f"validation {last.val_top1:.1f} %, {took}",
+    )
+
+
+def _heading(state: State) -> Text:
+    stages = state.stages.values()
+    done, total = sum(len(s.done) for s in stages), sum(s.total for s in stages)
+    failed = sum(len(s.failed) for s in stages)
+    text = Text.assemble(
+        ("dsnet ", "bold"), f"{done} of {total} jobs, {duration(time.time() - state.started)}"
+    )
+    if failed:
+        text.append(f", {failed} failed", "bold red")
+    return text
+
+
+def _stages(state: State, found: list[tuple[Job, Progress | None]]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(min_width=18)
+    table.add_column(width=BAR)
+    table.add_column(justify="right")
+    table.add_column(no_wrap=True)
+    for stage in state.stages.values():
+        within = 0.0
+        if stage.name == "train":
+            within = sum(last.epoch / job.epochs for job, last in found if last and job.epochs)
+        table.add_row(
+            stage.name,
+            ProgressBar(stage.total, len(stage.done) + within, BAR),
+            f"{len(stage.done)}/{stage.total}",
+            _note(state, stage, within),
+        )
+    return table
+
+
+def _note(state: State, stage: Stage, within: float) -> Text:
+    """What a stage is doing: jobs at work, how long they take yet, what failed."""
+    working = [job for job in state.jobs.values() if stage_of(job.rule) == stage.name]
+    text = Text()
+    if stage.started and stage.ended and len(stage.done) == stage.total:
+        text.append(duration(stage.ended - stage.started), "dim")
+    elif working:
+        text.append(f"{len(working)} at work")
+        left = stage.left(within)
+        if left is not None:
+            text.append(f", {duration(left)} left")
+    if stage.failed:
+        text.append(f"{', ' if text else ''}{len(stage.failed)} failed", "bold red")
+    return text
+
+
+def _trainings(found: list[tuple[Job, Progress | None]]) -> Table:
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    table.add_column("  training", no_wrap=True)
+    for heading in ("epoch", "loss", "top-1", "validation", "left"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for job, last in found[:TRAININGS]:
+        if last is None:
+            table.add_row(f"  {job.training}", f"0/{job.epochs}", "", "", "", "")
+            continue
+        table.add_row(
+            f"  {job.training}",
+            f"{last.epoch}/{job.epochs}",
+            f"{last.train_loss:.3f}",
+            f"{last.train_top1:.1f} %",
+            f"{last.val_top1:.1f} %",
+            duration(last.left),
+        )
+    return table
