@@ -16,6 +16,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/fetch.smk"
 include: "workflow/rules/videos.smk"
 include: "workflow/rules/manifest.smk"
 include: "workflow/rules/frames.smk"
@@ -30,9 +31,10 @@ include: "workflow/rules/latency.smk"
 include: "workflow/rules/targets.smk"
 
 
-# Seconds each, too short for a cluster's queue.
+# Seconds each, too short for a cluster's queue; and fetch, for which a node may have no network.
 localrules:
     all,
+    fetch,
     fuse,
     table1,
     table2,

@@ -20,6 +20,7 @@ import yaml
 from dsnet import flow, video
 from dsnet.datasets import manifest, motions
 from dsnet.errors import UserError
+from dsnet.fetching.sources import SOURCES
 from dsnet.provenance import code_digest
 
 Config = dict[str, Any]
@@ -151,6 +152,8 @@ def _contradictions(config: Config) -> Iterator[str]:
         for key in ("videos", *(["lists"] if entry["kind"] in LISTED else [])):
             if name in config["datasets"] and not entry[key]:
                 yield f"catalogue.{name}.{key}: expected a folder, got nothing"
+        if entry["fetch"] and entry["kind"] not in SOURCES:
+            yield f"catalogue.{name}.fetch: expected false; only {', '.join(SOURCES)} are fetched"
         if entry["kind"] == "motions" and entry["flip"]:
             yield f"catalogue.{name}.flip: expected false, since mirroring swaps left and right"
     backend, semantics = config["flow"]["backend"], config["flow"]["semantics"]
@@ -282,7 +285,7 @@ def videos_spec(config: Config, dataset: str) -> Config:
 
 def manifest_spec(config: Config, dataset: str) -> Config:
     """What determines ``manifest.csv``."""
-    entry = without(config["catalogue"][dataset], ["title", "flip"])
+    entry = without(config["catalogue"][dataset], ["title", "flip", "fetch"])
     return {"name": dataset, "entry": entry, "version": manifest.SPEC_VERSION}
 
 

@@ -15,6 +15,7 @@ from snakemake.exceptions import WorkflowError
 from dsnet import config as settings
 from dsnet import live, store
 from dsnet.datasets import fingerprint
+from dsnet.fetching.sources import SOURCES
 from dsnet.provenance import canonical, code_digest, file_digest
 from dsnet.releases import PretrainedError, locate
 
@@ -144,11 +145,19 @@ def check_folders():
     """Stop with a hint where a data set to run lacks its folders."""
     for dataset in cfg["datasets"]:
         chosen = cfg["catalogue"][dataset]
+        fetched = Path(DATASET.format(dataset=dataset), "fetched.json")
+        if chosen["fetch"] and not fetched.exists():
+            continue
         for name in ("videos", "lists") if chosen["kind"] != "motions" else ():
             if chosen[name] and not os.path.isdir(chosen[name]):
+                hint = "put or link it there, or set the key to where it is"
+                if chosen["kind"] in SOURCES:
+                    hint += f"; `dsnet fetch {chosen['kind']}` or fetch: true gets it"
+                if chosen["fetch"]:
+                    hint = f"delete {fetched} to have it fetched again"
                 raise WorkflowError(
                     f"catalogue.{dataset}.{name}: there is no folder {chosen[name]} (looked in "
-                    f"{os.getcwd()}); put or link it there, or set the key to where it is"
+                    f"{os.getcwd()}); {hint}"
                 )
 
 
@@ -175,6 +184,9 @@ def listed_files(wildcards):
     if chosen["kind"] == "motions":
         # Not the folder, whose content Snakemake cannot compare when copying changed its time stamp.
         return [f"{chosen['videos']}.json"]
+    if chosen["fetch"]:
+        # Alone, since what is not there yet cannot be listed.
+        return [f"{DATASET.format(dataset=wildcards.dataset)}/fetched.json"]
     if chosen["lists"]:
         return sorted(str(path) for path in Path(chosen["lists"]).glob("*.txt"))
     return [chosen["csv"]] if chosen["csv"] else []
@@ -184,7 +196,8 @@ def listed_files(wildcards):
 def videos_digest(dataset):
     """Of the names and sizes of a data set's videos; taken once, since it asks for every file."""
     chosen = cfg["catalogue"][dataset]
-    return None if chosen["kind"] == "motions" else fingerprint(chosen)
+    made = chosen["kind"] == "motions" or chosen["fetch"]
+    return None if made else fingerprint(chosen)
 
 
 def shard_files(kind):
