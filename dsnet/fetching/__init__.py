@@ -18,7 +18,7 @@ from typing import Any
 from dsnet.disk import naming_full_disk
 from dsnet.errors import UserError
 from dsnet.fetching.archives import RAR_TOOLS, ArchiveError, has_rar_tool, unpack
-from dsnet.fetching.download import DownloadError, download
+from dsnet.fetching.downloads import DownloadError, download
 from dsnet.fetching.sources import SOURCES, Archive, Part, Source
 from dsnet.provenance import alone
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import re
+import shutil
 import stat
+import subprocess
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -25,7 +27,7 @@ from dsnet.errors import UserError
 
 log = logging.getLogger(__name__)
 
-RAR_TOOLS = "unrar, unar, 7z (with its rar plugin) or bsdtar"
+RAR_TOOLS = "unrar, unar or 7z (with its rar plugin)"
 MOST_MEMBERS = 100_000  # seven times UCF-101's; an archive may hold millions of empty files
 CHUNK = 1 << 20  # bytes
 # What zipfile, zlib and rarfile make of damaged or unknown content.
@@ -79,12 +81,24 @@ def unpack(
 
 
 def has_rar_tool() -> bool:
-    """Whether there is a tool on the PATH that decompresses rar archives."""
+    """Whether there is a tool on the PATH that decompresses rar archives, which rarfile then uses.
+
+    As it comes with Debian, 7z takes none, which rarfile does not notice; and rarfile 4.5 calls
+    bsdtar with a name missing, which knows no solid archives anyway.
+    """
+    able = {"bsdtar": False, "sevenzip": _knows_rar("7z"), "sevenzip2": _knows_rar("7zz")}
     try:
-        rarfile.tool_setup(force=True)
+        rarfile.tool_setup(**able, force=True)
     except rarfile.RarCannotExec:
         return False
     return True
+
+
+def _knows_rar(sevenzip: str) -> bool:
+    if shutil.which(sevenzip) is None:
+        return False
+    listed = subprocess.run([sevenzip, "i"], capture_output=True, check=False).stdout
+    return re.search(rb"\bRar3\b", listed) is not None
 
 
 @contextmanager
@@ -96,19 +110,25 @@ def _opened(archive: Path) -> Iterator[tuple[list[Member], Callable[[Any], IO[by
                 yield [_zip_member(info) for info in unzipped.infolist()], unzipped.open
         else:
             with rarfile.RarFile(archive) as unrarred:
+                members = unrarred.infolist()
+                if any(info.compress_type != rarfile.RAR_M0 for info in members):
+                    _need_rar_tool(archive)
                 if unrarred.is_solid():
                     log.warning("%s is solid: every member is unpacked from its start", archive)
-                yield [_rar_member(info) for info in unrarred.infolist()], unrarred.open
-    except rarfile.RarCannotExec:
-        raise ArchiveError(
-            f"{archive}: nothing here decompresses rar archives; install {RAR_TOOLS} "
-            f"(on Debian and Ubuntu `apt install unar`, on macOS `brew install unar`) and run again"
-        ) from None
+                yield [_rar_member(info) for info in members], unrarred.open
     except DAMAGE as error:
         raise ArchiveError(
             f"{archive}: damaged, or not an archive of its kind ({error}); move it away, "
             f"and it is fetched again"
         ) from error
+
+
+def _need_rar_tool(archive: Path) -> None:
+    if not has_rar_tool():
+        raise ArchiveError(
+            f"{archive}: nothing here decompresses rar archives; install {RAR_TOOLS} "
+            f"(on Debian and Ubuntu `apt install unar`, on macOS `brew install unar`) and run again"
+        )
 
 
 def _zip_member(info: zipfile.ZipInfo) -> Member:
@@ -198,8 +218,6 @@ def _write(
                 bar.update(len(data))
     except FileExistsError:
         raise ArchiveError(f"{archive}: refused, since {member.name!r} is there twice") from None
-    except rarfile.RarCannotExec:
-        raise
     except DAMAGE as error:
         raise ArchiveError(
             f"{archive}: {member.name!r} is damaged ({error}); move the archive away, and it is "

@@ -21,6 +21,6 @@ rule fetch:
         "python -m dsnet fetch {params.kind}"
         " --folders {params.folders:q}"
         " --downloads {resources.downloads:q}"
-        " --mirror {resources.mirror:q}"
+        " --mirror={resources.mirror:q}"
         " --output {output:q}"
         " 2> {log:q}"

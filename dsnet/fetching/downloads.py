@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+import urllib3
 from tqdm import tqdm
 
 from dsnet.disk import DiskFullError, naming_full_disk
@@ -40,7 +41,7 @@ PASSING = (
     _TryAgainError,
     requests.ConnectionError,
     requests.Timeout,
-    requests.exceptions.ChunkedEncodingError,
+    urllib3.exceptions.HTTPError,
 )
 
 
@@ -171,7 +172,8 @@ def _request(address: str, part: Path, size: int | None) -> None:
                 disable=None,
             ) as bar,
         ):
-            for data in response.iter_content(CHUNK):
+            # What has come so far, however little: iter_content drops a chunk that is cut.
+            while data := response.raw.read1(CHUNK):
                 file.write(data)
                 bar.update(len(data))
     if total is not None and _length(part) < total:
