@@ -71,11 +71,11 @@ def fetch(
     for part in source.parts:
         # What a link points to, so that the folder beside is on the same disk.
         folder = Path(folders[part.key]).resolve()
-        with alone(folder):
-            archives = _archives_of(folder)
-            if not _is_there(folder):
-                archives = _make(source, part, folder, downloads / kind, base)
-        record[part.key] = {"folder": str(folders[part.key]), "archives": archives}
+        if not _is_there(folder):  # before the lock, which needs to be written
+            with alone(folder):
+                if not _is_there(folder):
+                    _make(source, part, folder, downloads / kind, base)
+        record[part.key] = {"folder": str(folders[part.key]), "archives": _archives_of(folder)}
     return record
 
 
@@ -102,10 +102,8 @@ def _archives_of(folder: Path) -> list[dict[str, Any]] | None:
         return None
 
 
-def _make(
-    source: Source, part: Part, folder: Path, downloads: Path, mirror: str | None
-) -> list[dict[str, Any]]:
-    """Download and unpack a part; its archives."""
+def _make(source: Source, part: Part, folder: Path, downloads: Path, mirror: str | None) -> None:
+    """Download and unpack a part."""
     if any(archive.name.endswith(".rar") for archive in part.archives) and not has_rar_tool():
         log.warning(
             "no %s on the PATH: without one of them only rar archives that are not compressed "
@@ -127,8 +125,7 @@ def _make(
     except BaseException:
         shutil.rmtree(place, ignore_errors=True)
         raise
-    log.info("%s is there", folder)
-    return received
+    log.info("%s is there now", folder)
 
 
 def _get(

@@ -7,6 +7,7 @@ the PATH (:data:`RAR_TOOLS`) whose output it pipes. No tool ever writes a file b
 
 from __future__ import annotations
 
+import errno
 import logging
 import re
 import shutil
@@ -31,7 +32,14 @@ RAR_TOOLS = "unrar, unar or 7z (with its rar plugin)"
 MOST_MEMBERS = 100_000  # seven times UCF-101's; an archive may hold millions of empty files
 CHUNK = 1 << 20  # bytes
 # What zipfile, zlib and rarfile make of damaged or unknown content.
-DAMAGE = (zipfile.BadZipFile, zlib.error, rarfile.Error, EOFError, NotImplementedError)
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    rarfile.Error,
+    EOFError,
+    NotImplementedError,
+    UnicodeDecodeError,
+)
 DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -218,7 +226,10 @@ def _write(
                 bar.update(len(data))
     except FileExistsError:
         raise ArchiveError(f"{archive}: refused, since {member.name!r} is there twice") from None
-    except DAMAGE as error:
+    except (*DAMAGE, OSError) as error:
+        # A seek before the file's start is damage too.
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
         raise ArchiveError(
             f"{archive}: {member.name!r} is damaged ({error}); move the archive away, and it is "
             f"fetched again"

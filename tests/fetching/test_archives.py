@@ -262,6 +262,27 @@ def test_the_archives_of_these_tests_are_what_another_reader_takes_for_rar(tmp_p
         ]  # fmt: skip
 
 
+@given(
+    suffix=st.sampled_from(sorted(WRITERS)),
+    place=st.floats(0, 1, exclude_max=True),
+    change=st.binary(max_size=4),
+    dropped=st.integers(0, 8),
+)
+def test_however_damaged_it_is_unpacked_or_refused(
+    tmp_path_factory, suffix, place, change, dropped
+):
+    folder = tmp_path_factory.mktemp("damaged")
+    archive = WRITERS[suffix](folder / f"set.{suffix}", {"A/v.avi": ONE, "A/w.avi": b"w"})
+    data = archive.read_bytes()
+    start = int(place * len(data))
+    archive.write_bytes(data[:start] + change + data[start + dropped :])
+    try:
+        take(archive, folder / "out")
+    except ArchiveError:
+        return
+    assert set(found(folder / "out").values()) <= {ONE, b"w"}
+
+
 PART = st.text(st.sampled_from("a.\\/: C"), min_size=1, max_size=6)
 
 

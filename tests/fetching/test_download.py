@@ -64,7 +64,9 @@ def test_a_file_that_is_there_and_is_another_one_is_left(web, file, path):
     assert not web.requests
 
 
-def test_a_cut_connection_is_gone_on_from(web, file, path):
+@pytest.mark.parametrize("tag", [True, False])
+def test_a_cut_connection_is_gone_on_from(web, file, path, tag):
+    web.tag = tag
     web.cuts = [1_000_000, 500_000, 0]
     download([file], path, checksum=f"sha256:{SHA256}")
     wanted = [value for _, value in web.requests]

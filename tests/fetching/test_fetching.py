@@ -150,6 +150,14 @@ def test_what_is_there_already_is_left_alone_and_said(serve, web, tmp_path, capl
     assert not [path for path, _ in web.requests if "UCF101.rar" in path]
 
 
+def test_what_is_there_may_be_read_only(tmp_path, monkeypatch):
+    for part in ("UCF-101", "ucfTrainTestlist"):
+        (tmp_path / "data" / part / "a").mkdir(parents=True)
+    monkeypatch.setattr(fetching, "alone", None)  # root may write wherever it likes
+    record = get("ucf101", tmp_path / "data", None)
+    assert record["videos"]["archives"] is record["lists"]["archives"] is None
+
+
 def test_a_link_to_another_disk_is_followed(serve, web, tmp_path):
     serve("ucf101")
     (tmp_path / "disk/videos").mkdir(parents=True)
