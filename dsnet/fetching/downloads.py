@@ -70,6 +70,7 @@ def download(
             found = verify(part, size, checksum)
         except DownloadError as error:
             part.unlink()
+            _origin(part).unlink(missing_ok=True)
             raise DownloadError(f"{address}: {error}; what came was removed") from None
         part.rename(path)
         _origin(part).unlink(missing_ok=True)
@@ -127,9 +128,8 @@ def _receive_from_any(addresses: Sequence[str], part: Path, size: int | None) ->
 def _receive(address: str, part: Path, size: int | None) -> None:
     """Ask for what is missing of ``part`` until nothing is, or until nothing more comes."""
     log.info("%s -> %s", address, part)
-    idle = 0
+    idle, most = 0, _length(part)
     while True:
-        before = _length(part)
         try:
             return _request(address, part, size)
         except requests.exceptions.SSLError as error:
@@ -137,7 +137,9 @@ def _receive(address: str, part: Path, size: int | None) -> None:
                 f"{address}: the server's certificate is not accepted ({error})"
             ) from error
         except PASSING as error:
-            idle = 0 if _length(part) > before else idle + 1
+            # More than ever, since without ranges every attempt begins at nothing.
+            idle = 0 if _length(part) > most else idle + 1
+            most = max(most, _length(part))
             if idle >= ATTEMPTS:
                 raise DownloadError(f"{address}: {error}; tried {ATTEMPTS} times") from error
             pause = WAIT * 2 ** max(idle - 1, 0)
@@ -172,15 +174,12 @@ def _request(address: str, part: Path, size: int | None) -> None:
                 disable=None,
             ) as bar,
         ):
-            # What has come so far, however little: iter_content drops a chunk that is cut.
+            # What has come so far, however little: a whole chunk that is cut would be dropped.
             while data := response.raw.read1(CHUNK):
                 file.write(data)
                 bar.update(len(data))
-    if total is not None and _length(part) < total:
-        raise _TryAgainError(f"the connection ended at byte {_length(part)} of {total}")
-    if total is not None and _length(part) > total:
-        part.unlink()
-        raise _TryAgainError("more came than was announced")
+    if total is not None and _length(part) != total:
+        raise _TryAgainError(f"the answer ended at byte {_length(part)} of {total}")
 
 
 def _range(address: str, part: Path) -> dict[str, str]:

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rars import FOLDER, LINK, LOCKED, NORMAL, Entry, write_rar, write_rar5
 
+from dsnet.fetching import archives
 from dsnet.fetching.archives import RAR_TOOLS, ArchiveError, has_rar_tool, unpack
 
 ONE, TWO = b"a first video" * 9, random.Random(1).randbytes(3000)
@@ -134,6 +135,13 @@ def test_more_than_is_announced_in_all_is_refused_before_anything_is_written(mak
     assert len(take(archive, tmp_path / "out", limit=100_000)) == 10
 
 
+def test_more_members_than_any_data_set_has_are_refused(make, tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MOST_MEMBERS", 3)
+    with pytest.raises(ArchiveError, match="refused, since it has 4 members"):
+        take(make(SET), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def lying_zip(path: Path, size: int) -> Path:
     """A zip of a megabyte of zeros whose headers say ``size``."""
     write_zip(path, {"A/v.avi": bytes(10**6)})
@@ -145,11 +153,11 @@ def lying_zip(path: Path, size: int) -> Path:
 
 @pytest.mark.parametrize("size", [10, 2 * 10**6])
 def test_a_member_of_another_size_than_its_header_says_is_refused(tmp_path, size):
-    archives = [
+    lying = [
         lying_zip(tmp_path / "set.zip", size),
         write_rar(tmp_path / "set.rar", [Entry("A/v.avi", bytes(10**6), size=size)]),
     ]
-    for archive in archives:
+    for archive in lying:
         with pytest.raises(ArchiveError, match=r"'A/v\.avi' is (damaged|announced)") as error:
             take(archive, tmp_path / archive.suffix, limit=10**7)
         assert str(archive) in str(error.value)
@@ -176,6 +184,15 @@ def test_damaged_content_is_found_by_its_checksum(make, tmp_path):
     middle = len(data) // 2
     archive.write_bytes(data[:middle] + bytes([data[middle] ^ 255]) + data[middle + 1 :])
     with pytest.raises(ArchiveError, match=r"'A/v\.avi' is damaged .* fetched again"):
+        take(archive, tmp_path / "out")
+
+
+def test_a_zip_whose_members_begin_before_it_is_damaged(tmp_path):
+    archive = write_zip(tmp_path / "set.zip", {"A/v.avi": ONE})
+    data = bytearray(archive.read_bytes())
+    data[-6] += 1  # where the list of members begins: now what is there seems one byte short
+    archive.write_bytes(data)
+    with pytest.raises(ArchiveError, match="damaged"):
         take(archive, tmp_path / "out")
 
 
@@ -210,7 +227,8 @@ def test_without_a_tool_a_compressed_rar_says_what_to_install(tmp_path, monkeypa
 
 
 def test_a_7z_without_its_rar_plugin_is_no_tool(tmp_path, monkeypatch):
-    for name, codecs in (("7z", "LZMA"), ("7zz", "LZMA Rar3")):
+    # Nor is bsdtar, as long as rarfile forgets to name the archive.
+    for name, codecs in (("7z", "LZMA"), ("7zz", "LZMA Rar3"), ("bsdtar", "Rar3")):
         script = tmp_path / name
         script.write_text(f"#!/bin/sh\necho {codecs}\n")
         script.chmod(0o755)
@@ -248,11 +266,8 @@ def test_the_archives_of_these_tests_are_what_another_reader_takes_for_rar(tmp_p
     if (bsdtar := shutil.which("bsdtar")) is None:
         pytest.skip("needs bsdtar, an independent reader of rar archives")
     entries = [Entry("A/v.avi", ONE), Entry("A/w.avi", TWO)]
-    archives = [
-        write_rar(tmp_path / "4.rar", entries),
-        write_rar5(tmp_path / "5.rar", entries, {}),
-    ]
-    for archive in archives:
+    made = [write_rar(tmp_path / "4.rar", entries), write_rar5(tmp_path / "5.rar", entries, {})]
+    for archive in made:
         folder = tmp_path / archive.stem
         folder.mkdir()
         subprocess.run([bsdtar, "-xf", archive, "-C", folder], check=True)

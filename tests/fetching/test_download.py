@@ -14,6 +14,7 @@ import pytest
 from webserver import FileServer
 
 from dsnet.disk import DiskFullError
+from dsnet.fetching import downloads
 from dsnet.fetching.downloads import ATTEMPTS, DownloadError, download
 
 DATA = random.Random(1).randbytes(3 << 20)
@@ -73,6 +74,34 @@ def test_a_cut_connection_is_gone_on_from(web, file, path, tag):
     assert wanted == [None, "bytes=1000000-", "bytes=1500000-", "bytes=1500000-"]
 
 
+def test_a_stalled_connection_is_gone_on_from_the_last_byte(web, file, path, monkeypatch):
+    monkeypatch.setattr(downloads, "TIMEOUT", (5, 0.3))
+    web.cuts, web.stall = [1000], 1
+    download([file], path, checksum=f"sha256:{SHA256}")
+    assert [value for _, value in web.requests] == [None, "bytes=1000-"]
+
+
+def test_a_server_may_send_less_than_is_asked_for(web, file, path):
+    web.cuts, web.most = [1_000_000], 1_000_000
+    download([file], path, checksum=f"sha256:{SHA256}")
+    starts = [1_000_000, 2_000_000, 3_000_000]
+    assert [value for _, value in web.requests[1:]] == [f"bytes={start}-" for start in starts]
+
+
+def test_a_server_that_sends_another_part_is_asked_for_all(web, file, path):
+    web.cuts, web.shift = [1_000_000], 10
+    assert download([file], path)["sha256"] == SHA256
+    assert [value for _, value in web.requests] == [None, "bytes=1000000-", None]
+
+
+def test_cuts_here_and_there_without_ranges_come_to_an_end(web, file, path):
+    web.ranges = False
+    web.cuts = [3000, 1000, 2000, 1000, 2000, 1000, 2000, 9000]
+    with pytest.raises(DownloadError, match=f"tried {ATTEMPTS} times"):
+        download([file], path)
+    assert len(web.requests) == 1 + ATTEMPTS
+
+
 def test_another_run_goes_on_where_one_was_stopped(web, file, path):
     web.cuts = [1_000_000, *[0] * ATTEMPTS]
     with pytest.raises(DownloadError, match=f"tried {ATTEMPTS} times"):
@@ -86,18 +115,21 @@ def test_another_run_goes_on_where_one_was_stopped(web, file, path):
 
 @pytest.mark.parametrize("fault", ["no ranges", "another file", "another address"])
 def test_where_going_on_would_mix_files_it_starts_anew(web, file, path, fault):
+    web.tag = fault != "another address"  # by which it would be noticed, too
     web.cuts = [1_000_000, *[0] * ATTEMPTS]
     with pytest.raises(DownloadError):
         download([file], path)
-    new = DATA[::-1] if fault == "another file" else DATA
+    new = DATA if fault == "no ranges" else DATA[::-1]
     (web.folder / NAME).write_bytes(new)
     if fault == "another address":
         (web.folder / "copy").mkdir()
         shutil.move(web.folder / NAME, web.folder / "copy" / NAME)
         file = f"{web.address}/copy/{NAME}"
     web.ranges = fault != "no ranges"
+    web.requests.clear()
     download([file], path)
     assert path.read_bytes() == new
+    assert len(web.requests) == 1
 
 
 def test_a_part_that_is_whole_already_is_taken(web, file, path):
@@ -106,8 +138,10 @@ def test_a_part_that_is_whole_already_is_taken(web, file, path):
         download([file], path)
     part = path.with_name(f"{NAME}.part")
     part.write_bytes(DATA)
+    web.requests.clear()
     assert download([file], path)["sha256"] == SHA256
     assert path.read_bytes() == DATA
+    assert web.requests == [(f"/{NAME}", f"bytes={len(DATA)}-")]
 
 
 def test_a_part_that_is_too_long_is_dropped(web, file, path):
@@ -161,7 +195,7 @@ def test_another_size_than_is_published_is_refused_before_it_is_received(web, fi
 def test_another_checksum_than_is_published_is_refused(file, path):
     with pytest.raises(DownloadError, match=f"{file}: .*SHA256 {SHA256}, where 0+ is .* removed"):
         download([file], path, checksum=f"sha256:{'0' * 64}")
-    assert NAME not in names(path.parent)
+    assert not names(path.parent)
     assert download([file], path)["bytes"] == len(DATA)
 
 

@@ -114,6 +114,7 @@ def test_a_data_set_is_where_the_configuration_has_it(kind, serve, web, tmp_path
     files = serve(kind)
     record = get(kind, tmp_path / "data", web.address)
     assert tree(tmp_path / "data") == files
+    assert not list((tmp_path / "data").rglob("*.archives"))
     configured = {raw_config["catalogue"][kind].get(key) for key in ("videos", "lists")} - {None}
     assert {f"data/{name.split('/')[0]}" for name in files} == configured
     for part in fetching.SOURCES[kind].parts:

@@ -6,6 +6,7 @@ import hashlib
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,10 +16,12 @@ from pathlib import Path
 class FileServer(ThreadingHTTPServer):
     """Serves a folder.
 
-    Attributes: ``cuts``, the numbers of bytes after which the next answers break off; ``statuses``,
-    with which the next requests are refused; ``ranges``, whether parts are served at all; ``tag``,
-    whether answers have an ETag; ``kind``, their Content-Type; ``announce``, whether they have a
-    length; ``requests``, the paths asked for and the values of Range.
+    Attributes: ``cuts``, the numbers of bytes after which the next answers break off, and
+    ``stall``, the seconds that they wait before; ``statuses``, with which the next requests are
+    refused; ``ranges``, whether parts are served at all, ``most``, how many bytes of them, and
+    ``shift``, how much later than asked for they start; ``announce``, whether answers have a
+    length, ``tag``, an ETag, and ``kind``, their Content-Type; ``requests``, the paths asked for
+    and the values of Range.
     """
 
     daemon_threads = True
@@ -29,6 +32,9 @@ class FileServer(ThreadingHTTPServer):
         self.cuts: list[int] = []
         self.statuses: list[int] = []
         self.ranges = self.tag = self.announce = True
+        self.most: int | None = None
+        self.shift = 0
+        self.stall = 0.0
         self.kind = "application/octet-stream"
         self.requests: list[tuple[str, str | None]] = []
 
@@ -54,28 +60,36 @@ class Handler(BaseHTTPRequestHandler):
         tag = f'"{hashlib.md5(data).hexdigest()}"'
         match = re.fullmatch(r"bytes=(\d+)-", wanted or "") if server.ranges else None
         if match and self.headers.get("If-Range", tag) == tag:
-            return self._answer(data, int(match[1]), tag)
+            return self._answer(data, int(match[1]) + server.shift, tag)
         return self._answer(data, None, tag)
 
     def _answer(self, data: bytes, start: int | None, tag: str) -> None:
         if start is not None and start >= len(data):
             self.send_response(416)
             self.send_header("Content-Range", f"bytes */{len(data)}")
-            self.send_header("Content-Length", "0")
-            return self.end_headers()
+            self.send_header("Content-Length", "5")
+            self.end_headers()
+            self.wfile.write(b"sorry")
+            return
+        body = data if start is None else data[start:][: self.server.most]
         self.send_response(200 if start is None else 206)
         if start is not None:
-            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
-        body = data[start or 0 :]
+            last = start + len(body) - 1
+            self.send_header("Content-Range", f"bytes {start}-{last}/{len(data)}")
         if self.server.announce:
             self.send_header("Content-Length", str(len(body)))
         if self.server.tag:
             self.send_header("ETag", tag)
         self.send_header("Content-Type", self.server.kind)
         self.end_headers()
-        self.wfile.write(body[: self.server.cuts.pop(0)] if self.server.cuts else body)
+        if self.server.cuts:
+            body = body[: self.server.cuts.pop(0)]
+            self.wfile.write(body)
+            self.wfile.flush()
+            time.sleep(self.server.stall)
+        else:
+            self.wfile.write(body)
         self.close_connection = True
-        self.wfile.flush()
         self.connection.shutdown(socket.SHUT_WR)
 
     def log_message(self, *_: object) -> None:
