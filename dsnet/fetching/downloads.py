@@ -133,20 +133,28 @@ def _receive(address: str, part: Path, size: int | None) -> None:
         try:
             return _request(address, part, size)
         except requests.exceptions.SSLError as error:
-            raise DownloadError(
-                f"{address}: the server's certificate is not accepted ({error})"
-            ) from error
+            raise DownloadError(f"{address}: no safe connection: {_reason(error)}") from error
         except PASSING as error:
             # More than ever, since without ranges every attempt begins at nothing.
             idle = 0 if _length(part) > most else idle + 1
             most = max(most, _length(part))
             if idle >= ATTEMPTS:
-                raise DownloadError(f"{address}: {error}; tried {ATTEMPTS} times") from error
+                raise DownloadError(
+                    f"{address}: {_reason(error)}; tried {ATTEMPTS} times"
+                ) from error
             pause = WAIT * 2 ** max(idle - 1, 0)
-            log.warning("%s: %s; going on at byte %d in %g s", address, error, _length(part), pause)
+            log.warning(
+                "%s: %s; going on at byte %d in %g s", address, _reason(error), _length(part), pause
+            )
             time.sleep(pause)
         except requests.RequestException as error:
-            raise DownloadError(f"{address}: {error}") from error
+            raise DownloadError(f"{address}: {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> BaseException:
+    """The error that requests and urllib3 have wrapped, which says it shortest."""
+    inner = getattr(error, "reason", None) or next(iter(error.args), None)
+    return _reason(inner) if isinstance(inner, BaseException) else error
 
 
 def _request(address: str, part: Path, size: int | None) -> None:
