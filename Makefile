@@ -6,6 +6,11 @@
 # make docs   set up, then the documentation as a site in build/docs
 # make examples
 #             set up, then run the notebooks of examples/ and keep what they put out
+# make coverage
+#             set up, then all tests once more, telling which lines of dsnet/ they run
+# make mutants
+#             set up, then change single words of losses, transforms, store and splits, hundreds of
+#             times, and list the changes that no test notices (docs/quality.md; an hour and a half)
 # make rehearsal
 #             set up, then the paper's experiment from drawn weights to the tables, one epoch on the
 #             sample videos beside the checkout (an hour on two cores); leaves 12 GB in results/rehearsal
@@ -17,7 +22,7 @@ ROUNDS ?= 20
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: all setup study test kill-rounds check docs examples rehearsal format clean
+.PHONY: all setup study test coverage mutants kill-rounds check docs examples rehearsal format clean
 
 all: setup
 	$(BIN)/snakemake --cores $(CORES)
@@ -37,6 +42,14 @@ study: setup
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS)
+
+coverage: setup
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
+
+mutants: setup
+	rm -rf mutants
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mutmut run --max-children 2
+	$(BIN)/mutmut results
 
 kill-rounds: setup
 	DSNET_KILL_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -v --durations 0 -k killed_in_every_stage \
