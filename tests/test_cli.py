@@ -34,7 +34,7 @@ def test_every_rule_is_a_thin_line_over_the_verb_of_its_name():
     assert rules.pop("flow_shard") == ["flow"]
     rules["flow"] = ["flow"]
     assert rules == {name: [name] for name in rules}
-    beside = {"checkpoint", "export", "predict"}
+    beside = {"checkpoint", "doctor", "export", "predict"}
     assert verbs() - set(rules) == beside
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 
 from dsnet.cli.options import Verb
@@ -41,6 +42,10 @@ def add(verb: Verb) -> None:
     for name in ("onnx", "torchscript"):
         kind.add_argument(f"--{name}", dest="kind", action="store_const", const=name)
 
+    sub = verb(doctor)
+    about = "as for Snakemake, over config.yaml"
+    sub.add_argument("--configfile", nargs="+", type=Path, default=[], help=about)
+
 
 def checkpoint(options: argparse.Namespace) -> None:
     """Inspect or convert a file of weights."""
@@ -73,3 +78,11 @@ def export(options: argparse.Namespace) -> None:
     from dsnet.export import export
 
     export(options.model, options.output, options.kind)
+
+
+def doctor(options: argparse.Namespace) -> None:
+    """Check whether there is what an experiment needs, and say what to do."""
+    from dsnet.doctor import examine, show
+
+    logging.getLogger("dsnet").setLevel(logging.WARNING)  # what is looked at on the way says little
+    show(examine(options.configfile))
