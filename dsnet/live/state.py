@@ -44,10 +44,9 @@ class Job:
         return trainings.progress(self.log, self.epochs, self.started)
 
     @property
-    def training(self) -> str:
-        """The run that it is part of, as in ``motions/split1/16f/seed0``, and its stream."""
-        run = "{dataset}/split{split}/{length}f/seed{seed}/{stream}"
-        return run.format_map(self.wildcards)
+    def run(self) -> str:
+        """The run that a training is part of, as in ``motions/split1/16f/seed0``."""
+        return "{dataset}/split{split}/{length}f/seed{seed}".format_map(self.wildcards)
 
 
 @dataclass
@@ -61,14 +60,10 @@ class Stage:
     started: float | None = None
     ended: float | None = None
 
-    def left(self, within: float) -> float | None:
-        """Seconds that it takes yet, at its speed so far; ``None`` where nothing tells.
-
-        Args:
-            within: what jobs at work have done, a sum of shares from 0 to 1.
-        """
-        made = len(self.done) + within
-        if self.started is None or made <= 0 or len(self.done) == self.total:
+    def left(self) -> float | None:
+        """Seconds that it takes yet, at its speed so far; ``None`` where nothing tells."""
+        made = len(self.done)
+        if self.started is None or made == 0 or made == self.total:
             return None
         return (time.time() - self.started) * (self.total - made) / made
 

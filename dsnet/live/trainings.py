@@ -17,12 +17,15 @@ EPOCH = re.compile(rb"dsnet\.training: (epoch=.*)\n")
 
 @dataclass(frozen=True)
 class Progress:
-    """The last complete epoch of a training: loss, top-1 in per cent, and seconds that are left."""
+    """The last complete epoch of a training: its loss, and top-1 on the selection part in per cent.
+
+    And, in seconds, what an epoch takes and what is left of all.
+    """
 
     epoch: int
     train_loss: float
-    train_top1: float
     val_top1: float
+    each: float
     left: float
 
 
@@ -58,7 +61,7 @@ def progress(log: str | os.PathLike[str], total: int, since: float = 0.0) -> Pro
     return Progress(
         epoch,
         float(last["train_loss"]),
-        float(last["train_top1"]),
         float(last["val_top1"]),
+        each,
         max((total - epoch) * each - gone, 0.0),
     )

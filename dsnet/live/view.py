@@ -12,8 +12,9 @@ from rich.text import Text
 from dsnet.live.state import Job, Stage, State, stage_of
 from dsnet.live.trainings import Progress
 
-BAR = 24  # columns
+BAR = 14  # columns
 TRAININGS = 8  # that have a line of their own
+Training = tuple[Job, Progress | None]
 
 
 def render(state: State) -> Group:
@@ -41,7 +42,7 @@ def ended(job: Job) -> Text | None:
     took = duration(time.time() - job.started)
     return Text.assemble(
         ("trained ", "green"),
-        f"{job.training}: {last.epoch} epochs, loss {last.train_loss:.3f}, "
+        f"{job.wildcards['stream']} of {job.run}: {last.epoch} epochs, loss {last.train_loss:.3f}, "
         f"validation {last.val_top1:.1f} %, {took}",
     )
 
@@ -58,34 +59,33 @@ def _heading(state: State) -> Text:
     return text
 
 
-def _stages(state: State, found: list[tuple[Job, Progress | None]]) -> Table:
+def _stages(state: State, found: list[Training]) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(min_width=18)
     table.add_column(width=BAR)
     table.add_column(justify="right")
     table.add_column(no_wrap=True)
     for stage in state.stages.values():
-        within = 0.0
-        if stage.name == "train":
-            within = sum(last.epoch / job.epochs for job, last in found if last and job.epochs)
+        of_training = found if stage.name == "train" else []
+        begun = sum(last.epoch / job.epochs for job, last in of_training if last and job.epochs)
         table.add_row(
             stage.name,
-            ProgressBar(stage.total, len(stage.done) + within, BAR),
+            ProgressBar(stage.total, len(stage.done) + begun, BAR),
             f"{len(stage.done)}/{stage.total}",
-            _note(state, stage, within),
+            _note(state, stage, of_training),
         )
     return table
 
 
-def _note(state: State, stage: Stage, within: float) -> Text:
+def _note(state: State, stage: Stage, found: list[Training]) -> Text:
     """What a stage is doing: jobs at work, how long they take yet, what failed."""
-    working = [job for job in state.jobs.values() if stage_of(job.rule) == stage.name]
+    working = sum(stage_of(job.rule) == stage.name for job in state.jobs.values())
     text = Text()
     if stage.started and stage.ended and len(stage.done) == stage.total:
         text.append(duration(stage.ended - stage.started), "dim")
     elif working:
-        text.append(f"{len(working)} at work")
-        left = stage.left(within)
+        text.append(f"{working} at work")
+        left = trainings_left(stage, found) if found else stage.left()
         if left is not None:
             text.append(f", {duration(left)} left")
     if stage.failed:
@@ -93,21 +93,35 @@ def _note(state: State, stage: Stage, within: float) -> Text:
     return text
 
 
-def _trainings(found: list[tuple[Job, Progress | None]]) -> Table:
+def trainings_left(stage: Stage, found: list[Training]) -> float | None:
+    """Seconds that all trainings take yet, with as many at a time as now; ``None`` before an epoch.
+
+    From what their epochs take, since one that goes on where it was stopped has a lead.
+    """
+    known = [(job.epochs, last) for job, last in found if last is not None and job.epochs]
+    if not known:
+        return None
+    whole = sum(epochs * last.each for epochs, last in known) / len(known)
+    at_work = sum(last.left for _, last in known) + whole * (len(found) - len(known))
+    waiting = stage.total - len(stage.done) - len(stage.failed) - len(found)
+    return (at_work + whole * waiting) / len(found)
+
+
+def _trainings(found: list[Training]) -> Table:
     table = Table(box=None, padding=(0, 1), header_style="dim")
     table.add_column("  training", no_wrap=True)
-    for heading in ("epoch", "loss", "top-1", "validation", "left"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("of", no_wrap=True, overflow="ellipsis")
+    for heading, width in (("epoch", 7), ("loss", 7), ("validation", 10), ("left", 7)):
+        table.add_column(heading, justify="right", no_wrap=True, min_width=width)
     for job, last in found[:TRAININGS]:
-        if last is None:
-            table.add_row(f"  {job.training}", f"0/{job.epochs}", "", "", "", "")
-            continue
-        table.add_row(
-            f"  {job.training}",
-            f"{last.epoch}/{job.epochs}",
-            f"{last.train_loss:.3f}",
-            f"{last.train_top1:.1f} %",
-            f"{last.val_top1:.1f} %",
-            duration(last.left),
-        )
+        numbers = ("0", "", "", "")
+        if last is not None:
+            numbers = (
+                f"{last.epoch}",
+                f"{last.train_loss:.3f}",
+                f"{last.val_top1:.1f} %",
+                duration(last.left),
+            )
+        epoch, *others = numbers
+        table.add_row(f"  {job.wildcards['stream']}", job.run, f"{epoch}/{job.epochs}", *others)
     return table

@@ -13,9 +13,9 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from dsnet.live.failures import Formatter
 from dsnet.live.handler import Handler
-from dsnet.live.state import State
-from dsnet.live.trainings import epochs, progress
-from dsnet.live.view import duration
+from dsnet.live.state import Job, Stage, State
+from dsnet.live.trainings import Progress, epochs, progress
+from dsnet.live.view import duration, trainings_left
 
 COUNTS = {"all": 1, "frames": 2, "flow_shard": 2, "train": 2, "table1": 1, "total": 8}
 RUN = {"dataset": "motions", "split": "1", "length": "16", "seed": "0"}
@@ -106,7 +106,7 @@ def test_the_last_whole_epoch_counts_and_the_time_left_is_that_of_the_others(tra
     with log.open("a") as file:
         file.write(EPOCH.format(3, 7, 1)[:110])  # being written
     found = progress(log, 8)
-    assert (found.epoch, found.train_loss, found.train_top1, found.val_top1) == (2, 1.2345, 8, 12.5)
+    assert (found.epoch, found.train_loss, found.val_top1, found.each) == (2, 1.2345, 12.5, 100)
     assert 590 < found.left <= 600
     assert progress(log, 8, since=time.time() + 60) is None  # of a training before this one
     assert progress(log.with_name("none.log"), 8) is None
@@ -138,13 +138,23 @@ def test_the_time_left_of_a_stage_follows_its_speed():
     state = State()
     state.plan({"frames": 4}, [])
     frames = state.stages["frames"]
-    assert frames.left(0.0) is None
+    assert frames.left() is None
     frames.started, frames.done = time.time() - 60, {1}
-    assert frames.left(0.0) == pytest.approx(180, abs=1)
-    assert frames.left(1.0) == pytest.approx(60, abs=1)
+    assert frames.left() == pytest.approx(180, abs=1)
     frames.done = {1, 2, 3, 4}
-    assert frames.left(0.0) is None
+    assert frames.left() is None
     assert duration(3723.4) == "1:02:03"
+
+
+def test_the_time_left_of_trainings_follows_their_epochs():
+    job = Job(1, "train", {}, None, 10)
+    half, nearly = Progress(5, 1.0, 1.0, 6.0, 30.0), Progress(9, 1.0, 1.0, 4.0, 4.0)
+    stage = Stage("train", total=5, done={7})
+    assert trainings_left(stage, [(job, None)]) is None  # before the first epoch
+    # one half done, one nearly, of 60 and 40 seconds; two that wait, of 50 as it seems
+    assert trainings_left(stage, [(job, half), (job, nearly)]) == (30 + 4 + 2 * 50) / 2
+    # one that has not finished an epoch counts whole
+    assert trainings_left(stage, [(job, half), (job, None)]) == (30 + 60 + 2 * 60) / 2
 
 
 def test_a_terminal_shows_stages_and_trainings_and_keeps_what_matters(training):
@@ -165,8 +175,8 @@ def test_a_terminal_shows_stages_and_trainings_and_keeps_what_matters(training):
     handler.close()
     text = plain(stream)
     assert re.search(r"frames +\S+ +1/2", text)
-    assert re.search(r"motions/split1/16f/seed0/ds +2/8 +1\.23[45] +8\.0 % +12\.5 % +0:", text)
-    assert "trained motions/split1/16f/seed0/ds: 2 epochs, loss 1.23" in text
+    assert re.search(r"ds +motions/split1/16f/seed0 +2/8 +1\.23[45] +12\.5 % +0:", text)
+    assert "trained ds of motions/split1/16f/seed0: 2 epochs, loss 1.23" in text
     assert "something odd" in text
     assert "Error in rule flow_shard" in text
     assert "snakemake results/x.h5 --cores 2" in text

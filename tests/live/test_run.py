@@ -54,6 +54,6 @@ def test_a_failure_shows_its_log_and_a_command_whose_progress_can_be_watched(pro
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\r", "", text)
     assert re.search(r"train +\S+ +1/1 ", plain)
     assert "1 of 1 jobs" in plain  # alone: the other model that is missing stays so
-    assert f"trained {RUN.removeprefix('results/')}/rgb: 2 epochs, loss " in plain
+    assert f"trained rgb of {RUN.removeprefix('results/')}: 2 epochs, loss " in plain
     assert "rule train:" not in plain
     assert (project / MODEL).exists()
