@@ -12,6 +12,7 @@ from dsnet import models, releases
 from dsnet.datasets import DataSetError, catalogue
 from dsnet.doctor import estimate
 from dsnet.doctor.finding import Finding, size
+from dsnet.fetching.sources import SOURCES
 
 MARGIN = 0.9  # of the free space that the estimate may take
 
@@ -28,13 +29,17 @@ def _data_set(name: str, entry: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
         yield "ok", "made by the workflow"
         return
     absent = False
+    get = f" (dsnet fetch {entry['kind']} does)" if entry["kind"] in SOURCES else ""
     for key in ("videos", "lists"):
         if entry[key] and not os.path.isdir(entry[key]):
             absent = True
+            if entry["fetch"]:
+                yield "ok", f"{entry[key]} is not there yet: the workflow fetches it"
+                continue
             yield (
                 "problem",
                 f"there is no folder {entry[key]} (looked in {os.getcwd()})",
-                f"put or link it there, or set catalogue.{name}.{key}",
+                f"put or link it there{get}, or set catalogue.{name}.{key}",
             )
     if absent:
         return

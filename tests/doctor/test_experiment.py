@@ -64,6 +64,13 @@ def test_folders_that_are_missing(config, here):
     assert "catalogue.ucf101.lists" in second.advice
 
 
+def test_folders_that_the_workflow_fetches_are_not_missed(config, here):
+    config["catalogue"]["ucf101"]["fetch"] = True
+    found = list(experiment.data_sets({**config, "datasets": ["ucf101"]}))
+    assert [finding.status for finding in found] == ["ok", "ok"]
+    assert all("the workflow fetches it" in finding.found for finding in found)
+
+
 def test_lists_that_are_not_the_official_ones(config, here):
     config["datasets"] = ["ucf101"]
     (here / "data/UCF-101").mkdir(parents=True)
