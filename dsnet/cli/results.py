@@ -8,6 +8,8 @@ from typing import Any
 
 from dsnet.cli.options import Verb, compute, paths, spec
 
+FORMATS = "the table as .csv, .md, .tex and .html"
+
 
 def add(verb: Verb) -> None:
     """Add the verbs to the command line."""
@@ -15,18 +17,18 @@ def add(verb: Verb) -> None:
         sub = verb(run)
         spec(sub, "streams, tables and titles of the config")
         paths(sub, "scores", "fusions", nargs="+")
-        paths(sub, "output", nargs=3, help="the table as .csv, .md and .tex")
+        paths(sub, "output", nargs=4, help=FORMATS)
 
     sub = verb(significance)
     spec(sub, "streams and titles of the config")
     paths(sub, "scores", nargs="+")
-    paths(sub, "output", nargs=3, help="the table as .csv, .md and .tex")
+    paths(sub, "output", nargs=4, help=FORMATS)
 
     sub = verb(latency)
     spec(sub, "options, and rows of title and streams")
     paths(sub, "clips")
     paths(sub, "models", nargs="+", help="one per stream that the rows name, in their order")
-    paths(sub, "output", nargs=3, help="the table as .csv, .md and .tex")
+    paths(sub, "output", nargs=4, help=FORMATS)
     compute(sub)
 
     sub = verb(figures)
@@ -78,7 +80,8 @@ def table1(options: argparse.Namespace) -> None:
     table = tables.table1(
         scores, fusions, options.spec["streams"], chosen["two_stream"], chosen["students"]
     )
-    tables.write(table, tables.render_table1(table, listed), *options.output)
+    page = tables.render_table1(table, listed, tables.DETAILED)
+    tables.write(table, tables.render_table1(table, listed), *options.output, page=page)
 
 
 def table2(options: argparse.Namespace) -> None:

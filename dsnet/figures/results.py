@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import matplotlib
@@ -18,6 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from dsnet.figures.style import (
     BLUE,
     GREEN,
+    GREY,
     ORANGE,
     PURPLE,
     SKY,
@@ -34,7 +36,9 @@ COLUMN_COLOURS = {
     "Mimic": BLUE,
     "Mimic+RGB": GREEN,
     "Mimic+Flow": VERMILION,
+    "Mimic+RGB+Flow": GREY,
 }
+BLOCK = 3  # columns of the first of the table's two blocks
 PAPER_MARKER: dict[str, Any] = {
     **{"marker": "D", "ls": "", "mfc": "white", "mec": "black", "ms": 4.5},
 }
@@ -215,7 +219,7 @@ def table1_bars(table: pd.DataFrame) -> Figure:
     methods = list(dict.fromkeys(measured["method"]))
     panels = list(measured.groupby(["dataset", "split"], sort=False))
     figure = Figure(
-        figsize=(2.4 + 4.2 * len(panels), 0.62 * len(methods) + 1.5), layout="constrained"
+        figsize=(2.4 + 4.2 * len(panels), 0.72 * len(methods) + 1.5), layout="constrained"
     )
     axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     for ax, ((dataset, split), rows) in zip(axes, panels, strict=True):
@@ -229,20 +233,25 @@ def table1_bars(table: pd.DataFrame) -> Figure:
 
 def _bar_legend(figure: Figure, measured: pd.DataFrame) -> None:
     """The columns in two lines, one per block of the table, then the paper's marker."""
-    names = list(COLUMN_COLOURS)
-    shown = [name for pair in zip(names[:3], names[3:], strict=True) for name in pair]
-    handles = [Line2D([], [], color=COLUMN_COLOURS[c], lw=6, label=c) for c in shown]
+    handles = [Line2D([], [], color=c, lw=6, label=name) for name, c in COLUMN_COLOURS.items()]
+    upper, lower = handles[:BLOCK], handles[BLOCK:]
     if measured["paper_top1"].notna().any():
-        handles.append(Line2D([], [], label="paper", **PAPER_MARKER))
-    figure.legend(handles=handles, loc="outside lower center", ncols=math.ceil(len(handles) / 2))
+        upper.append(Line2D([], [], label="paper", **PAPER_MARKER))
+    # A legend is filled by columns.
+    pairs = [h for pair in zip_longest(upper, lower) for h in pair if h is not None]
+    figure.legend(handles=pairs, loc="outside lower center", ncols=max(len(upper), len(lower)))
 
 
 def _bars(ax: Axes, rows: pd.DataFrame, methods: Sequence[str]) -> None:
-    """Three thin bars per method, their numbers in a column on the right."""
+    """Thin bars per method, their numbers in a column on the right."""
+    names = list(COLUMN_COLOURS)
     for row in rows.to_dict("records"):
         column, top1, spread, paper = (row[k] for k in ("column", "top1", "top1_std", "paper_top1"))
-        y = methods.index(row["method"]) + 0.27 * (list(COLUMN_COLOURS).index(column) % 3 - 1)
-        ax.barh(y, top1, height=0.25, color=COLUMN_COLOURS[column])
+        first = names.index(column) < BLOCK
+        block = names[:BLOCK] if first else names[BLOCK:]
+        step = 0.84 / len(block)
+        y = methods.index(row["method"]) + step * (block.index(column) - (len(block) - 1) / 2)
+        ax.barh(y, top1, height=0.93 * step, color=COLUMN_COLOURS[column])
         if math.isfinite(spread):
             ax.errorbar(top1, y, xerr=spread, color="0.2", lw=1, capsize=1.5)
         if math.isfinite(paper):

@@ -45,7 +45,7 @@ def scores(path: Path) -> dict[str, Any]:
 def assert_same_results(project: Project, other: Project) -> None:
     """Tables byte by byte, weights and scores number by number, shards by their digests."""
     for table in ("table1", "table2"):
-        for suffix in ("csv", "md", "tex"):
+        for suffix in ("csv", "md", "tex", "html"):
             path = f"results/tables/{table}.{suffix}"
             assert (project / path).read_bytes() == (other / path).read_bytes(), path
     assert shard_digests(project) == shard_digests(other)

@@ -234,8 +234,8 @@ def _wildcards(block: str) -> str:
     pairs = dict(pair.split("=") for pair in _line(block, "wildcards").split(", ") if pair)
     own = {k: v for k, v in pairs.items() if k not in RUN_WILDCARDS}
     assert all(pairs[k] == RUN_WILDCARDS[k] for k in pairs if k in RUN_WILDCARDS), pairs
-    if set(own) == {"a", "b", "kind"}:
-        return f"{own['a']}+{own['b']}.{own['kind']}"
+    if set(own) == {"fused", "kind"}:
+        return f"{own['fused']}.{own['kind']}"
     return ",".join(own.values())
 
 
@@ -250,7 +250,10 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
 
 # --- the jobs of the tiny experiment -----------------------------------------------------------
 
-PAIRS = (("rgb", "flow"), ("mars", "rgb"), ("mars", "flow"), ("ds", "rgb"), ("ds", "flow"))
+FUSED = (
+    *(("rgb", "flow"), ("mars", "rgb"), ("mars", "flow"), ("ds", "rgb"), ("ds", "flow")),
+    *(("mars", "rgb", "flow"), ("ds", "rgb", "flow")),
+)
 TABLES: set[Job] = {
     *((table, "") for table in ("table1", "table2", "significance", "claims", "study")),
     *(("bars", ""), ("intervals", "claims"), ("intervals", "study")),
@@ -263,10 +266,10 @@ def fusions(streams: Iterable[str]) -> set[Job]:
     """The fusions that one of ``streams`` takes part in."""
     chosen = set(streams)
     return {
-        ("fuse", f"{a}+{b}.{kind}")
-        for a, b in PAIRS
+        ("fuse", f"{'+'.join(names)}.{kind}")
+        for names in FUSED
         for kind in ("average", "attention")
-        if chosen & {a, b}
+        if chosen & set(names)
     }
 
 

@@ -6,7 +6,7 @@ import sys
 import pandas as pd
 import pytest
 from checks import assert_whole, leftovers
-from project import CLASSES, EVERYTHING, RUN, SHARDS, STREAMS, TEST, TITLES, Project
+from project import CLASSES, EVERYTHING, FUSED, RUN, SHARDS, STREAMS, TEST, TITLES, Project
 
 DATASET = "results/motions"
 FIGURES = (
@@ -50,14 +50,14 @@ def test_everything_forced_is_every_job_that_the_tests_know(finished: Project, t
             for name in ("model.pt", "history.csv", "scores.h5")
         ),
         *(
-            f"{RUN}/fusion/{pair}.{kind}.json"
-            for pair in ("rgb+flow", "mars+rgb", "mars+flow", "ds+rgb", "ds+flow")
+            f"{RUN}/fusion/{'+'.join(names)}.{kind}.json"
+            for names in FUSED
             for kind in ("average", "attention")
         ),
         *(
             f"results/tables/{table}.{suffix}"
             for table in ("table1", "table2", "significance", "claims", "study", "latency")
-            for suffix in ("csv", "md", "tex")
+            for suffix in ("csv", "md", "tex", "html")
         ),
         *(f"results/figures/{figure}.{suffix}" for figure in FIGURES for suffix in ("png", "svg")),
     ],
@@ -82,7 +82,8 @@ def test_table1_has_a_row_for_every_result(finished: Project):
     two = "Two streams (4f)"
     mimic = [f"{TITLES[name]} (4f)" for name in ("mars", "ds")]
     expected = {(two, "RGB"), (two, "Flow"), (two, "RGB+Flow")}
-    expected |= {(m, c) for m in mimic for c in ("Mimic", "Mimic+RGB", "Mimic+Flow")}
+    columns = ("Mimic", "Mimic+RGB", "Mimic+Flow", "Mimic+RGB+Flow")
+    expected |= {(m, c) for m in mimic for c in columns}
     assert set(zip(measured["method"], measured["column"], strict=True)) == expected
     assert len(measured) == len(expected)
     assert list(dict.fromkeys(measured["method"])) == [two, *mimic]  # as the config has them

@@ -84,8 +84,8 @@ def expected_counts(project: Project) -> dict[str, int]:
         "contact": len(COUNTS),
         "train": runs * len(streams),
         "evaluate": runs * len(streams),
-        # Two streams; every student with the RGB and the flow stream; average and attention.
-        "fuse": runs * 2 * (1 + 2 * students),
+        # Two streams; every student with RGB, with flow and with both; average and attention.
+        "fuse": runs * 2 * (1 + 3 * students),
         "figures": len(COUNTS) * 2,
         **dict.fromkeys(("table1", "table2", "significance", "claims"), 1),
         **dict.fromkeys(("latency", "bars", "intervals", "all"), 1),

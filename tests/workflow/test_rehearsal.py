@@ -215,6 +215,7 @@ def test_table_1_has_every_row_measured(rehearsed: Project, shared_data: Path, m
     table = pd.read_csv(rehearsed / "results/tables/table1.csv")
     rows = table[(table["method"] == method) & (table["source"] == "measured")]
     paper = dict(zip(COLUMNS, TABLE1[method], strict=True))
+    paper |= {(title, "Mimic+RGB+Flow"): float("nan") for title in TITLES.values()}
     keys = list(zip(rows["dataset"], rows["column"], strict=True))
     assert sorted(keys) == sorted(paper)
     for key, row in zip(keys, rows.to_dict("records"), strict=True):
@@ -225,7 +226,8 @@ def test_table_1_has_every_row_measured(rehearsed: Project, shared_data: Path, m
         right = row["top1"] * videos / 100
         assert right == pytest.approx(round(right), abs=1e-3)
         assert 0 <= right <= videos
-        assert row["paper_top1"] == paper[key]
+        assert row["paper_top1"] == pytest.approx(paper[key], nan_ok=True)
+        assert row["low"] <= row["top1"] <= row["high"]
         assert (row["split"], row["seeds"], row["protocol"]) == (1, 1, "paper")
 
 

@@ -99,9 +99,8 @@ wildcard_constraints:
     seed="[0-9]+",
     shard="[0-9]+",
     stream="|".join(cfg["streams"]),
-    a="|".join(cfg["streams"]),
-    b="|".join(cfg["streams"]),
-    kind="average|attention",
+    fused="({0})([+]({0}))+".format("|".join(cfg["streams"])),
+    kind="|".join(settings.KINDS),
     table="claims|study",
 
 
@@ -287,10 +286,15 @@ def per_stream(name, streams=cfg["streams"]):
 def all_fusions():
     """The fusions that the tables need, of every run."""
     return [
-        f"{run}/fusion/{a}+{b}.{kind}.json"
+        f"{run}/fusion/{'+'.join(names)}.{kind}.json"
         for run in runs()
-        for a, b, kind in settings.fusions(cfg)
+        for names, kind in settings.fusions(cfg)
     ]
+
+
+def fused_scores(wildcards):
+    """The scores of the streams of a fusion."""
+    return [f"{run_of(wildcards)}/{name}/scores.h5" for name in wildcards.fused.split("+")]
 
 
 def intermediates():
@@ -340,6 +344,17 @@ def ablation_runs():
             seed=seed,
         )
         for seed in cfg["seeds"]
+    ]
+
+
+def ablation_fusions():
+    """The fusions of Table 2."""
+    rows = [row for row in cfg["tables"]["ablation"] if row["fuse"]]
+    chosen = [(settings.fused(cfg, (row["stream"], *row["fuse"])), row["by"]) for row in rows]
+    return [
+        f"{run}/fusion/{'+'.join(names)}.{kind}.json"
+        for run in ablation_runs()
+        for names, kind in dict.fromkeys(chosen)
     ]
 
 
