@@ -42,8 +42,10 @@ localrules:
     claims,
     study,
     figures,
+    attention,
     contact,
     bars,
+    cost,
     intervals,
 
 

@@ -34,7 +34,12 @@ def add(verb: Verb) -> None:
     sub = verb(figures)
     spec(sub, "streams and tables of the config")
     paths(sub, "scores", "histories", nargs="+")
-    paths(sub, "output", nargs=6, help="three .png, then the same as .svg")
+    paths(sub, "output", nargs=8, help="four .png, then the same as .svg")
+
+    sub = verb(attention)
+    spec(sub, "streams and tables of the config")
+    paths(sub, "fusions", nargs="+", help="by attention, of every seed")
+    paths(sub, "output", nargs=2, help=".png and .svg")
 
     sub = verb(contact)
     paths(sub, "clips")
@@ -46,6 +51,11 @@ def add(verb: Verb) -> None:
 
     sub = verb(bars)
     paths(sub, "table", help="table1.csv")
+    paths(sub, "output", nargs=2, help=".png and .svg")
+
+    sub = verb(cost)
+    paths(sub, "table", help="table1.csv")
+    paths(sub, "latency", help="latency.csv")
     paths(sub, "output", nargs=2, help=".png and .svg")
 
 
@@ -138,7 +148,7 @@ def figures(options: argparse.Namespace) -> None:
     from dsnet import figures
 
     streams, compare = options.spec["streams"], options.spec["tables"]["compare"]
-    png, svg = options.output[:3], options.output[3:]
+    png, svg = options.output[:4], options.output[4:]
     figures.draw_run(options.scores, options.histories, streams, compare, png, svg)
 
 
@@ -165,3 +175,23 @@ def bars(options: argparse.Namespace) -> None:
     from dsnet import figures
 
     figures.save(figures.table1_bars(pd.read_csv(options.table)), *options.output)
+
+
+def cost(options: argparse.Namespace) -> None:
+    """Draw accuracy against the time that a clip costs."""
+    import pandas as pd
+
+    from dsnet import figures
+
+    table, timed = pd.read_csv(options.table), pd.read_csv(options.latency)
+    figures.save(figures.accuracy_cost(table, timed), *options.output)
+
+
+def attention(options: argparse.Namespace) -> None:
+    """Draw what the attention fusion weighs, per class."""
+    from dsnet import figures
+
+    fusions = [json.loads(path.read_text(encoding="utf-8")) for path in options.fusions]
+    rgb = options.spec["tables"]["two_stream"][0]
+    drawn = figures.attention_weights(fusions, options.spec["streams"], rgb)
+    figures.save(drawn, *options.output)

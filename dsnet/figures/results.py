@@ -1,4 +1,4 @@
-"""Figures of results: training curves, confusion matrices, differences and Table 1 as bars."""
+"""Figures of results: confusion matrices, differences and Table 1 as bars."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from dsnet.figures.style import (
     BLUE,
@@ -25,6 +24,7 @@ from dsnet.figures.style import (
     SKY,
     STYLE,
     VERMILION,
+    grid,
     wrapped,
 )
 from dsnet.scores import Scores, accuracies, confusion, per_class
@@ -45,69 +45,6 @@ PAPER_MARKER: dict[str, Any] = {
 MAX_NAMES = 20  # classes whose names fit beside a confusion matrix
 
 
-def _grid(panels: int, most: int = 4) -> tuple[int, int]:
-    """Rows and columns for some panels, with at most ``most`` columns and few left empty."""
-    rows = math.ceil(panels / most)
-    return rows, math.ceil(panels / rows)
-
-
-@matplotlib.rc_context(STYLE)
-def training_curves(
-    histories: Mapping[tuple[str, int], pd.DataFrame], titles: Mapping[str, str]
-) -> Figure:
-    """Top-1 and, below it, loss of training and validation against the epoch.
-
-    Every stream has two panels, every seed a line. Top-1 axes share their range; losses do not,
-    since streams sum different terms.
-
-    Args:
-        histories: the table of ``history.csv`` by stream and seed.
-        titles: the streams' titles.
-    """
-    streams = list(dict.fromkeys(stream for stream, _ in histories))
-    rows, columns = _grid(len(streams))
-    figure = Figure(figsize=(max(2.6 * columns, 4), 3.6 * rows + 0.4), layout="constrained")
-    axes = figure.subplots(2 * rows, columns, squeeze=False)
-    for index in range(rows * columns):
-        row, column = divmod(index, columns)
-        accuracy, loss = axes[2 * row, column], axes[2 * row + 1, column]
-        if index >= len(streams):
-            accuracy.remove()
-            loss.remove()
-            continue
-        stream = streams[index]
-        _curves(accuracy, loss, [h for (name, _), h in histories.items() if name == stream])
-        accuracy.set_title(wrapped(titles.get(stream, stream), 30))
-        if column == 0:
-            accuracy.set_ylabel("Top-1 (%)")
-            loss.set_ylabel("Loss")
-    figure.align_ylabels()
-    styles = {"training": (VERMILION, "--"), "validation": (BLUE, "-")}
-    figure.legend(
-        handles=[Line2D([], [], color=c, ls=s, label=name) for name, (c, s) in styles.items()],
-        loc="outside lower center",
-        ncols=2,
-    )
-    return figure
-
-
-def _curves(accuracy: Axes, loss: Axes, histories: Sequence[pd.DataFrame]) -> None:
-    for history in histories:
-        for part, colour, style in (("train", VERMILION, "--"), ("val", BLUE, "-")):
-            for axes, quantity in ((accuracy, "top1"), (loss, "loss")):
-                values = history[f"{part}_{quantity}"]
-                (line,) = axes.plot(history["epoch"], values, color=colour, ls=style, lw=1.2)
-                line.set(marker=".", markevery=[-1], alpha=0.85)  # one epoch is a point
-    accuracy.set_ylim(0, 102)
-    accuracy.tick_params(labelbottom=False)
-    loss.margins(y=0.08)
-    loss.set_ylim(bottom=0)
-    loss.set_xlabel("Epoch")
-    for axes in (accuracy, loss):
-        axes.grid(axis="y", color="0.9", lw=0.6)
-        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
-
-
 @matplotlib.rc_context(STYLE)
 def confusion_matrices(scores: Sequence[Scores], titles: Mapping[str, str]) -> Figure:
     """One matrix per stream: the share of each class's test videos taken for each class.
@@ -120,7 +57,7 @@ def confusion_matrices(scores: Sequence[Scores], titles: Mapping[str, str]) -> F
     """
     classes = scores[0].classes
     named = len(classes) <= MAX_NAMES
-    rows, columns = _grid(len(scores))
+    rows, columns = grid(len(scores))
     side = max(2.3, 0.19 * len(classes)) if named else 2.6
     margin = 0.075 * max(map(len, classes)) if named else 0.2
     size = (columns * (side + 0.15) + margin + 1.1, rows * (side + 0.75) + margin + 0.3)

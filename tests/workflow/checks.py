@@ -100,6 +100,10 @@ def _read_svg(path: Path) -> None:
     assert path.read_text(encoding="utf-8").rstrip().endswith("</svg>"), path
 
 
+def _read_html(path: Path) -> None:
+    assert path.read_text(encoding="utf-8").rstrip().endswith("</html>"), path
+
+
 READERS = {
     ".h5": _read_h5,
     ".pt": checkpoints.read,
@@ -107,4 +111,5 @@ READERS = {
     ".json": lambda path: json.loads(path.read_text(encoding="utf-8")),
     ".png": _read_png,
     ".svg": _read_svg,
+    ".html": _read_html,
 }

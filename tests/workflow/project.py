@@ -256,7 +256,7 @@ FUSED = (
 )
 TABLES: set[Job] = {
     *((table, "") for table in ("table1", "table2", "significance", "claims", "study")),
-    *(("bars", ""), ("intervals", "claims"), ("intervals", "study")),
+    *(("bars", ""), ("cost", ""), ("intervals", "claims"), ("intervals", "study")),
 }
 FRAMES: set[Job] = {("frames", shard) for shard in SHARDS}
 FLOW: set[Job] = {("flow_shard", shard) for shard in SHARDS}
@@ -277,7 +277,9 @@ def after_training(streams: Iterable[str]) -> set[Job]:
     """Everything that follows from training ``streams`` anew, the training included."""
     chosen = list(streams)
     each = {(rule, stream) for rule in ("train", "evaluate") for stream in chosen}
-    return each | fusions(chosen) | TABLES | {("figures", ""), ("latency", "")}
+    # The weights that are drawn are those of the fusions of DS, RGB and flow.
+    drawn = {("attention", "")} if {"ds", "rgb", "flow"} & set(chosen) else set()
+    return each | fusions(chosen) | TABLES | {("figures", ""), ("latency", "")} | drawn
 
 
 AFTER_PACK = {("pack", ""), ("contact", "")} | after_training(STREAMS)

@@ -11,10 +11,13 @@ from project import CLASSES, EVERYTHING, FUSED, RUN, SHARDS, STREAMS, TEST, TITL
 DATASET = "results/motions"
 FIGURES = (
     "motions-split1-4f-training",
+    "motions-split1-4f-curves",
     "motions-split1-4f-confusion",
     "motions-split1-4f-per-class",
+    "motions-split1-4f-attention",
     "motions-contact",
     "table1",
+    "cost",
 )
 
 
@@ -131,10 +134,15 @@ def test_claims_and_study_are_of_the_same_results_as_table1(finished: Project):
 
 def test_latency_adds_up(finished: Project):
     table = pd.read_csv(finished / "results/tables/latency.csv")
-    assert list(table["input"]) == ["rgb", "rgb", "rgb+flow", "rgb+flow"]
+    streams = ["rgb", "flow", "rgb+flow", "ds", "ds+rgb", "ds+flow", "ds+rgb+flow"]
+    assert list(table["streams"]) == streams
+    assert list(table["input"]) == [names.replace("ds", "rgb") for names in streams]
+    alone = table.set_index("streams")["ms_network"]
+    for names, together in alone.items():  # to four decimals each
+        assert together == pytest.approx(sum(alone[n] for n in names.split("+")), abs=5e-4)
     assert ((table["ms_network"] + table["ms_flow"] - table["ms_total"]).abs() < 1e-3).all()
     assert (table["ms_network"] > 0).all()
-    assert list(table["ms_flow"] > 0) == [False, False, True, True]
+    assert list(table["ms_flow"] > 0) == ["flow" in names for names in streams]
 
 
 def test_no_video_was_broken(finished: Project):

@@ -86,8 +86,8 @@ def expected_counts(project: Project) -> dict[str, int]:
         "evaluate": runs * len(streams),
         # Two streams; every student with RGB, with flow and with both; average and attention.
         "fuse": runs * 2 * (1 + 3 * students),
-        "figures": len(COUNTS) * 2,
+        **dict.fromkeys(("figures", "attention"), len(COUNTS) * 2),
         **dict.fromkeys(("table1", "table2", "significance", "claims"), 1),
-        **dict.fromkeys(("latency", "bars", "intervals", "all"), 1),
+        **dict.fromkeys(("latency", "bars", "cost", "intervals", "all"), 1),
     }
     return {**counts, "total": sum(counts.values())}

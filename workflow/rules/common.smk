@@ -60,7 +60,7 @@ RUN = f"{DATASET}/split{{split}}/{{length}}f/seed{{seed}}"
 TABLES = f"{RESULTS}/tables"
 FIGURES = f"{RESULTS}/figures"
 OF_A_RUN = f"{FIGURES}/{{dataset}}-split{{split}}-{{length}}f"
-KINDS = ("training", "confusion", "per-class")
+KINDS = ("training", "curves", "confusion", "per-class")
 LOGS = f"{RESULTS}/logs"
 COSTS = f"{RESULTS}/benchmarks"  # seconds, memory and CPU time of every job
 
@@ -365,10 +365,10 @@ def figures():
         for d in cfg["datasets"]
         for s in cfg["splits"]
         for t in cfg["clip_lengths"]
-        for kind in KINDS
+        for kind in (*KINDS, "attention")
     ]
     stems += [f"{FIGURES}/{dataset}-contact" for dataset in cfg["datasets"]]
-    stems += [f"{FIGURES}/{table}" for table in ("table1", *answers())]
+    stems += [f"{FIGURES}/{table}" for table in ("table1", "cost", *answers())]
     return [f"{stem}.{suffix}" for stem in stems for suffix in ("png", "svg")]
 
 
@@ -386,14 +386,31 @@ def answers():
     return [name for name in ("claims", "study") if cfg["tables"][name]]
 
 
-def latency_rows():
-    """Titles and streams: the RGB stream, the distilled one, and that with the flow stream."""
+def chosen_streams():
+    """The RGB stream, the student that is compared with others, and the flow stream it has."""
     rgb, flow = cfg["tables"]["two_stream"]
     student = cfg["tables"]["compare"][0]
+    return student, rgb, cfg["streams"][student]["teacher"] or flow
+
+
+def latency_rows():
+    """Titles and streams: RGB, flow and the student, each alone and fused as in Table 1."""
+    student, rgb, teacher = chosen_streams()
+    flow = cfg["tables"]["two_stream"][1]
+    wanted = [(rgb,), (flow,), (rgb, flow), (student,), (student, rgb), (student, teacher)]
+    wanted = [settings.fused(cfg, set(names)) for names in (*wanted, (student, rgb, teacher))]
     title = {name: stream["title"] for name, stream in cfg["streams"].items()}
+    return [[" + ".join(title[n] for n in names), list(names)] for names in dict.fromkeys(wanted)]
+
+
+def weighed(wildcards):
+    """The fusions by attention of the student, RGB and flow, of every seed."""
+    student, rgb, teacher = chosen_streams()
+    known = {student, rgb, teacher, cfg["tables"]["two_stream"][1]}
+    names = [names for names, kind in settings.fusions(cfg) if kind == "attention"]
+    names = [n for n in names if known.issuperset(n)]
     return [
-        [title[rgb], [rgb]],
-        [title[student], [student]],
-        [f"{title[student]} + {title[flow]}", [student, flow]],
-        [f"{title[rgb]} + {title[flow]}", [rgb, flow]],
+        f"{RUN.format(**wildcards, seed=seed)}/fusion/{'+'.join(streams)}.attention.json"
+        for streams in sorted(names, key=lambda n: (student not in n, teacher not in n, len(n)))
+        for seed in cfg["seeds"]
     ]
