@@ -26,6 +26,7 @@ include: "workflow/rules/fuse.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/latency.smk"
+include: "workflow/rules/pages.smk"
 
 
 # Seconds each, too short for a cluster's queue.
@@ -52,5 +53,6 @@ rule all:
         [getattr(rules, table).output for table in answers()],
         rules.latency.output,
         figures(),
+        pages(),
         # Snakemake does not miss what lies between, unless it is asked for.
         intermediates(),

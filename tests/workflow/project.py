@@ -253,7 +253,7 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
 PAIRS = (("rgb", "flow"), ("mars", "rgb"), ("mars", "flow"), ("ds", "rgb"), ("ds", "flow"))
 TABLES: set[Job] = {
     *((table, "") for table in ("table1", "table2", "significance", "claims", "study")),
-    *(("bars", ""), ("intervals", "claims"), ("intervals", "study")),
+    *(("bars", ""), ("intervals", "claims"), ("intervals", "study"), ("provenance", "")),
 }
 FRAMES: set[Job] = {("frames", shard) for shard in SHARDS}
 FLOW: set[Job] = {("flow", shard) for shard in SHARDS}

@@ -88,6 +88,6 @@ def expected_counts(project: Project) -> dict[str, int]:
         "fuse": runs * 2 * (1 + 2 * students),
         "figures": len(COUNTS) * 2,
         **dict.fromkeys(("table1", "table2", "significance", "claims"), 1),
-        **dict.fromkeys(("latency", "bars", "intervals", "all"), 1),
+        **dict.fromkeys(("latency", "bars", "intervals", "provenance", "all"), 1),
     }
     return {**counts, "total": sum(counts.values())}

@@ -306,6 +306,17 @@ def paper_digest():
     ]
 
 
+def templates_digest():
+    """Of the pages' templates, which lie beside the code."""
+    folder = SCHEMAS.parents[1] / "dsnet/pages/templates"
+    return [file_digest(path) for path in sorted(folder.iterdir())]
+
+
+def stream_titles():
+    """The streams' titles by name."""
+    return {name: stream["title"] for name, stream in cfg["streams"].items()}
+
+
 def ablation_runs():
     """The runs of the first data set, split and clip length, which Table 2 is about."""
     return [
@@ -333,6 +344,11 @@ def figures():
     return [f"{stem}.{suffix}" for stem in stems for suffix in ("png", "svg")]
 
 
+def pages():
+    """All pages to read in a browser."""
+    return [f"{RESULTS}/provenance.html"]
+
+
 def of_a_run(name):
     """An input function: the file of all seeds and shown streams of one split and clip length."""
     return lambda wildcards: [
@@ -351,7 +367,7 @@ def latency_rows():
     """Titles and streams: the RGB stream, the distilled one, and that with the flow stream."""
     rgb, flow = cfg["tables"]["two_stream"]
     student = cfg["tables"]["compare"][0]
-    title = {name: stream["title"] for name, stream in cfg["streams"].items()}
+    title = stream_titles()
     return [
         [title[rgb], [rgb]],
         [title[student], [student]],

@@ -1,0 +1,5 @@
+"""Pages to read in a browser: whole in themselves, escaped, light or dark as the reader has it."""
+
+from dsnet.pages.provenance import provenance_page
+
+__all__ = ["provenance_page"]
