@@ -63,7 +63,8 @@ def _stage(place: Path) -> str:
 def belonging(found: pd.DataFrame, datasets: Collection[str], made: Collection[str]) -> pd.Series:
     """Which rows of :func:`jobs` belong to an experiment, bool.
 
-    Others are left from earlier ones, with other data sets, streams or seeds, in the same folder.
+    Others are left from earlier ones, with other data sets, streams or seeds, in the same folder;
+    so is that of the page of costs itself, which is not measured before it is written.
 
     Args:
         found: the jobs.
@@ -78,6 +79,6 @@ def belonging(found: pd.DataFrame, datasets: Collection[str], made: Collection[s
             return place.rpartition("/")[0] in made
         if stage == "fuse":
             return place in made
-        return first in ("figures", *datasets) or not rest
+        return first in ("figures", *datasets) or (not rest and place != "provenance")
 
     return pd.Series(map(belongs, found["place"], found["stage"]), index=found.index, dtype=bool)

@@ -14,6 +14,7 @@ def folder(tmp_path):
     """Benchmarks of an experiment, and of an earlier one with other streams and data sets."""
     measured = {
         "table1": "4.0\t0:00:04\t300.5\t1\t1\t1\t0\t0\t50\t2.5",
+        "provenance": "99.0\t0:01:39\t999\t1\t1\t1\t0\t0\t50\t98",
         "figures/motions-contact": "1.0\t0:00:01\t20\t1\t1\t1\t0\t0\t50\t0.5",
         "motions/manifest": "0.2\t0:00:00\t-\t-\t-\t-\t-\t-\t-\t-",
         "motions/flow/0001": "7.0\t0:00:07\t100\t1\t1\t1\t0\t0\t50\t6",
@@ -52,7 +53,7 @@ def test_a_repeated_benchmark_counts_once(folder):
     path.write_text(path.read_text() + "8.0\t0:00:08\t101\t1\t1\t1\t0\t0\t50\t7\n")
     found = costs.jobs(folder).set_index("place")
     assert found.loc["motions/flow/0001", "seconds"] == 8
-    assert len(found) == 10
+    assert len(found) == 11
 
 
 def test_an_empty_folder_is_an_error_with_a_hint(tmp_path):

@@ -274,7 +274,10 @@ def after_training(streams: Iterable[str]) -> set[Job]:
     """Everything that follows from training ``streams`` anew, the training included."""
     chosen = list(streams)
     each = {(rule, stream) for rule in ("train", "evaluate") for stream in chosen}
-    return each | fusions(chosen) | TABLES | {("figures", ""), ("latency", "")}
+    drawn = {("figures", ""), ("latency", "")}
+    if {"flow", "rgb", "ds"} & set(chosen):
+        drawn.add(("classes", ""))
+    return each | fusions(chosen) | TABLES | drawn
 
 
 AFTER_PACK = {("pack", ""), ("contact", "")} | after_training(STREAMS)

@@ -60,6 +60,8 @@ def test_everything_forced_is_every_job_that_the_tests_know(finished: Project, t
             for suffix in ("csv", "md", "tex")
         ),
         *(f"results/figures/{figure}.{suffix}" for figure in FIGURES for suffix in ("png", "svg")),
+        "results/figures/motions-split1-4f-classes.html",
+        "results/provenance.html",
     ],
 )
 def test_the_artifact_is_there(finished: Project, path):

@@ -87,6 +87,7 @@ def expected_counts(project: Project) -> dict[str, int]:
         # Two streams; every student with the RGB and the flow stream; average and attention.
         "fuse": runs * 2 * (1 + 2 * students),
         "figures": len(COUNTS) * 2,
+        "classes": len(COUNTS) * 2,
         **dict.fromkeys(("table1", "table2", "significance", "claims"), 1),
         **dict.fromkeys(("latency", "bars", "intervals", "provenance", "all"), 1),
     }

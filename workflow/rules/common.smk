@@ -56,6 +56,7 @@ DATASET = f"{RESULTS}/{{dataset}}"
 RUN = f"{DATASET}/split{{split}}/{{length}}f/seed{{seed}}"
 TABLES = f"{RESULTS}/tables"
 FIGURES = f"{RESULTS}/figures"
+FIRST_SEED = f"{DATASET}/split{{split}}/{{length}}f/seed{cfg['seeds'][0]}"
 OF_A_RUN = f"{FIGURES}/{{dataset}}-split{{split}}-{{length}}f"
 KINDS = ("training", "confusion", "per-class")
 LOGS = f"{RESULTS}/logs"
@@ -344,9 +345,22 @@ def figures():
     return [f"{stem}.{suffix}" for stem in stems for suffix in ("png", "svg")]
 
 
+def class_streams():
+    """The RGB stream, the student that figures compare, and its teacher."""
+    rgb, flow = cfg["tables"]["two_stream"]
+    student = cfg["tables"]["compare"][0]
+    return [rgb, student, cfg["streams"][student]["teacher"] or flow]
+
+
 def pages():
     """All pages to read in a browser."""
-    return [f"{RESULTS}/provenance.html"]
+    stems = [
+        OF_A_RUN.format(dataset=d, split=s, length=t)
+        for d in cfg["datasets"]
+        for s in cfg["splits"]
+        for t in cfg["clip_lengths"]
+    ]
+    return [*(f"{stem}-classes.html" for stem in stems), f"{RESULTS}/provenance.html"]
 
 
 def of_a_run(name):

@@ -1,5 +1,6 @@
 # Pages to read in a browser.
 localrules:
+    classes,
     provenance,
 
 
@@ -10,9 +11,10 @@ rule provenance:
         models=per_stream("model.pt"),
         scores=per_stream("scores.h5"),
         fusions=all_fusions(),
+        # Of whose jobs the page tells too.
         others=[*rules.table1.output, *rules.table2.output, *rules.significance.output]
         + [path for table in answers() for path in getattr(rules, table).output]
-        + [*rules.latency.output, *figures()],
+        + [*rules.latency.output, *figures(), *pages()[:-1]],
     output:
         report(
             f"{RESULTS}/provenance.html",
@@ -39,5 +41,37 @@ rule provenance:
         " --scores {input.scores:q}"
         " --fusions {input.fusions:q}"
         " --benchmarks {params.benchmarks:q}"
+        " --output {output:q}"
+        " 2> {log:q}"
+
+
+rule classes:
+    # A page per class: frames, flow, and both streams' scores over time, of the first seed.
+    input:
+        clips=rules.pack.output.clips,
+        scores=[f"{FIRST_SEED}/{name}/scores.h5" for name in class_streams()],
+    output:
+        report(
+            f"{OF_A_RUN}-classes.html",
+            category="Classes",
+            subcategory="{dataset}, split {split}, {length} frames",
+            caption="../report/classes.rst",
+            labels={"what": "videos, flow and scores of every class"},
+        ),
+    log:
+        f"{LOGS}/figures/{{dataset}}-split{{split}}-{{length}}f-classes.log",
+    benchmark:
+        f"{COSTS}/figures/{{dataset}}-split{{split}}-{{length}}f-classes.tsv"
+    conda:
+        "../../envs/train.yaml"
+    params:
+        spec=lambda wildcards: canonical(stream_titles()),
+        code=code_digest("dsnet.pages.classes"),
+        templates=templates_digest(),
+    shell:
+        "python -m dsnet classes"
+        " --spec {params.spec:q}"
+        " --clips {input.clips:q}"
+        " --scores {input.scores:q}"
         " --output {output:q}"
         " 2> {log:q}"
