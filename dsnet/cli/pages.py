@@ -1,10 +1,10 @@
-"""The verbs that make pages to read in a browser."""
+"""The verbs that make pages to read in a browser, and show what distillation did to features."""
 
 from __future__ import annotations
 
 import argparse
 
-from dsnet.cli.options import Verb, paths, spec
+from dsnet.cli.options import Verb, compute, paths, spec
 
 
 def add(verb: Verb) -> None:
@@ -14,6 +14,20 @@ def add(verb: Verb) -> None:
     paths(sub, "clips")
     paths(sub, "scores", nargs=3, help="of the RGB stream, the student and its teacher")
     paths(sub, "output", help="the page, .html")
+
+    sub = verb(similarity)
+    spec(sub, "streams, in the order of the models, and the teacher of each RGB stream")
+    paths(sub, "clips")
+    paths(sub, "models", nargs="+")
+    paths(sub, "table", help="how alike the features are, .csv")
+    paths(sub, "output", help="maps of some clips, .npz")
+    compute(sub)
+
+    sub = verb(features)
+    spec(sub, "the streams' titles, and the streams whose maps are shown")
+    paths(sub, "tables", nargs="+", help="similarity.csv of every seed")
+    paths(sub, "maps", help="maps.npz")
+    paths(sub, "output", nargs=4, help="two .png, then the same as .svg")
 
     sub = verb(provenance)
     spec(sub, "the streams' titles")
@@ -27,6 +41,31 @@ def classes(options: argparse.Namespace) -> None:
     from dsnet.pages import classes_page
 
     classes_page(options.clips, options.scores, options.spec, options.output)
+
+
+def similarity(options: argparse.Namespace) -> None:
+    """Compare the features of students with their teacher's."""
+    from dsnet import similarity
+
+    models = dict(zip(options.spec["streams"], options.models, strict=True))
+    similarity.compare(
+        models,
+        options.spec["teachers"],
+        options.clips,
+        options.table,
+        options.output,
+        options.device,
+        options.threads,
+    )
+
+
+def features(options: argparse.Namespace) -> None:
+    """Draw how alike features are, and maps of them."""
+    from dsnet.figures.features import draw_features
+
+    titles, shown = options.spec["titles"], options.spec["shown"]
+    png, svg = options.output[:2], options.output[2:]
+    draw_features(options.tables, options.maps, titles, shown, png, svg)
 
 
 def provenance(options: argparse.Namespace) -> None:

@@ -255,6 +255,8 @@ TABLES: set[Job] = {
     *((table, "") for table in ("table1", "table2", "significance", "claims", "study")),
     *(("bars", ""), ("intervals", "claims"), ("intervals", "study"), ("provenance", "")),
 }
+# What looks at the features of all streams, and not at their scores.
+OF_MODELS: set[Job] = {("similarity", ""), ("features", "")}
 FRAMES: set[Job] = {("frames", shard) for shard in SHARDS}
 FLOW: set[Job] = {("flow", shard) for shard in SHARDS}
 
@@ -274,7 +276,7 @@ def after_training(streams: Iterable[str]) -> set[Job]:
     """Everything that follows from training ``streams`` anew, the training included."""
     chosen = list(streams)
     each = {(rule, stream) for rule in ("train", "evaluate") for stream in chosen}
-    drawn = {("figures", ""), ("latency", "")}
+    drawn = {("figures", ""), ("latency", "")} | OF_MODELS
     if {"flow", "rgb", "ds"} & set(chosen):
         drawn.add(("classes", ""))
     return each | fusions(chosen) | TABLES | drawn

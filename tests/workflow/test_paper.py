@@ -88,6 +88,8 @@ def expected_counts(project: Project) -> dict[str, int]:
         "fuse": runs * 2 * (1 + 2 * students),
         "figures": len(COUNTS) * 2,
         "classes": len(COUNTS) * 2,
+        "features": len(COUNTS) * 2,
+        "similarity": runs,
         **dict.fromkeys(("table1", "table2", "significance", "claims"), 1),
         **dict.fromkeys(("latency", "bars", "intervals", "provenance", "all"), 1),
     }

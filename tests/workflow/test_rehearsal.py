@@ -258,7 +258,7 @@ def test_all_figures_are_drawn(rehearsed: Project) -> None:
         f"{dataset}-split1-{length}f-{kind}"
         for dataset in TITLES
         for length in LENGTHS
-        for kind in ("training", "confusion", "per-class")
+        for kind in ("training", "confusion", "per-class", "similarity", "features")
     }
     assert {path.stem for path in folder.glob("*.png")} == names
     assert {path.stem for path in folder.glob("*.svg")} == names

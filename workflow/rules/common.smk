@@ -59,6 +59,7 @@ FIGURES = f"{RESULTS}/figures"
 FIRST_SEED = f"{DATASET}/split{{split}}/{{length}}f/seed{cfg['seeds'][0]}"
 OF_A_RUN = f"{FIGURES}/{{dataset}}-split{{split}}-{{length}}f"
 KINDS = ("training", "confusion", "per-class")
+FEATURES = ("similarity", "features")
 LOGS = f"{RESULTS}/logs"
 COSTS = f"{RESULTS}/benchmarks"  # seconds, memory and CPU time of every job
 
@@ -338,7 +339,7 @@ def figures():
         for d in cfg["datasets"]
         for s in cfg["splits"]
         for t in cfg["clip_lengths"]
-        for kind in KINDS
+        for kind in (*KINDS, *FEATURES)
     ]
     stems += [f"{FIGURES}/{dataset}-contact" for dataset in cfg["datasets"]]
     stems += [f"{FIGURES}/{table}" for table in ("table1", *answers())]
@@ -350,6 +351,24 @@ def class_streams():
     rgb, flow = cfg["tables"]["two_stream"]
     student = cfg["tables"]["compare"][0]
     return [rgb, student, cfg["streams"][student]["teacher"] or flow]
+
+
+def teachers():
+    """By RGB stream the flow stream that its features are compared with."""
+    flow = cfg["tables"]["two_stream"][1]
+    streams = {name: cfg["streams"][name] for name in settings.shown(cfg)}
+    return {n: s["teacher"] or flow for n, s in streams.items() if s["input"] == "rgb"}
+
+
+def compared():
+    """The streams whose features are compared: the teachers first."""
+    return list(dict.fromkeys([*teachers().values(), *teachers()]))
+
+
+def mapped():
+    """The streams whose feature maps are shown: teacher, student, its rival and RGB."""
+    rgb, student, teacher = class_streams()
+    return list(dict.fromkeys([teacher, student, *cfg["tables"]["compare"], rgb]))
 
 
 def pages():
