@@ -18,7 +18,7 @@ SETUP := $(VENV)/.installed
 
 all: setup
 	$(BIN)/snakemake --cores $(CORES)
-	$(BIN)/snakemake --report results/report.zip
+	$(BIN)/snakemake --report results/report.zip --report-stylesheet workflow/report/style.css
 
 setup: $(SETUP)
 

@@ -48,10 +48,18 @@ rule features:
         maps=f"{FIRST_SEED}/maps.npz",
     output:
         report(
-            expand(f"{OF_A_RUN}-{{kind}}.png", kind=FEATURES, allow_missing=True),
+            f"{OF_A_RUN}-similarity.png",
             category="Distillation",
             subcategory="{dataset}, split {split}, {length} frames",
             caption="../report/features.rst",
+            labels={"what": "likeness of features"},
+        ),
+        report(
+            f"{OF_A_RUN}-features.png",
+            category="Distillation",
+            subcategory="{dataset}, split {split}, {length} frames",
+            caption="../report/features.rst",
+            labels={"what": "feature maps"},
         ),
         expand(f"{OF_A_RUN}-{{kind}}.svg", kind=FEATURES, allow_missing=True),
     log:
