@@ -7,6 +7,8 @@
 #             set up, then the paper's experiment from drawn weights to the tables, one epoch on the
 #             sample videos beside the checkout (an hour on two cores); leaves 12 GB in results/rehearsal
 # make study  what the paper's claims are worth at small scale (an hour on two cores; docs/results.md)
+# make screenshots
+#             set up, then the README's pictures of results/report.zip (needs Chromium)
 PYTHON ?= python3
 VENV ?= .venv
 CORES ?= all
@@ -14,7 +16,7 @@ ROUNDS ?= 20
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: all setup study test kill-rounds check rehearsal format clean
+.PHONY: all setup study test kill-rounds check rehearsal screenshots format clean
 
 all: setup
 	$(BIN)/snakemake --cores $(CORES)
@@ -50,6 +52,9 @@ rehearsal: setup
 	mkdir -p results
 	DSNET_REHEARSAL=1 $(BIN)/python -m pytest -s --basetemp results/rehearsal \
 		tests/workflow/test_rehearsal.py
+
+screenshots: setup
+	$(BIN)/python docs/screenshots.py
 
 format: setup
 	$(BIN)/ruff check --fix .

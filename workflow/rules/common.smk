@@ -314,9 +314,19 @@ def templates_digest():
     return [file_digest(path) for path in sorted(folder.iterdir())]
 
 
-def stream_titles():
-    """The streams' titles by name."""
-    return {name: stream["title"] for name, stream in cfg["streams"].items()}
+TITLES = {name: stream["title"] for name, stream in cfg["streams"].items()}
+
+
+def stream_titles(wildcards):
+    """The streams' titles by name, as JSON, with the streams in their order."""
+    return json.dumps(TITLES, ensure_ascii=False)
+
+
+def map_spec(wildcards):
+    """The same, and the streams whose feature maps are shown: teacher, student, rival and RGB."""
+    rgb, student, teacher = class_streams()
+    shown = list(dict.fromkeys([teacher, student, *cfg["tables"]["compare"], rgb]))
+    return json.dumps({"titles": TITLES, "shown": shown}, ensure_ascii=False)
 
 
 def ablation_runs():
@@ -365,12 +375,6 @@ def compared():
     return list(dict.fromkeys([*teachers().values(), *teachers()]))
 
 
-def mapped():
-    """The streams whose feature maps are shown: teacher, student, its rival and RGB."""
-    rgb, student, teacher = class_streams()
-    return list(dict.fromkeys([teacher, student, *cfg["tables"]["compare"], rgb]))
-
-
 def pages():
     """All pages to read in a browser."""
     stems = [
@@ -400,10 +404,9 @@ def latency_rows():
     """Titles and streams: the RGB stream, the distilled one, and that with the flow stream."""
     rgb, flow = cfg["tables"]["two_stream"]
     student = cfg["tables"]["compare"][0]
-    title = stream_titles()
     return [
-        [title[rgb], [rgb]],
-        [title[student], [student]],
-        [f"{title[student]} + {title[flow]}", [student, flow]],
-        [f"{title[rgb]} + {title[flow]}", [rgb, flow]],
+        [TITLES[rgb], [rgb]],
+        [TITLES[student], [student]],
+        [f"{TITLES[student]} + {TITLES[flow]}", [student, flow]],
+        [f"{TITLES[rgb]} + {TITLES[flow]}", [rgb, flow]],
     ]

@@ -69,7 +69,7 @@ rule features:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=lambda wildcards: canonical({"titles": stream_titles(), "shown": mapped()}),
+        spec=map_spec,
         code=code_digest("dsnet.figures.features"),
     shell:
         "python -m dsnet features"
@@ -100,7 +100,7 @@ rule classes:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=lambda wildcards: canonical(stream_titles()),
+        spec=stream_titles,
         code=code_digest("dsnet.pages.classes"),
         templates=templates_digest(),
     shell:
@@ -137,7 +137,7 @@ rule provenance:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=lambda wildcards: canonical(stream_titles()),
+        spec=stream_titles,
         code=code_digest("dsnet.pages.provenance"),
         templates=templates_digest(),
         benchmarks=COSTS,
