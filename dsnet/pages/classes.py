@@ -78,16 +78,16 @@ def classes_page(
     streams = [_stream(role, read[role], titles) for role in ROLES]
     reader = clips.open_clips(clips_path)
     pages = Pages(reader, parts, streams, names, run["clip_length"])
-    sections = [pages.section(label) for label in range(len(names))]
-    shown = [s["id"] for item in sections for s in item["samples"].values() if s]
-    reader.verify(shown, reader.modalities)
+    chosen = [pages.chosen(label) for label in range(len(names))]
+    shown = [i for of_class in chosen for i in of_class.values() if i is not None]
+    reader.verify([parts["student"].ids[i] for i in shown], reader.modalities)
     write(
         "classes.html",
         output,
         run=run,
         streams=streams,
         n_videos=len(parts["student"].ids),
-        classes=sections,
+        classes=[pages.section(label, of_class) for label, of_class in enumerate(chosen)],
         wheel=wheel(64),
         samples=SAMPLES,
     )
@@ -133,10 +133,18 @@ class Pages:
         """The two streams whose scores are drawn over time."""
         return [self.student, self.streams[ROLES.index("teacher")]]
 
-    def section(self, label: int) -> dict[str, Any]:
+    def own(self, label: int) -> list[int]:
+        """Places of a class's test videos."""
+        return np.flatnonzero(self.parts["student"].labels == label).tolist()
+
+    def chosen(self, label: int) -> dict[bool, int | None]:
+        """The recognised and the mistaken video that the student is most certain of, or none."""
+        certain = self.student.videos.max(axis=1)
+        found = {r: [i for i in self.own(label) if self.student.right[i] == r] for r in SAMPLES}
+        return {r: max(own, key=lambda i: certain[i], default=None) for r, own in found.items()}
+
+    def section(self, label: int, chosen: Mapping[bool, int | None]) -> dict[str, Any]:
         """What the template shows of a class."""
-        own = np.flatnonzero(self.parts["student"].labels == label)
-        chosen = {right: self.most_certain(own, right) for right in SAMPLES}
         return {
             "name": self.names[label],
             "anchor": f"class-{label}",
@@ -144,14 +152,9 @@ class Pages:
             "samples": {r: None if i is None else self.sample(i) for r, i in chosen.items()},
             "videos": [
                 {"id": self.parts["student"].ids[i], "said": [self.said(s, i) for s in self.shown]}
-                for i in map(int, own)
+                for i in self.own(label)
             ],
         }
-
-    def most_certain(self, own: np.ndarray, right: bool) -> int | None:
-        """The video among ``own``, right or not, of whose class the student is most certain."""
-        found = [int(i) for i in own if self.student.right[i] == right]
-        return max(found, key=lambda i: float(self.student.videos[i].max()), default=None)
 
     def said(self, stream: Stream, index: int) -> dict[str, Any]:
         """What a stream took a video for, and how certain it was of that and of the truth."""
