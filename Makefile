@@ -15,6 +15,8 @@
 #             set up, then the paper's experiment from drawn weights to the tables, one epoch on the
 #             sample videos beside the checkout (an hour on two cores); leaves 12 GB in results/rehearsal
 # make study  what the paper's claims are worth at small scale (an hour on two cores; docs/results.md)
+# make screenshots
+#             set up, then the README's pictures of results/report.zip (needs Chromium)
 PYTHON ?= python3
 VENV ?= .venv
 CORES ?= all
@@ -22,11 +24,11 @@ ROUNDS ?= 20
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: all setup study test coverage mutants kill-rounds check docs examples rehearsal format clean
+.PHONY: all setup study test coverage mutants kill-rounds check docs examples rehearsal screenshots format clean
 
 all: setup
 	$(BIN)/snakemake --cores $(CORES)
-	$(BIN)/snakemake --report results/report.zip
+	$(BIN)/snakemake --report results/report.zip --report-stylesheet workflow/report/style.css
 
 setup: $(SETUP)
 
@@ -75,6 +77,9 @@ rehearsal: setup
 	mkdir -p results
 	DSNET_REHEARSAL=1 $(BIN)/python -m pytest -s --basetemp results/rehearsal \
 		tests/workflow/test_rehearsal.py
+
+screenshots: setup
+	$(BIN)/python docs/screenshots.py
 
 format: setup
 	$(BIN)/ruff check --fix .

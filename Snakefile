@@ -28,25 +28,12 @@ include: "workflow/rules/fuse.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/latency.smk"
+include: "workflow/rules/pages.smk"
 include: "workflow/rules/targets.smk"
 
 
-# Seconds each, too short for a cluster's queue; and fetch, for which a node may have no network.
 localrules:
     all,
-    fetch,
-    fuse,
-    table1,
-    table2,
-    significance,
-    claims,
-    study,
-    figures,
-    attention,
-    contact,
-    bars,
-    cost,
-    intervals,
 
 
 rule all:
@@ -58,5 +45,6 @@ rule all:
         [getattr(rules, table).output for table in answers()],
         rules.latency.output,
         figures(),
+        pages(),
         # Snakemake does not miss what lies between, unless it is asked for.
         intermediates(),

@@ -18,6 +18,8 @@ from pathlib import Path
 import pandas as pd
 from machine import machine
 
+from dsnet import costs
+
 # What the verb of a rule imports; the other rules draw or write tables.
 MODULES = {
     "videos": "dsnet.datasets.motions",
@@ -29,26 +31,8 @@ MODULES = {
     "evaluate": "dsnet.evaluation",
     "fuse": "dsnet.fusion",
     "latency": "dsnet.latency",
+    "similarity": "dsnet.similarity",
 }
-OTHERS = "tables and figures"
-
-
-def jobs(results: Path) -> pd.DataFrame:
-    """Every job of a run: its rule, wall seconds, CPU seconds and largest memory in MB."""
-    files = sorted((results / "benchmarks").rglob("*.tsv"))
-    if not files:
-        raise SystemExit(f"{results}/benchmarks has no *.tsv; run `snakemake --cores all` first")
-    found = pd.concat([pd.read_csv(file, sep="\t") for file in files], ignore_index=True)
-    found["rule"] = [rule(file.relative_to(results / "benchmarks")) for file in files]
-    return found[["rule", "s", "cpu_time", "max_rss"]]
-
-
-def rule(path: Path) -> str:
-    """The rule whose job wrote a benchmark: the name of the file, or of its folder."""
-    for name in (path.stem, path.parent.name.replace("fusion", "fuse")):
-        if name in MODULES:
-            return name
-    return OTHERS
 
 
 def starting(module: str | None) -> float:
@@ -67,27 +51,30 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("results", nargs="?", type=Path, default=Path("results"))
-    found = jobs(parser.parse_args().results)
+    try:
+        found = costs.jobs(parser.parse_args().results / "benchmarks")
+    except costs.CostError as error:
+        raise SystemExit(str(error)) from None
     print(machine("snakemake", "torch") + "\n")
     print("| rule | jobs | seconds | of it starting | CPU seconds | longest job, s | memory, MB |")
     print("|---|---|---|---|---|---|---|")
     total = 0.0
-    for name in (*MODULES, OTHERS):
-        part = found[found["rule"] == name]
+    for name in (*costs.STAGES, costs.OTHERS):
+        part = found[found["stage"] == name]
         if len(part):
             start = len(part) * starting(MODULES.get(name))
             total += start
             print(row(name, part, start))
     print(row("all", found, total))
-    print(f"\n{found['s'].sum() / 3600:.3f} core-hours")
+    print(f"\n{found['seconds'].sum() / 3600:.3f} core-hours")
 
 
 def row(name: str, part: pd.DataFrame, start: float) -> str:
     """A line of the table."""
-    seconds = part["s"].sum()
+    seconds, cpu = part["seconds"].sum(), part["cpu_seconds"].sum()
     return (
         f"| {name} | {len(part)} | {seconds:.0f} | {start / seconds:.0%} "
-        f"| {part['cpu_time'].sum():.0f} | {part['s'].max():.1f} | {part['max_rss'].max():.0f} |"
+        f"| {cpu:.0f} | {part['seconds'].max():.1f} | {part['memory_mb'].max():.0f} |"
     )
 
 

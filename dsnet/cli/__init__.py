@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dsnet.cli import data, results, streams, tools
+from dsnet.cli import data, pages, results, streams, tools
 from dsnet.cli.options import Run
 from dsnet.disk import DiskFullError, naming_full_disk
 from dsnet.errors import RemakeError, UserError, set_aside
@@ -65,6 +65,6 @@ def parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    for stage in (data, streams, results, tools):
+    for stage in (data, streams, results, pages, tools):
         stage.add(verb)
     return top

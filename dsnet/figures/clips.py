@@ -20,7 +20,7 @@ WIDTH, LEFT, RIGHT, TOP, BELOW = 7.0, 1.5, 1.4, 0.15, 0.3  # inches
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
     """Some frames of a video, (H, W, 3) uint8, and their flow, (H, W, 2) float32 in pixels."""
 
     indices: list[int]
@@ -55,10 +55,8 @@ def contact_sheet(
     """
     if not ids:
         raise ValueError("a contact sheet needs at least one video")
-    rows = [_read(clips, id, bound, columns) for id in ids]
-    speeds = [np.linalg.norm(f, axis=-1).ravel() for row in rows for f in row.flow]
-    full = float(np.percentile(np.concatenate(speeds), 99)) if speeds else 0.0
-    full = max(full, 0.1)  # where nothing moves, the noise of the compression would glow
+    rows = [read_row(clips, id, bound, _spread(clips, id, columns)) for id in ids]
+    full = full_speed(rows)
     pictures = [_picture(row, full, columns) for row in rows]
     heights = [WIDTH * p.shape[0] / p.shape[1] for p in pictures]
     size = (LEFT + WIDTH + RIGHT, max(sum(heights) + BELOW * len(rows) + TOP, 2.2))
@@ -78,7 +76,14 @@ def contact_sheet(
     return figure
 
 
-def _draw(axes: Axes, row: _Row, picture: np.ndarray, name: str) -> None:
+def full_speed(rows: Sequence[Row]) -> float:
+    """The 99th percentile of the speeds of some rows, in pixels per frame."""
+    speeds = [np.linalg.norm(f, axis=-1).ravel() for row in rows for f in row.flow]
+    full = float(np.percentile(np.concatenate(speeds), 99)) if speeds else 0.0
+    return max(full, 0.1)  # where nothing moves, the noise of the compression would glow
+
+
+def _draw(axes: Axes, row: Row, picture: np.ndarray, name: str) -> None:
     """One video: its picture, the name of its class and the numbers of the frames."""
     axes.imshow(picture, interpolation="nearest", aspect="auto")
     text = wrapped(name.replace("_", " "), 16)
@@ -91,18 +96,34 @@ def _draw(axes: Axes, row: _Row, picture: np.ndarray, name: str) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _read(clips: Reader, id: str, bound: float, columns: int) -> _Row:
+def _spread(clips: Reader, id: str, columns: int) -> list[int]:
+    """Frames at regular times, the first and the last that has flow among them."""
+    video = clips.videos[id]
+    last = max(min(video.frames("rgb"), video.frames("flow")) - 1, 0)
+    return np.unique(np.linspace(0, last, columns).round().astype(int)).tolist()
+
+
+def read_row(clips: Reader, id: str, bound: float, indices: Sequence[int]) -> Row:
+    """Some frames of a video and, as far as there is, their flow to the next ones.
+
+    Args:
+        clips: frames and flow.
+        id: the video.
+        bound: the flow in pixels that 255 stands for.
+        indices: numbers of the frames.
+
+    Raises:
+        ValueError: the video has no frames or a damaged one.
+    """
     count, fields = clips.videos[id].frames("rgb"), clips.videos[id].frames("flow")
     if not count:
         raise ValueError(f"{clips.path}: {id} has no frames to show")
-    last = max(min(count, fields) - 1, 0)
-    indices = np.unique(np.linspace(0, last, columns).round().astype(int)).tolist()
     frames = [images.decode(clips.item(id, "rgb", i), False) for i in indices]
     flow = []
     for i in [i for i in indices if i < fields]:
         planes = [images.decode(clips.item(id, "flow", 2 * i + axis), True) for axis in (0, 1)]
         flow.append(decode(np.stack(planes, -1), bound))
-    return _Row(indices, frames, flow)
+    return Row(list(indices), frames, flow)
 
 
 def flow_colours(flow: np.ndarray, full: float) -> np.ndarray:
@@ -117,7 +138,7 @@ def flow_colours(flow: np.ndarray, full: float) -> np.ndarray:
     return (255 * colours).round().astype(np.uint8)
 
 
-def _picture(row: _Row, full: float, columns: int) -> np.ndarray:
+def _picture(row: Row, full: float, columns: int) -> np.ndarray:
     """Frames side by side and the flow under them, as wide as ``columns`` frames."""
     height, width = row.frames[0].shape[:2]
     gap = _gap(width)

@@ -257,7 +257,10 @@ FUSED = (
 TABLES: set[Job] = {
     *((table, "") for table in ("table1", "table2", "significance", "claims", "study")),
     *(("bars", ""), ("cost", ""), ("intervals", "claims"), ("intervals", "study")),
+    ("provenance", ""),
 }
+# What looks at the features of all streams, and not at their scores.
+OF_MODELS: set[Job] = {("similarity", ""), ("features", "")}
 FRAMES: set[Job] = {("frames", shard) for shard in SHARDS}
 FLOW: set[Job] = {("flow_shard", shard) for shard in SHARDS}
 
@@ -277,9 +280,11 @@ def after_training(streams: Iterable[str]) -> set[Job]:
     """Everything that follows from training ``streams`` anew, the training included."""
     chosen = list(streams)
     each = {(rule, stream) for rule in ("train", "evaluate") for stream in chosen}
-    # The weights that are drawn are those of the fusions of DS, RGB and flow.
-    drawn = {("attention", "")} if {"ds", "rgb", "flow"} & set(chosen) else set()
-    return each | fusions(chosen) | TABLES | {("figures", ""), ("latency", "")} | drawn
+    drawn = {("figures", ""), ("latency", "")} | OF_MODELS
+    # The classes' page and the weights that are drawn are those of DS, RGB and flow.
+    if {"flow", "rgb", "ds"} & set(chosen):
+        drawn |= {("classes", ""), ("attention", "")}
+    return each | fusions(chosen) | TABLES | drawn
 
 
 AFTER_PACK = {("pack", ""), ("contact", "")} | after_training(STREAMS)

@@ -15,6 +15,8 @@ FIGURES = (
     "motions-split1-4f-confusion",
     "motions-split1-4f-per-class",
     "motions-split1-4f-attention",
+    "motions-split1-4f-similarity",
+    "motions-split1-4f-features",
     "motions-contact",
     "table1",
     "cost",
@@ -63,6 +65,9 @@ def test_everything_forced_is_every_job_that_the_tests_know(finished: Project, t
             for suffix in ("csv", "md", "tex", "html")
         ),
         *(f"results/figures/{figure}.{suffix}" for figure in FIGURES for suffix in ("png", "svg")),
+        "results/figures/motions-split1-4f-classes.html",
+        "results/provenance.html",
+        *(f"{RUN}/{name}" for name in ("similarity.csv", "maps.npz")),
     ],
 )
 def test_the_artifact_is_there(finished: Project, path):

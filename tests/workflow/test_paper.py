@@ -86,8 +86,9 @@ def expected_counts(project: Project) -> dict[str, int]:
         "evaluate": runs * len(streams),
         # Two streams; every student with RGB, with flow and with both; average and attention.
         "fuse": runs * 2 * (1 + 3 * students),
-        **dict.fromkeys(("figures", "attention"), len(COUNTS) * 2),
+        **dict.fromkeys(("figures", "attention", "classes", "features"), len(COUNTS) * 2),
+        "similarity": runs,
         **dict.fromkeys(("table1", "table2", "significance", "claims"), 1),
-        **dict.fromkeys(("latency", "bars", "cost", "intervals", "all"), 1),
+        **dict.fromkeys(("latency", "bars", "cost", "intervals", "provenance", "all"), 1),
     }
     return {**counts, "total": sum(counts.values())}

@@ -260,7 +260,10 @@ def test_all_figures_are_drawn(rehearsed: Project) -> None:
         f"{dataset}-split1-{length}f-{kind}"
         for dataset in TITLES
         for length in LENGTHS
-        for kind in ("training", "curves", "confusion", "per-class", "attention")
+        for kind in (
+            *("training", "curves", "confusion", "per-class", "attention"),
+            *("similarity", "features"),
+        )
     }
     assert {path.stem for path in folder.glob("*.png")} == names
     assert {path.stem for path in folder.glob("*.svg")} == names

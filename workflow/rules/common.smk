@@ -59,8 +59,10 @@ DATASET = f"{RESULTS}/{{dataset}}"
 RUN = f"{DATASET}/split{{split}}/{{length}}f/seed{{seed}}"
 TABLES = f"{RESULTS}/tables"
 FIGURES = f"{RESULTS}/figures"
+FIRST_SEED = f"{DATASET}/split{{split}}/{{length}}f/seed{cfg['seeds'][0]}"
 OF_A_RUN = f"{FIGURES}/{{dataset}}-split{{split}}-{{length}}f"
 KINDS = ("training", "curves", "confusion", "per-class")
+FEATURES = ("similarity", "features")
 LOGS = f"{RESULTS}/logs"
 COSTS = f"{RESULTS}/benchmarks"  # seconds, memory and CPU time of every job
 
@@ -334,6 +336,27 @@ def paper_digest():
     ]
 
 
+def templates_digest():
+    """Of the pages' templates, which lie beside the code."""
+    folder = SCHEMAS.parents[1] / "dsnet/pages/templates"
+    return [file_digest(path) for path in sorted(folder.iterdir())]
+
+
+TITLES = {name: stream["title"] for name, stream in cfg["streams"].items()}
+
+
+def stream_titles(wildcards):
+    """The streams' titles by name, as JSON, with the streams in their order."""
+    return json.dumps(TITLES, ensure_ascii=False)
+
+
+def map_spec(wildcards):
+    """The same, and the streams whose feature maps are shown: teacher, student, rival and RGB."""
+    rgb, student, teacher = chosen_streams()
+    shown = list(dict.fromkeys([teacher, student, *cfg["tables"]["compare"], rgb]))
+    return json.dumps({"titles": TITLES, "shown": shown}, ensure_ascii=False)
+
+
 def ablation_runs():
     """The runs of the first data set, split and clip length, which Table 2 is about."""
     return [
@@ -365,11 +388,41 @@ def figures():
         for d in cfg["datasets"]
         for s in cfg["splits"]
         for t in cfg["clip_lengths"]
-        for kind in (*KINDS, "attention")
+        for kind in (*KINDS, "attention", *FEATURES)
     ]
     stems += [f"{FIGURES}/{dataset}-contact" for dataset in cfg["datasets"]]
     stems += [f"{FIGURES}/{table}" for table in ("table1", "cost", *answers())]
     return [f"{stem}.{suffix}" for stem in stems for suffix in ("png", "svg")]
+
+
+def chosen_streams():
+    """The RGB stream, the student that figures and pages compare with it, and its teacher."""
+    rgb, flow = cfg["tables"]["two_stream"]
+    student = cfg["tables"]["compare"][0]
+    return [rgb, student, cfg["streams"][student]["teacher"] or flow]
+
+
+def teachers():
+    """By RGB stream the flow stream that its features are compared with."""
+    flow = cfg["tables"]["two_stream"][1]
+    streams = {name: cfg["streams"][name] for name in settings.shown(cfg)}
+    return {n: s["teacher"] or flow for n, s in streams.items() if s["input"] == "rgb"}
+
+
+def compared():
+    """The streams whose features are compared: the teachers first."""
+    return list(dict.fromkeys([*teachers().values(), *teachers()]))
+
+
+def pages():
+    """All pages to read in a browser."""
+    stems = [
+        OF_A_RUN.format(dataset=d, split=s, length=t)
+        for d in cfg["datasets"]
+        for s in cfg["splits"]
+        for t in cfg["clip_lengths"]
+    ]
+    return [*(f"{stem}-classes.html" for stem in stems), f"{RESULTS}/provenance.html"]
 
 
 def of_a_run(name):
@@ -386,26 +439,18 @@ def answers():
     return [name for name in ("claims", "study") if cfg["tables"][name]]
 
 
-def chosen_streams():
-    """The RGB stream, the student that is compared with others, and the flow stream it has."""
-    rgb, flow = cfg["tables"]["two_stream"]
-    student = cfg["tables"]["compare"][0]
-    return student, rgb, cfg["streams"][student]["teacher"] or flow
-
-
 def latency_rows():
     """Titles and streams: RGB, flow and the student, each alone and fused as in Table 1."""
-    student, rgb, teacher = chosen_streams()
+    rgb, student, teacher = chosen_streams()
     flow = cfg["tables"]["two_stream"][1]
     wanted = [(rgb,), (flow,), (rgb, flow), (student,), (student, rgb), (student, teacher)]
     wanted = [settings.fused(cfg, set(names)) for names in (*wanted, (student, rgb, teacher))]
-    title = {name: stream["title"] for name, stream in cfg["streams"].items()}
-    return [[" + ".join(title[n] for n in names), list(names)] for names in dict.fromkeys(wanted)]
+    return [[" + ".join(TITLES[n] for n in names), list(names)] for names in dict.fromkeys(wanted)]
 
 
 def weighed(wildcards):
     """The fusions by attention of the student, RGB and flow, of every seed."""
-    student, rgb, teacher = chosen_streams()
+    rgb, student, teacher = chosen_streams()
     known = {student, rgb, teacher, cfg["tables"]["two_stream"][1]}
     names = [names for names, kind in settings.fusions(cfg) if kind == "attention"]
     names = [n for n in names if known.issuperset(n)]

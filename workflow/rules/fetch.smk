@@ -1,3 +1,8 @@
+# A node of a cluster may have no network.
+localrules:
+    fetch,
+
+
 rule fetch:
     # Get a data set and its official lists from where they are published, if they are not there.
     output:

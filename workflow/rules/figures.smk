@@ -1,4 +1,14 @@
 # Figures, each as PNG and SVG.
+# Seconds each, too short for a cluster's queue.
+localrules:
+    figures,
+    attention,
+    contact,
+    bars,
+    cost,
+    intervals,
+
+
 rule figures:
     # Training curves, confusion matrices, and the per-class difference of two streams.
     input:

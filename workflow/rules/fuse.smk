@@ -1,3 +1,8 @@
+# Seconds each, too short for a cluster's queue.
+localrules:
+    fuse,
+
+
 rule fuse:
     # Fuse two or more streams from their scores alone.
     input:

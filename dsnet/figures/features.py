@@ -1,0 +1,148 @@
+"""Distillation seen: how alike students and teacher are, level by level, and their feature maps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+import cv2
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dsnet.figures.clips import flow_colours
+from dsnet.figures.style import STYLE, save, wrapped
+from dsnet.flow.planes import decode
+
+PathLike = str | os.PathLike[str]
+LEVEL = "layer1"  # the last level of full resolution
+TIMES = 3  # of a clip
+NAME_WIDTH = 26
+
+
+def draw_features(
+    tables: Sequence[PathLike],
+    maps: PathLike,
+    titles: Mapping[str, str],
+    shown: Sequence[str],
+    png: Sequence[PathLike],
+    svg: Sequence[PathLike],
+) -> None:
+    """Draw the likeness of students and teacher, and the feature maps of some streams.
+
+    Args:
+        tables: ``similarity.csv`` of every seed of one data set, split and clip length.
+        maps: ``maps.npz`` of one of them.
+        titles: the streams' titles by name.
+        shown: streams whose maps are drawn, in their order.
+        png: the two files to write, in that order.
+        svg: the same.
+    """
+    with np.load(maps) as kept:
+        pictures = dict(kept)
+    figures = (
+        similarity([pd.read_csv(path) for path in tables], titles),
+        feature_maps(pictures, titles, shown),
+    )
+    for figure, *paths in zip(figures, png, svg, strict=True):
+        save(figure, *paths)
+
+
+@matplotlib.rc_context(STYLE)
+def similarity(tables: Sequence[pd.DataFrame], titles: Mapping[str, str]) -> Figure:
+    """CKA of every stream with its teacher as a matrix with numbers, levels from left to right.
+
+    Args:
+        tables: what :func:`dsnet.similarity.compare` returns, one per seed, of which the mean is
+            drawn.
+        titles: the streams' titles.
+    """
+    first = tables[0]
+    streams, levels = (list(dict.fromkeys(first[column])) for column in ("stream", "level"))
+    keys = ["stream", "level"]
+    mean = pd.concat(tables).groupby(keys)["cka"].mean().unstack().loc[streams, levels].to_numpy()
+    figure = Figure(figsize=(2.4 + 0.72 * len(levels), 0.9 + 0.42 * len(streams)))
+    figure.set_layout_engine("constrained")
+    axes = figure.subplots()
+    image = axes.imshow(mean, cmap="cividis", vmin=0, vmax=1, aspect="auto")
+    for (y, x), value in np.ndenumerate(mean):
+        text = "" if np.isnan(value) else f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
+        colour = "black" if value > 0.5 else "white"
+        axes.text(x, y, text, ha="center", va="center", color=colour, fontsize=8)
+    axes.set_xticks(range(len(levels)), levels)
+    names = [wrapped(titles.get(name, name), NAME_WIDTH) for name in streams]
+    axes.set_yticks(range(len(streams)), names)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    teachers = " or ".join(titles.get(name, name) for name in first["teacher"].unique())
+    seeds = f", mean over {len(tables)} seeds" if len(tables) > 1 else ""
+    axes.set_title(wrapped(f"Features compared with those of the teacher, {teachers}{seeds}", 60))
+    figure.colorbar(image, ax=axes, shrink=0.9, label="CKA")
+    return figure
+
+
+@matplotlib.rc_context(STYLE)
+def feature_maps(
+    maps: Mapping[str, np.ndarray], titles: Mapping[str, str], shown: Sequence[str]
+) -> Figure:
+    """Some clips at regular times: frame, flow, and how strongly each stream responds where.
+
+    A map is the mean over the channels of the absolute features of :data:`LEVEL`, from the weakest
+    (dark) to the strongest (bright) of its clip.
+
+    Args:
+        maps: what ``maps.npz`` holds.
+        titles: the streams' titles.
+        shown: the streams to draw, in their order.
+    """
+    clips, height, width = maps["rgb"].shape[0], *maps["rgb"].shape[2:4]
+    names = ["Frames", "Flow field", *(titles.get(name, name) for name in shown)]
+    left, side, gap, top = 1.75, 0.62, 0.12, 0.3  # inches
+    tall = side * height / width + 0.04
+    size = (left + clips * (TIMES * side + gap), top + len(names) * tall + 0.05)
+    figure = Figure(figsize=size)
+    for clip in range(clips):
+        rows = _rows(maps, clip, shown)
+        for number, picture in enumerate(rows):
+            x, y = left + clip * (TIMES * side + gap), top + number * tall
+            box = (x / size[0], 1 - (y + tall - 0.04) / size[1])
+            axes = figure.add_axes((*box, TIMES * side / size[0], (tall - 0.04) / size[1]))
+            _draw(axes, picture)
+            if number == 0:
+                axes.set_title(wrapped(str(maps["classes"][clip]).replace("_", " "), 24), pad=3)
+            if clip == 0:
+                name = wrapped(names[number], NAME_WIDTH)
+                axes.text(-0.04, 0.5, name, ha="right", va="center", transform=axes.transAxes)
+    return figure
+
+
+def _draw(axes: Axes, picture: np.ndarray) -> None:
+    # The scale is for maps alone: pictures of three channels have none.
+    axes.imshow(picture, aspect="auto", cmap="cividis", vmin=0, vmax=1)
+    for place in range(1, TIMES):
+        axes.axvline(picture.shape[1] * place / TIMES - 0.5, color="white", lw=1.5)
+    axes.set_axis_off()
+
+
+def _rows(maps: Mapping[str, np.ndarray], clip: int, shown: Sequence[str]) -> list[np.ndarray]:
+    """Pictures of a clip, each :data:`TIMES` of them side by side: frames, flow, then streams."""
+    frames = maps["rgb"][clip]
+    fields = decode(maps["flow"][clip], float(maps["bound"]))
+    full = max(float(np.percentile(np.linalg.norm(fields, axis=-1), 99)), 0.1)
+    rows = [_beside(frames), _beside(flow_colours(fields, full))]
+    streams = maps["streams"].tolist()
+    for name in shown:
+        strength = maps[LEVEL][streams.index(name), clip]
+        low, high = strength.min(), strength.max()
+        strength = (strength - low) / max(high - low, np.finfo(np.float32).tiny)
+        size = frames.shape[2], frames.shape[1]
+        rows.append(_beside(np.stack([cv2.resize(s, size) for s in strength])))
+    return rows
+
+
+def _beside(pictures: np.ndarray) -> np.ndarray:
+    """:data:`TIMES` of (T, H, W, ...) pictures, each in the middle of an equal share of time."""
+    places = ((np.arange(TIMES) + 0.5) * len(pictures) / TIMES).astype(int)
+    return np.hstack(list(pictures[places]))

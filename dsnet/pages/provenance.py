@@ -1,0 +1,217 @@
+"""What a run was made with: versions, commit, settings of every artifact, time and memory."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pandas as pd
+import torch
+
+from dsnet import clips, costs
+from dsnet.pages.page import write
+from dsnet.provenance import canonical
+
+PathLike = str | os.PathLike[str]
+Row = dict[str, Any]
+# What a record says beside the code and the packages; shown with each training.
+OF_A_JOB = ("device", "processes")
+
+
+def provenance_page(
+    clips_paths: Sequence[PathLike],
+    models: Sequence[PathLike],
+    scores: Sequence[PathLike],
+    fusions: Sequence[PathLike],
+    benchmarks: PathLike,
+    titles: Mapping[str, str],
+    output: PathLike,
+) -> None:
+    """Write what the artifacts of an experiment say of themselves, and what their jobs cost.
+
+    Args:
+        clips_paths: ``clips.h5`` of every data set.
+        models: ``model.pt`` of every stream and run.
+        scores: ``scores.h5`` of the same.
+        fusions: the JSON of every fusion.
+        benchmarks: the folder of Snakemake's measurements.
+        titles: the streams' titles, in the order to be shown.
+        output: the page.
+
+    Raises:
+        CostError: there are no measurements.
+    """
+    data = [_data(path) for path in clips_paths]
+    trained = sorted((_trained(path) for path in models), key=_order(titles))
+    fused = [json.loads(Path(path).read_text(encoding="utf-8")) for path in fusions]
+    records = {
+        "clips": [item["provenance"] for item in data],
+        "models": [item["provenance"] for item in trained],
+        "scores": [_attribute(path, "provenance") for path in scores],
+        "fusions": [item["provenance"] for item in fused],
+    }
+    folders = [_folder(path) for path in models]
+    made = {*folders, *(_folder(path, own_name=True) for path in fusions)}
+    found = costs.jobs(benchmarks)
+    found = found[costs.belonging(found, {item["name"] for item in data}, made)]
+    # How a fusion is made is the same for all; the kind is in its name.
+    settings = {canonical({k: v for k, v in f["spec"].items() if k != "kind"}) for f in fused}
+    write(
+        "provenance.html",
+        output,
+        made_by=_makers(records),
+        runs=_runs([item["spec"] for item in trained]),
+        stages=_stages(found),
+        data=data,
+        shared=_shared(trained, titles),
+        differing=_differing(trained, titles),
+        trained=[_with_cost(item, found) for item in trained],
+        fusion=[flat(json.loads(text)) for text in sorted(settings)],
+        titles=titles,
+    )
+
+
+def _folder(path: PathLike, own_name: bool = False) -> str:
+    """``motions/split1/16f/seed0/ds`` of a model, and that of a fusion with its own name."""
+    path = Path(path)
+    last = path.with_suffix("") if own_name else path.parent
+    return "/".join(last.parts[-5 - own_name :])
+
+
+def _order(titles: Mapping[str, str]) -> Any:
+    """Streams as the config has them, and their runs in the order of their names."""
+    names = list(titles)
+    return lambda item: (names.index(item["run"]["stream"]), canonical(item["run"]))
+
+
+def _data(path: PathLike) -> Row:
+    """What a data set's ``clips.h5`` says of itself."""
+    reader = clips.open_clips(path)
+    extra = reader.extra
+    return {
+        "name": Path(path).parent.name,
+        "videos": len(reader.videos),
+        "classes": len(extra["classes"]),
+        "listed": extra["n_listed"],
+        "missing": extra["n_missing"],
+        "backends": extra["flow_backends"],
+        "spec": flat(reader.spec),
+        "provenance": reader.provenance,
+    }
+
+
+def _trained(path: PathLike) -> Row:
+    """What a ``model.pt`` says of itself."""
+    # Mapped, so that the weights, which may be gigabytes, are not read.
+    content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    return {
+        "place": _folder(path),
+        "run": content["spec"]["run"],
+        "spec": content["spec"],
+        "epoch": content["epoch"],
+        "epochs": content["last"]["epoch"],
+        "warnings": content["warnings"],
+        "provenance": content["provenance"],
+    }
+
+
+def _attribute(path: PathLike, name: str) -> Any:
+    with h5py.File(path, "r") as file:
+        return json.loads(file.attrs[name])
+
+
+def _makers(records: Mapping[str, Iterable[Row]]) -> list[Row]:
+    """Different records of code, packages and machine, and of how many artifacts each is."""
+    found: dict[str, Row] = {}
+    for kind, items in records.items():
+        for item in items:
+            of_all = {key: value for key, value in item.items() if key not in OF_A_JOB}
+            row = found.setdefault(canonical(of_all), {**of_all, "counts": {}})
+            row["counts"][kind] = row["counts"].get(kind, 0) + 1
+    return list(found.values())
+
+
+def _runs(specs: Iterable[Row]) -> dict[str, list[Any]]:
+    """The values of each word of the runs but the stream's, in order: protocol, splits, seeds."""
+    runs = [spec["run"] for spec in specs]
+    keys = ("dataset", "protocol", "split", "clip_length", "seed")
+    return {key: sorted({run[key] for run in runs}) for key in keys}
+
+
+def _stages(found: pd.DataFrame) -> list[Row]:
+    """Jobs, seconds and memory of each stage, and of all together."""
+    parts = [(name, part) for name, part in found.groupby("stage", sort=False)]
+    total = found["seconds"].sum()
+    return [
+        {
+            "stage": name,
+            "jobs": len(part),
+            "seconds": part["seconds"].sum(),
+            "share": part["seconds"].sum() / total,
+            "cpu_seconds": part["cpu_seconds"].sum(),
+            "longest": part["seconds"].max(),
+            "memory_mb": part["memory_mb"].max(),
+        }
+        for name, part in [*parts, ("all", found)]
+    ]
+
+
+def _with_cost(item: Row, found: pd.DataFrame) -> Row:
+    """A training with its seconds and memory; NaN where Snakemake did not measure it."""
+    own = found[found["place"] == f"{item['place']}/train"]
+    nan = float("nan")
+    seconds, memory = (own[c].iloc[0] if len(own) else nan for c in ("seconds", "memory_mb"))
+    return {**item, "seconds": seconds, "memory_mb": memory}
+
+
+# --- settings ------------------------------------------------------------------------------
+
+
+def flat(spec: Any, path: str = "") -> dict[str, str]:
+    """Nested settings as ``a.b.c`` and the value in words; lists are values."""
+    if not isinstance(spec, Mapping):
+        return {path: _words(spec)}
+    found: dict[str, str] = {}
+    for key, value in spec.items():
+        found.update(flat(value, f"{path}.{key}".removeprefix(".")))
+    return found
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_words, value))
+    words = {None: "none", True: "yes", False: "no"}
+    return words[value] if value is None or isinstance(value, bool) else str(value)
+
+
+def _by_stream(trained: Iterable[Row], titles: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The settings of every stream; where its runs differ, as data sets may, all values."""
+    found: dict[str, dict[str, list[str]]] = {name: {} for name in titles}
+    for item in trained:
+        for key, value in flat({k: v for k, v in item["spec"].items() if k != "run"}).items():
+            values = found[item["run"]["stream"]].setdefault(key, [])
+            if value not in values:
+                values.append(value)
+    return {
+        name: {key: " or ".join(values) for key, values in settings.items()}
+        for name, settings in found.items()
+        if settings
+    }
+
+
+def _shared(trained: Sequence[Row], titles: Mapping[str, str]) -> dict[str, str]:
+    """The settings that are the same for all streams."""
+    streams = list(_by_stream(trained, titles).values())
+    return {k: v for k, v in streams[0].items() if all(s.get(k) == v for s in streams)}
+
+
+def _differing(trained: Sequence[Row], titles: Mapping[str, str]) -> Row:
+    """The other settings: by key the value of each stream, or a dash."""
+    streams, shared = _by_stream(trained, titles), _shared(trained, titles)
+    keys = dict.fromkeys(k for settings in streams.values() for k in settings if k not in shared)
+    rows = {key: [settings.get(key, "—") for settings in streams.values()] for key in keys}
+    return {"streams": list(streams), "rows": rows}

@@ -1,0 +1,191 @@
+"""How alike the features of students and their teacher are, and maps of them to look at."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from dsnet import clips, models, splits
+from dsnet.clips import normalise
+from dsnet.inference import choose_device, to_device
+from dsnet.models import LEVELS, ResNeXt3D
+from dsnet.provenance import canonical, record, replacing
+
+log = logging.getLogger(__name__)
+PathLike = str | os.PathLike[str]
+CLIPS = 64  # of test videos, spread over all classes
+PLACES = 32  # in time and space, of each clip and level
+SHOWN = 4  # clips whose maps are kept
+COLUMNS = ("stream", "teacher", "level", "cka", "clips", "examples")
+
+
+def cka(x: np.ndarray, y: np.ndarray) -> float:
+    """Debiased linear centred kernel alignment of two sets of features of the same examples.
+
+    1 for features that are equal up to rotation, scale and shift; 0 is expected of independent
+    ones, however few examples there are for their channels (Kornblith et al., 2019, with the
+    estimator of HSIC of Song et al., 2012, in the form of Szekely and Rizzo, 2014).
+
+    Args:
+        x: (n, C) float; n is at least 4.
+        y: (n, D) float.
+
+    Returns:
+        At most 1, but for rounding; NaN for fewer examples, and where the features of all but one
+        of them are the same.
+    """
+    if len(x) < 4:
+        return float("nan")
+    a, b = _centred(x), _centred(y)
+    scale = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(np.vdot(a, b)) / scale if scale else float("nan")
+
+
+def _centred(x: np.ndarray) -> np.ndarray:
+    """(n, n) products of examples, U-centred: every row without its diagonal sums to 0.
+
+    The HSIC of two such matrices is n (n - 3) times smaller than the sum of their products.
+    """
+    n = len(x)
+    x = x.astype(np.float64)
+    gram = (x - x.mean(axis=0)) @ (x - x.mean(axis=0)).T
+    size = np.linalg.norm(gram)
+    np.fill_diagonal(gram, 0)
+    rows = gram.sum(axis=0) / (n - 2)
+    gram += rows.sum() / (n - 1) - rows - rows[:, None]
+    np.fill_diagonal(gram, 0)
+    if np.linalg.norm(gram) <= 1e-9 * size:  # nothing but rounding
+        gram[:] = 0
+    return gram
+
+
+def compare(
+    paths: Mapping[str, PathLike],
+    teachers: Mapping[str, str],
+    clips_path: PathLike,
+    table: PathLike,
+    maps: PathLike,
+    device: str = "auto",
+    threads: int = 1,
+) -> pd.DataFrame:
+    """Compare the features of RGB streams with those of flow streams, level by level.
+
+    Args:
+        paths: ``model.pt`` by stream, all of one run.
+        teachers: by RGB stream the flow stream that it is compared with.
+        clips_path: ``clips.h5``.
+        table: CSV to write, :data:`COLUMNS`; an example is a place of a clip.
+        maps: ``.npz`` to write: ``rgb`` (S, T, H, W, 3) and ``flow`` (S, T, H, W, 2), uint8, what
+            the networks saw of S clips; ``ids`` and ``classes`` of their videos; ``streams``;
+            ``bound``, the flow in pixels that 255 stands for; of every level but avgpool the mean
+            over the channels of the absolute features, (streams, S, T', H', W') float32; and
+            ``about``, JSON.
+        device: where the networks run.
+        threads: CPU threads of the networks' arithmetic.
+
+    Returns:
+        The table.
+
+    Raises:
+        CheckpointError: a path is not a model file.
+        DamagedError: ``clips_path`` is damaged.
+    """
+    torch.set_num_threads(threads)
+    chosen = choose_device(device)
+    networks: dict[str, tuple[ResNeXt3D, str]] = {}
+    spec: dict[str, Any] = {}
+    for name, path in paths.items():
+        network, content = models.load_model(path)
+        to_device(network.eval(), chosen)
+        networks[name], spec = (network, content["input"]), content["spec"]
+    data = _clips(clips_path, spec)
+    shown = _spread(len(data), SHOWN)
+    examples, pictures = _features(networks, data, shown, chosen)
+    rows = [
+        (name, teacher, level, cka(own, examples[teacher][level]), len(data), len(own))
+        for name, teacher in ((name, teachers[name]) for name in paths if name in teachers)
+        for level, own in examples[name].items()
+    ]
+    found = pd.DataFrame(rows, columns=list(COLUMNS))
+    with replacing(table) as temporary:
+        found.to_csv(temporary, index=False, float_format="%.6f")
+    about = {"run": spec["run"], "provenance": record(device=str(chosen))}
+    labels: dict[str, Any] = {
+        "streams": list(networks),
+        "ids": [data.videos.ids[i] for i in shown],
+        "classes": [data.videos.reader.extra["classes"][data.videos.labels[i]] for i in shown],
+        "bound": data.videos.reader.spec["flow"]["bound"],
+        "about": canonical(about),
+    }
+    with replacing(maps) as temporary, open(temporary, "wb") as stream:
+        np.savez_compressed(stream, **{**labels, **pictures})
+    return found
+
+
+def _spread(count: int, wanted: int) -> list[int]:
+    """At most ``wanted`` numbers below ``count``, at equal distances."""
+    wanted = min(count, wanted)
+    return [(2 * number + 1) * count // (2 * wanted) for number in range(wanted)]
+
+
+def _clips(path: PathLike, spec: Mapping[str, Any]) -> clips.TestClips:
+    """The middle clip, RGB and flow, of test videos spread over all classes."""
+    reader = clips.open_clips(path)
+    table, run = clips.table(reader), spec["run"]
+    parts = splits.parts(table, run["split"], run["protocol"], spec["validation_share"])
+    test = table[table["id"].isin(parts["test"])].sort_values("label", kind="stable")
+    test = test.iloc[_spread(len(test), CLIPS)]
+    ids, labels = test["id"].tolist(), test["label"].tolist()
+    videos = clips.Videos(reader, ids, labels, ("rgb", "flow"), run["clip_length"], spec["clips"])
+    videos.verify()
+    return clips.TestClips(videos, most=1)
+
+
+@torch.no_grad()
+def _features(
+    networks: Mapping[str, tuple[ResNeXt3D, str]],
+    data: clips.TestClips,
+    shown: Sequence[int],
+    device: torch.device,
+) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, np.ndarray]]:
+    """Features at some places by stream and level, (n, C); and inputs and maps of shown clips.
+
+    The places are drawn for each clip and level, and are the same for all streams.
+    """
+    examples: dict[str, dict[str, list[np.ndarray]]] = {
+        name: {level: [] for level in LEVELS} for name in networks
+    }
+    seen: dict[str, list[np.ndarray]] = {"rgb": [], "flow": []}
+    maps: dict[str, list[np.ndarray]] = {level: [] for level in LEVELS[:-1]}
+    for index in tqdm(range(len(data)), "features", unit="clip", disable=None):
+        clip, _ = data[index]
+        found = {}
+        for name, (network, modality) in networks.items():
+            batch = normalise(clip[modality][None], modality, data.videos.settings, device)
+            found[name] = network.forward_features(batch)[1]
+            for number, (level, features) in enumerate(found[name].items()):
+                examples[name][level].append(_sample(features[0], (index, number)))
+        if index in shown:
+            for modality, kept in seen.items():
+                kept.append(clip[modality].numpy())
+            for level, means in maps.items():
+                strength = [f[level][0].abs().mean(dim=0).cpu().numpy() for f in found.values()]
+                means.append(np.stack(strength))
+    joined = {n: {k: np.concatenate(v) for k, v in e.items()} for n, e in examples.items()}
+    inputs = {modality: np.stack(kept) for modality, kept in seen.items()}
+    return joined, {**inputs, **{level: np.stack(m, axis=1) for level, m in maps.items()}}
+
+
+def _sample(features: Tensor, key: tuple[int, int]) -> np.ndarray:
+    """(n, C) float32 of (C, T, H, W) features at places drawn from ``key``, or of (C,)."""
+    flat = features.flatten(1) if features.ndim > 1 else features[:, None]
+    places = np.random.default_rng(key).permutation(flat.shape[1])[:PLACES]
+    return flat[:, torch.from_numpy(places).to(flat.device)].T.float().cpu().numpy()

@@ -1,0 +1,153 @@
+# What distillation did to the features, and pages to read in a browser.
+localrules:
+    features,
+    classes,
+    provenance,
+
+
+rule similarity:
+    # How alike the features of students and teacher are, level by level, on some test clips.
+    input:
+        clips=rules.pack.output.clips,
+        models=[f"{RUN}/{name}/model.pt" for name in compared()],
+    output:
+        table=f"{RUN}/similarity.csv",
+        maps=f"{RUN}/maps.npz",
+    log:
+        f"{LOGS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/similarity.log",
+    benchmark:
+        f"{COSTS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/similarity.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: training("threads")
+    resources:
+        gpu=training("gpus"),
+        arithmetic=training("threads"),
+        device=training("device"),
+    params:
+        spec=canonical({"streams": compared(), "teachers": teachers()}),
+        code=code_digest("dsnet.similarity"),
+    shell:
+        "python -m dsnet similarity"
+        " --spec {params.spec:q}"
+        " --clips {input.clips:q}"
+        " --models {input.models:q}"
+        " --device {resources.device}"
+        " --threads {resources.arithmetic}"
+        " --table {output.table:q}"
+        " --output {output.maps:q}"
+        " 2> {log:q}"
+
+
+rule features:
+    # Both as figures: likeness over all seeds, maps of the first one.
+    input:
+        tables=lambda wildcards: [
+            f"{RUN.format(**wildcards, seed=seed)}/similarity.csv" for seed in cfg["seeds"]
+        ],
+        maps=f"{FIRST_SEED}/maps.npz",
+    output:
+        report(
+            f"{OF_A_RUN}-similarity.png",
+            category="Distillation",
+            subcategory="{dataset}, split {split}, {length} frames",
+            caption="../report/features.rst",
+            labels={"what": "likeness of features"},
+        ),
+        report(
+            f"{OF_A_RUN}-features.png",
+            category="Distillation",
+            subcategory="{dataset}, split {split}, {length} frames",
+            caption="../report/features.rst",
+            labels={"what": "feature maps"},
+        ),
+        expand(f"{OF_A_RUN}-{{kind}}.svg", kind=FEATURES, allow_missing=True),
+    log:
+        f"{LOGS}/figures/{{dataset}}-split{{split}}-{{length}}f-features.log",
+    benchmark:
+        f"{COSTS}/figures/{{dataset}}-split{{split}}-{{length}}f-features.tsv"
+    conda:
+        "../../envs/train.yaml"
+    params:
+        spec=map_spec,
+        code=code_digest("dsnet.figures.features"),
+    shell:
+        "python -m dsnet features"
+        " --spec {params.spec:q}"
+        " --tables {input.tables:q}"
+        " --maps {input.maps:q}"
+        " --output {output:q}"
+        " 2> {log:q}"
+
+
+rule classes:
+    # A page per class: frames, flow, and both streams' scores over time, of the first seed.
+    input:
+        clips=rules.pack.output.clips,
+        scores=[f"{FIRST_SEED}/{name}/scores.h5" for name in chosen_streams()],
+    output:
+        report(
+            f"{OF_A_RUN}-classes.html",
+            category="Classes",
+            subcategory="{dataset}, split {split}, {length} frames",
+            caption="../report/classes.rst",
+            labels={"what": "videos, flow and scores of every class"},
+        ),
+    log:
+        f"{LOGS}/figures/{{dataset}}-split{{split}}-{{length}}f-classes.log",
+    benchmark:
+        f"{COSTS}/figures/{{dataset}}-split{{split}}-{{length}}f-classes.tsv"
+    conda:
+        "../../envs/train.yaml"
+    params:
+        spec=stream_titles,
+        code=code_digest("dsnet.pages.classes"),
+        templates=templates_digest(),
+    shell:
+        "python -m dsnet classes"
+        " --spec {params.spec:q}"
+        " --clips {input.clips:q}"
+        " --scores {input.scores:q}"
+        " --output {output:q}"
+        " 2> {log:q}"
+
+
+rule provenance:
+    # Versions, commit, settings of every artifact, time and memory; last, to know of all jobs.
+    input:
+        clips=[f"{RESULTS}/{dataset}/clips.h5" for dataset in cfg["datasets"]],
+        models=per_stream("model.pt"),
+        scores=per_stream("scores.h5"),
+        fusions=all_fusions(),
+        # Of whose jobs the page tells too.
+        others=[*rules.table1.output, *rules.table2.output, *rules.significance.output]
+        + [path for table in answers() for path in getattr(rules, table).output]
+        + [*rules.latency.output, *figures(), *pages()[:-1]],
+    output:
+        report(
+            f"{RESULTS}/provenance.html",
+            category="Provenance",
+            caption="../report/provenance.rst",
+            labels={"what": "versions, settings, time and memory"},
+        ),
+    log:
+        f"{LOGS}/provenance.log",
+    benchmark:
+        f"{COSTS}/provenance.tsv"
+    conda:
+        "../../envs/train.yaml"
+    params:
+        spec=stream_titles,
+        code=code_digest("dsnet.pages.provenance"),
+        templates=templates_digest(),
+        benchmarks=COSTS,
+    shell:
+        "python -m dsnet provenance"
+        " --spec {params.spec:q}"
+        " --clips {input.clips:q}"
+        " --models {input.models:q}"
+        " --scores {input.scores:q}"
+        " --fusions {input.fusions:q}"
+        " --benchmarks {params.benchmarks:q}"
+        " --output {output:q}"
+        " 2> {log:q}"
