@@ -79,7 +79,7 @@ def expected_counts(project: Project) -> dict[str, int]:
     counts = {
         "manifest": len(COUNTS),
         "frames": shards,
-        "flow": shards,
+        "flow_shard": shards,
         "pack": len(COUNTS),
         "contact": len(COUNTS),
         "train": runs * len(streams),
