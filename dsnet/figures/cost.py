@@ -126,7 +126,7 @@ def _room(points: pd.DataFrame, needs_flow: bool) -> float:
 
 
 def _names(axes: Axes, points: pd.DataFrame) -> None:
-    """The names: left of what needs no flow, and in a column on the right of all else."""
+    """The names in two columns: left of all points what needs no flow, on the right all else."""
     low, high = axes.get_ylim()
     gap = (high - low) * LINE / HEIGHT
     for needs in (False, True):
@@ -136,22 +136,22 @@ def _names(axes: Axes, points: pd.DataFrame) -> None:
         shift = max(0.0, low + gap / 2 - min(places, default=high))
         shift -= max(0.0, max(places, default=low) + gap / 2 - high)
         for row, place in zip(rows, places, strict=True):
-            _annotate(axes, row, place + shift, abs(place + shift - row["top1"]) > gap / 4)
+            _annotate(axes, row, place + shift, points["ms_network"].min() / 1.12)
 
 
-def _annotate(axes: Axes, row: Mapping[Any, Any], place: float, moved: bool) -> None:
-    """One name at some height; where it stands apart from its point a thin line joins them."""
+def _annotate(axes: Axes, row: Mapping[Any, Any], place: float, left: float) -> None:
+    """One name at some height, ending at ``left`` or beside the axes, and a line to its point."""
     needs = row["ms_flow"] > 0
     line = {"arrowstyle": "-", "color": "0.6", "lw": 0.6, "shrinkA": 1, "shrinkB": 4}
     axes.annotate(
         _name(row).replace("$", r"\$"),
         (row["ms_total"], row["top1"]),
-        xytext=(1.03 if needs else row["ms_total"] / 1.06, place),
+        xytext=(1.03 if needs else left, place),
         textcoords=axes.get_yaxis_transform() if needs else "data",
         ha="left" if needs else "right",
         va="center",
         fontsize=8,
-        bbox={"color": "white", "alpha": 0.7, "pad": 0.4},
-        arrowprops={**line, "relpos": (int(not needs), 0.5)} if needs or moved else None,
+        bbox={"color": "white", "pad": 0.4},
+        arrowprops={**line, "relpos": (int(not needs), 0.5), "zorder": 1},
         annotation_clip=False,
     )
