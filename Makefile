@@ -1,8 +1,16 @@
-# make        set up, then the default experiment (about three minutes on two cores)
+# make        set up, then the default experiment (three and a half minutes on two cores)
 # make test   set up, then all tests
 # make kill-rounds
 #             set up, then kill a run in every stage, ROUNDS (20) times over (docs/faults.md; about an hour)
-# make check  set up, then linters, types and the workflow's own lint
+# make check  set up, then linters, types, the workflow's own lint and the documentation, strictly
+# make docs   set up, then the documentation as a site in build/docs
+# make examples
+#             set up, then run the notebooks of examples/ and keep what they put out
+# make coverage
+#             set up, then all tests once more, telling which lines of dsnet/ they run
+# make mutants
+#             set up, then change single words of losses, transforms, store and splits, hundreds of
+#             times, and list the changes that no test notices (docs/quality.md; an hour and a half)
 # make rehearsal
 #             set up, then the paper's experiment from drawn weights to the tables, one epoch on the
 #             sample videos beside the checkout (an hour on two cores); leaves 12 GB in results/rehearsal
@@ -16,7 +24,7 @@ ROUNDS ?= 20
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: all setup study test kill-rounds check rehearsal screenshots format clean
+.PHONY: all setup study test coverage mutants kill-rounds check docs examples rehearsal screenshots format clean
 
 all: setup
 	$(BIN)/snakemake --cores $(CORES)
@@ -37,6 +45,14 @@ study: setup
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS)
 
+coverage: setup
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
+
+mutants: setup
+	rm -rf mutants
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mutmut run --max-children 2
+	$(BIN)/mutmut results
+
 kill-rounds: setup
 	DSNET_KILL_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -v --durations 0 -k killed_in_every_stage \
 		tests/faults/test_kill.py
@@ -47,6 +63,15 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
+	$(MAKE) --no-print-directory docs
+
+# From nothing every time: a page that was built before would keep its warnings to itself.
+docs: setup
+	rm -rf build/docs
+	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --builder html docs build/docs
+
+examples: setup
+	$(BIN)/python examples/execute.py examples/*.ipynb
 
 rehearsal: setup
 	mkdir -p results

@@ -2,6 +2,7 @@
 #
 #   snakemake --cores all                                              the default experiment
 #   snakemake --cores all --configfile experiments/weizmann.yaml       another one
+#   snakemake --cores all table1                                       or table2, flow, students
 #   snakemake -n                                                       what would run, and why
 from snakemake.utils import min_version
 
@@ -15,6 +16,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/fetch.smk"
 include: "workflow/rules/videos.smk"
 include: "workflow/rules/manifest.smk"
 include: "workflow/rules/frames.smk"
@@ -27,11 +29,13 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/latency.smk"
 include: "workflow/rules/pages.smk"
+include: "workflow/rules/targets.smk"
 
 
-# Seconds each, too short for a cluster's queue.
+# Seconds each, too short for a cluster's queue; and fetch, for which a node may have no network.
 localrules:
     all,
+    fetch,
     fuse,
     table1,
     table2,
@@ -39,8 +43,10 @@ localrules:
     claims,
     study,
     figures,
+    attention,
     contact,
     bars,
+    cost,
     intervals,
 
 

@@ -20,6 +20,7 @@ import yaml
 from dsnet import flow, video
 from dsnet.datasets import manifest, motions
 from dsnet.errors import UserError
+from dsnet.fetching.sources import SOURCES
 from dsnet.provenance import code_digest
 
 Config = dict[str, Any]
@@ -30,6 +31,7 @@ GPU_DEVICES = ("/dev/nvidia0", "/dev/kfd")
 # Folders of the results that no data set may be named like.
 RESERVED = ("tables", "figures", "logs")
 LISTED = ("ucf101", "hmdb51")
+KINDS = ("average", "attention")  # of fusions
 
 
 class ConfigError(UserError):
@@ -57,6 +59,8 @@ def load_schema(path: str | os.PathLike[str]) -> dict[str, Any]:
 def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     """Check ``config``, fill in the defaults and merge every stream's own ``training``.
 
+    What a result in ``tables`` is fused with becomes a list, empty for a single stream.
+
     Raises:
         ConfigError: naming every wrong key, its value and what was expected.
     """
@@ -71,6 +75,8 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
         entry["title"] = entry["title"] or name
         if entry["kind"] == "motions":
             entry["videos"] = f"{filled['results']}/{name}/videos"
+    for _, row in named_results(filled):
+        row["fuse"] = [row["fuse"]] if isinstance(row["fuse"], str) else row["fuse"] or []
     _raise_all(_contradictions(filled))
     return filled
 
@@ -151,6 +157,8 @@ def _contradictions(config: Config) -> Iterator[str]:
         for key in ("videos", *(["lists"] if entry["kind"] in LISTED else [])):
             if name in config["datasets"] and not entry[key]:
                 yield f"catalogue.{name}.{key}: expected a folder, got nothing"
+        if entry["fetch"] and entry["kind"] not in SOURCES:
+            yield f"catalogue.{name}.fetch: expected false; only {', '.join(SOURCES)} are fetched"
         if entry["kind"] == "motions" and entry["flip"]:
             yield f"catalogue.{name}.flip: expected false, since mirroring swaps left and right"
     backend, semantics = config["flow"]["backend"], config["flow"]["semantics"]
@@ -195,11 +203,13 @@ def named_results(config: Config) -> Iterator[tuple[str, Config]]:
 
 def _result_contradictions(where: str, row: Config, streams: Config) -> Iterator[str]:
     names = row["stream"] if isinstance(row["stream"], list) else [row["stream"]]
-    if row["fuse"] is not None and len(names) > 1:
+    if row["fuse"] and len(names) > 1:
         yield f"{where}: expected one stream to fuse, got {', '.join(names)}"
-    if row["fuse"] in streams and streams.get(names[0], {}).get("input") == "flow":
+    if row["fuse"] and streams.get(names[0], {}).get("input") == "flow":
         yield f"{where}: name the rgb stream first and the flow stream in fuse"
-    for key, found in (("stream", names), ("fuse", [row["fuse"]] if row["fuse"] else [])):
+    if len(names) == 1 and names[0] in row["fuse"]:
+        yield f"{where}.fuse: {names[0]} is the stream itself"
+    for key, found in (("stream", names), ("fuse", row["fuse"])):
         for name in found:
             if name not in streams:
                 yield f"{where}.{key}: {name} is not in streams"
@@ -246,26 +256,44 @@ def students(config: Config) -> list[str]:
     ]
 
 
+def distilled(config: Config) -> list[str]:
+    """The students: the streams that have a teacher."""
+    return [name for name, stream in config["streams"].items() if stream["teacher"]]
+
+
 def shown(config: Config) -> list[str]:
     """The streams of Table 1, which figures and pairs of methods show too."""
     names = [*config["tables"]["two_stream"], *students(config)]
     return [name for name in config["streams"] if name in names]
 
 
-def fusions(config: Config) -> list[tuple[str, str, str]]:
-    """The (stream, stream, kind) that the tables need, without repetition.
+def fusions(config: Config) -> list[tuple[tuple[str, ...], str]]:
+    """The fusions that the tables need, as their streams and the kind, without repetition.
 
-    Every student with the RGB stream and with its teacher, and the two streams, by average and
-    by attention; and what the ablation, the claims and the study name.
+    Every student with the RGB stream, with its teacher, and with both, and the two streams, by
+    average and by attention; and what the ablation, the claims and the study name.
     """
     rgb, flow = config["tables"]["two_stream"]
-    pairs = [(rgb, flow)]
+    wanted: list[tuple[str, ...]] = [(rgb, flow)]
     for name in students(config):
-        pairs += [(name, rgb), (name, config["streams"][name]["teacher"] or flow)]
-    wanted = [(a, b, kind) for a, b in pairs for kind in ("average", "attention")]
+        teacher = config["streams"][name]["teacher"] or flow
+        wanted += [(name, rgb), (name, teacher), (name, rgb, teacher)]
+    chosen = [(fused(config, names), kind) for names in wanted for kind in KINDS]
     rows = [row for _, row in named_results(config) if row["fuse"]]
-    wanted += [(row["stream"], row["fuse"], row["by"]) for row in rows]
-    return list(dict.fromkeys(wanted))
+    chosen += [(fused(config, (row["stream"], *row["fuse"])), row["by"]) for row in rows]
+    return list(dict.fromkeys(chosen))
+
+
+def fused(config: Config, names: Iterable[str]) -> tuple[str, ...]:
+    """The streams of a fusion in the order of its file: students, the RGB stream, flow streams.
+
+    The same streams have one file, in whatever order the configuration names them.
+    """
+    streams, rgb = config["streams"], config["tables"]["two_stream"][0]
+    order = list(streams)
+    return tuple(
+        sorted(names, key=lambda n: (streams[n]["input"] == "flow", n == rgb, order.index(n)))
+    )
 
 
 def videos_spec(config: Config, dataset: str) -> Config:
@@ -277,7 +305,7 @@ def videos_spec(config: Config, dataset: str) -> Config:
 
 def manifest_spec(config: Config, dataset: str) -> Config:
     """What determines ``manifest.csv``."""
-    entry = without(config["catalogue"][dataset], ["title", "flip"])
+    entry = without(config["catalogue"][dataset], ["title", "flip", "fetch"])
     return {"name": dataset, "entry": entry, "version": manifest.SPEC_VERSION}
 
 

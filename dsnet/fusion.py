@@ -1,11 +1,11 @@
-"""Fusion of two streams from their scores alone: by average and by attention."""
+"""Fusion of streams from their scores alone: by average and by attention."""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,13 +21,12 @@ PathLike = str | os.PathLike[str]
 
 
 def fuse(
-    a: PathLike, b: PathLike, kind: str, options: Mapping[str, Any], output: PathLike
+    paths: Sequence[PathLike], kind: str, options: Mapping[str, Any], output: PathLike
 ) -> dict[str, Any]:
-    """Fuse the video scores of two streams and write what came out as JSON.
+    """Fuse the video scores of two or more streams and write what came out as JSON.
 
     Args:
-        a: ``scores.h5`` of the first stream.
-        b: ``scores.h5`` of the second, of the same data set, split, clip length and seed.
+        paths: ``scores.h5`` of each stream, of the same data set, split, clip length and seed.
         kind: ``average`` or ``attention``.
         options: the config's ``fusion``.
         output: the JSON file.
@@ -35,19 +34,21 @@ def fuse(
     Raises:
         ValueError: the streams were evaluated on different videos or in different runs.
     """
-    scores = read_scores(a), read_scores(b)
+    scores = [read_scores(path) for path in paths]
     runs = [{k: v for k, v in s.run.items() if k != "stream"} for s in scores]
-    if runs[0] != runs[1]:
-        raise ValueError(f"{a} and {b} are of different runs: {runs[0]} and {runs[1]}")
+    for path, run in zip(paths[1:], runs[1:], strict=True):
+        if run != runs[0]:
+            raise ValueError(f"{paths[0]} and {path} are of different runs: {runs[0]} and {run}")
     test = aligned(scores, "test")
     if kind == "average":
-        fused, weights = average(*test), None
+        fused, weights = average(test), None
     else:
         fused, weights = attention(aligned(scores, "train"), test, options, runs[0]["seed"])
     labels = test[0].labels
     run = {**runs[0], "streams": [s.run["stream"] for s in scores], "kind": kind}
     result = {
         "run": run,
+        "classes": list(scores[0].classes),
         "n_videos": len(labels),
         **accuracies(fused, labels),
         "per_class": per_class(fused, labels),
@@ -62,40 +63,44 @@ def fuse(
     return result
 
 
-def average(a: Part, b: Part) -> np.ndarray:
-    """The mean of two streams' video scores, (V, K) float32."""
-    return (a.videos + b.videos) / 2
+def average(parts: Sequence[Part]) -> np.ndarray:
+    """The mean of the streams' video scores, (V, K) float32.
+
+    Summed in float64, where the order of the streams leaves no trace and equal scores stay equal.
+    """
+    videos = np.stack([part.videos for part in parts])
+    return videos.mean(axis=0, dtype=np.float64).astype(np.float32)
 
 
 def attention(
-    train: list[Part], test: list[Part], options: Mapping[str, Any], seed: int
+    train: Sequence[Part], test: Sequence[Part], options: Mapping[str, Any], seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Train :class:`AttentionFusion` on the train scores, by cross-entropy; apply it to the test's.
 
     The streams are frozen: only their scores are seen. Returns the fused video scores, (V, K)
-    float32, and the weights of the two streams, (V, 2) float32.
+    float32, and the weights of the S streams, (V, S) float32.
     """
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     inputs = [torch.from_numpy(part.videos) for part in train]
     labels = torch.from_numpy(train[0].labels)
-    module = AttentionFusion(inputs[0].shape[1], options["hidden"])
+    module = AttentionFusion(inputs[0].shape[1], options["hidden"], len(inputs))
     optimizer = torch.optim.Adam(
         module.parameters(), lr=options["lr"], weight_decay=options["weight_decay"]
     )
     for _ in range(options["epochs"]):
         for chosen in torch.randperm(len(labels)).split(options["batch_size"]):
-            loss = F.cross_entropy(module(inputs[0][chosen], inputs[1][chosen]), labels[chosen])
+            loss = F.cross_entropy(module(*(scores[chosen] for scores in inputs)), labels[chosen])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-    a, b = (torch.from_numpy(part.videos) for part in test)
+    shown = [torch.from_numpy(part.videos) for part in test]
     with torch.no_grad():
-        return module(a, b).numpy(), module.weights(a, b).numpy()
+        return module(*shown).numpy(), module.weights(*shown).numpy()
 
 
 def summary(weights: np.ndarray, labels: np.ndarray, classes: int) -> dict[str, Any]:
-    """Mean weights of the two streams, over all videos and over those of each class."""
+    """Mean weights of the streams, over all videos and over those of each class."""
     return {
         "mean": weights.mean(axis=0).tolist(),
         "per_class": [

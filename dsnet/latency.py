@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 PathLike = str | os.PathLike[str]
 COLUMNS = (
     "method",
+    "streams",
     "input",
     "params_m",
     "gflops",
@@ -46,6 +47,8 @@ def measure(
 ) -> pd.DataFrame:
     """Time single clips through networks and, where one of them sees flow, through TV-L1.
 
+    Every network is timed once: what several rows have in common costs the same in all of them.
+
     Args:
         rows: title and ``model.pt`` files that are run one after the other.
         clips_path: ``clips.h5``; its frames are what TV-L1 is timed on, with the backend and the
@@ -56,33 +59,32 @@ def measure(
 
     Returns:
         One row per entry of ``rows`` with :data:`COLUMNS`: parameters in millions, GFLOPs (two per
-        multiply-add) and medians in milliseconds per clip, batch size 1.
+        multiply-add) and medians in milliseconds per clip, batch size 1; ``streams`` are the names
+        that the models were trained under.
     """
     torch.set_num_threads(threads)
     chosen = choose_device(device)
     reader = clips.open_clips(clips_path)
     spec = reader.spec["flow"]
-    lengths = {
-        models.read(path)["spec"]["run"]["clip_length"] for _, paths in rows for path in paths
-    }
-    (length,) = lengths
+    loaded = {path: models.load_model(path) for _, paths in rows for path in paths}
+    (length,) = {content["spec"]["run"]["clip_length"] for _, content in loaded.values()}
     gray = _gray(reader, length)
     settings = {"semantics": spec["semantics"], **spec["tvl1"]}
     backend = flow.resolve(spec["backend"], spec["semantics"])
     ms_flow = _time(lambda: flow.compute(gray, backend, **settings), options)
+    costs = {path: _network(*pair, chosen, options) for path, pair in loaded.items()}
     found = []
     for title, paths in rows:
-        loaded = [models.load_model(path) for path in paths]
-        costs = [_network(net, content, chosen, options) for net, content in loaded]
-        inputs = [content["input"] for _, content in loaded]
+        inputs = [loaded[path][1]["input"] for path in paths]
         with_flow = ms_flow if "flow" in inputs else 0.0
-        ms = sum(cost["ms"] for cost in costs)
+        ms = sum(costs[path]["ms"] for path in paths)
         found.append(
             {
                 "method": title,
+                "streams": "+".join(loaded[path][1]["spec"]["run"]["stream"] for path in paths),
                 "input": "+".join(inputs),
-                "params_m": sum(cost["params"] for cost in costs) / 1e6,
-                "gflops": sum(cost["flops"] for cost in costs) / 1e9,
+                "params_m": sum(costs[path]["params"] for path in paths) / 1e6,
+                "gflops": sum(costs[path]["flops"] for path in paths) / 1e9,
                 "ms_network": ms,
                 "ms_flow": with_flow,
                 "ms_total": ms + with_flow,
@@ -158,4 +160,5 @@ def render(table: pd.DataFrame) -> TextTable:
         "n_missing": "Missing videos",
     }
     note = "Medians per clip, batch size 1; GFLOPs count two per multiply-add."
-    return render_plain(table, "Cost of inference per clip", [note], headers)
+    shown = table.drop(columns="streams")
+    return render_plain(shown, "Cost of inference per clip", [note], headers)

@@ -50,10 +50,7 @@ def frames(manifest: Path_, shard: int, spec: Mapping[str, Any], output: Path_) 
                 continue
             _check_video(path, expected, manifest)
             try:
-                encoded = [
-                    images.encode(frame, spec["quality"])
-                    for frame in video.decode(path, spec["fps"], spec["resize"], spec["size"])
-                ]
+                encoded = list(encoded_frames(path, spec))
                 reason = "" if len(encoded) > 1 else f"only one frame at {spec['fps']} fps"
             except video.VideoError as error:
                 encoded, reason = [], str(error)
@@ -61,6 +58,16 @@ def frames(manifest: Path_, shard: int, spec: Mapping[str, Any], output: Path_) 
                 log.warning("%s cannot be used: %s", path, reason)
             writer.add(id, {} if reason else {"rgb": encoded}, reason)
         writer.close(list(rows["id"]))
+
+
+def encoded_frames(path: Path_, spec: Mapping[str, Any]) -> Iterator[bytes]:
+    """The frames of a video as they are stored; see :func:`dsnet.config.frames_spec`.
+
+    Raises:
+        VideoError: see :func:`dsnet.video.decode`.
+    """
+    for frame in video.decode(path, spec["fps"], spec["resize"], spec["size"]):
+        yield images.encode(frame, spec["quality"])
 
 
 def _check_video(path: str, expected: str, manifest: Path_) -> None:
@@ -93,7 +100,7 @@ def flow(frames: Path_, spec: Mapping[str, Any], output: Path_) -> None:
         pairs = {id: max(v.frames("rgb") - 1, 0) for id, v in source.videos.items()}
         missing = {id: count for id, count in pairs.items() if id not in writer.done}
         for id in _told(missing, backend):
-            planes = _planes(source.items(id, "rgb", verify=True), backend, spec)
+            planes = encoded_planes(source.items(id, "rgb", verify=True), backend, spec)
             writer.add(id, {"flow": planes}, source.videos[id].reason)
         writer.close(list(source.videos), {"backend": where})
 
@@ -115,7 +122,13 @@ def _told(pairs: Mapping[str, int], backend: str) -> Iterator[str]:
     log.info("flow of %d pairs in %.1f s", total, time.monotonic() - start)
 
 
-def _planes(frames: Sequence[bytes], backend: str, spec: Mapping[str, Any]) -> Iterator[bytes]:
+def encoded_planes(
+    frames: Sequence[bytes], backend: str, spec: Mapping[str, Any]
+) -> Iterator[bytes]:
+    """The flow of T stored frames as 2(T-1) stored planes, x and y in turn.
+
+    ``backend`` is a resolved one; for ``spec`` see :func:`dsnet.config.flow_spec`.
+    """
     for first in range(0, len(frames) - 1, FLOW_CHUNK):
         gray = np.stack(
             [

@@ -108,6 +108,7 @@ class Run:
         self.options = spec["stream"]["training"]
         self.seed = spec["run"]["seed"]
         self.classes = reader.extra["classes"]
+        self.data = reader.spec  # how frames and flow were made: predicting repeats it
         randomness.seed_everything(self.seed)
         self.network = models.build(spec["model"], spec["stream"]["input"], len(self.classes))
         if init is not None:
@@ -311,6 +312,7 @@ class Run:
             "classes": list(self.classes),
             "warnings": self.warnings,
             "spec": dict(self.spec),
+            "data": self.data,
             "sources": dict(self.sources),
             "provenance": self.provenance,
         }

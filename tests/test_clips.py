@@ -16,6 +16,7 @@ from PIL import Image
 
 from dsnet import clips, flow
 from dsnet.clips import Crop, EpochBatches, TestClips, TrainingClips, Videos
+from dsnet.distributed import Processes
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = {
@@ -310,8 +311,35 @@ def test_training_draws_only_frames_that_rgb_and_flow_have(videos):
 def test_test_clips_cover_every_video_in_order(videos):
     dataset = TestClips(videos)
     assert dataset.owners.tolist() == [i for i in range(12) for _ in range(2)]
-    total = sum(len(labels) for _, labels in clips.scoring_loader(dataset, 5))
-    assert total == len(dataset) == 24
+    assert dataset.owners.dtype == np.int64
+    sizes = [len(labels) for _, labels in clips.scoring_loader(dataset, 5)]
+    assert sizes == [5, 5, 5, 5, 4]
+    assert len(dataset) == 24
+    few = TestClips(videos, most=1)
+    assert few.owners.tolist() == list(range(12))
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_processes_score_every_clip_once_together(videos, count):
+    dataset = TestClips(videos)
+    together = [len(y) for _, y in clips.scoring_loader(dataset, len(dataset))]
+    assert together == [24]
+    ((whole, _),) = clips.scoring_loader(dataset, len(dataset))
+    for rank in range(count):
+        loader = clips.scoring_loader(dataset, len(dataset), 0, Processes(rank, count))
+        ((own, _),) = loader
+        assert torch.equal(own["rgb"], whole["rgb"][rank::count])
+
+
+@pytest.mark.parametrize("modality", ["rgb", "flow"])
+def test_clips_that_are_no_squares_are_centred_too(modality):
+    channels = {"rgb": 3, "flow": 2}[modality]
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 6, channels), np.uint8)
+    found = clips.normalise(torch.from_numpy(pixels), modality, SETTINGS)
+    mean = np.float64(SETTINGS["rgb_mean"] if modality == "rgb" else 127.5)
+    assert found.dtype == torch.float32
+    expected = np.moveaxis(pixels.astype(np.float64) - mean, -1, 1)
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-5)
 
 
 def test_a_lonely_last_training_clip_is_dropped(videos):

@@ -114,6 +114,12 @@ def test_null_leaves_out_a_stream_and_a_loss(raw_config, schema):
          r"claims\.0\.method\.stream: new is not in streams\n.*0\.against: expected one stream"),
         ({"tables": {"study": [{"group": "x", "rows": [{"stream": "flow", "fuse": "no"}]}]}},
          r"tables\.study\.0\.rows\.0\.fuse: no is not in streams"),
+        ({"tables": {"ablation": [{"method": "x", "stream": "ds", "fuse": ["rgb", "no"]}]}},
+         r"tables\.ablation\.0\.fuse: no is not in streams"),
+        ({"tables": {"ablation": [{"method": "x", "stream": "ds", "fuse": ["rgb", "ds"]}]}},
+         r"tables\.ablation\.0\.fuse: ds is the stream itself"),
+        ({"tables": {"ablation": [{"method": "x", "stream": "ds", "fuse": ["rgb", "rgb"]}]}},
+         r"tables\.ablation\.0\.fuse: expected entries that differ"),
         ({"tables": {"students": ["rgb"]}}, r"tables\.students: expected rgb streams .*, got rgb"),
         ({"tables": {"students": ["mars"]}}, r"tables\.compare: ds is not in tables\.students"),
         ({"catalogue": {"tables": {"kind": "motions", "flip": False}}, "datasets": ["tables"]},
@@ -143,10 +149,22 @@ def test_the_config_given_is_not_changed(raw_config, schema):
 def test_fusions_are_those_of_the_tables(config):
     found = settings.fusions(config)
     assert len(found) == len(set(found))
-    assert ("rgb", "flow", "average") in found
+    assert (("rgb", "flow"), "average") in found
     for name in ("mars", "ds", "rgb-from-flow"):
-        assert {(name, "rgb", "average"), (name, "flow", "average")} <= set(found)
-    assert ("ds", "flow", "attention") in found
+        for names in ((name, "rgb"), (name, "flow"), (name, "rgb", "flow")):
+            assert {(names, "average"), (names, "attention")} <= set(found)
+
+
+def test_the_same_streams_are_fused_once_in_whatever_order_they_are_named(raw_config, schema):
+    rows = [
+        {"method": "a", "stream": "rgb", "fuse": ["flow", "ds"], "by": "average"},
+        {"method": "b", "stream": "rgb", "fuse": "ds", "by": "attention"},
+    ]
+    found = settings.resolve(merged(raw_config, {"tables": {"ablation": rows}}), schema)
+    assert [row["fuse"] for row in found["tables"]["ablation"]] == [["flow", "ds"], ["ds"]]
+    as_they_are = settings.resolve(raw_config, schema)
+    assert settings.fusions(found) == settings.fusions(as_they_are)
+    assert settings.fused(found, ["flow", "rgb", "ds"]) == ("ds", "rgb", "flow")
 
 
 def test_streams_beside_the_students_are_trained_but_not_shown_or_fused(raw_config, schema):
@@ -154,11 +172,11 @@ def test_streams_beside_the_students_are_trained_but_not_shown_or_fused(raw_conf
     found = settings.resolve(merged(raw_config, chosen), schema)
     assert settings.students(found) == ["mars", "ds"]  # in the order of the streams
     assert settings.shown(found) == ["flow", "rgb", "mars", "ds"]
-    assert {a for a, _, _ in settings.fusions(found)} == {"rgb", "mars", "ds"}
+    assert {names[0] for names, _ in settings.fusions(found)} == {"rgb", "mars", "ds"}
     row = {"stream": "ds-gram", "fuse": "flow", "by": "attention"}
     chosen["tables"]["study"] = [{"group": "One", "rows": [row]}]
     found = settings.resolve(merged(raw_config, chosen), schema)
-    assert ("ds-gram", "flow", "attention") in settings.fusions(found)
+    assert (("ds-gram", "flow"), "attention") in settings.fusions(found)
 
 
 def spec(config, stream="ds"):

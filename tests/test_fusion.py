@@ -1,4 +1,4 @@
-"""Average and attention fusion of two streams' scores."""
+"""Average and attention fusion of two and more streams' scores."""
 
 import json
 
@@ -42,7 +42,52 @@ def streams(seed, count=200, classes=4):
 def test_the_average_is_the_mean_of_the_scores():
     labels = np.array([0, 1])
     a, b = part(np.array([[1, 3], [0, 2]]), labels), part(np.array([[3, 0], [4, 2]]), labels)
-    np.testing.assert_array_equal(fusion.average(a, b), [[2, 1.5], [2, 2]])
+    np.testing.assert_array_equal(fusion.average([a, b]), [[2, 1.5], [2, 2]])
+
+
+def several(streams, seed, count=12, classes=5):
+    """Streams of random scores of the same videos, of very different sizes."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, count)
+    sizes = 10.0 ** rng.integers(-2, 3, (streams, 1, 1))
+    return [part(s, labels) for s in sizes * rng.standard_normal((streams, count, classes))]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 5), st.integers(0, 999), st.data())
+def test_the_average_of_any_number_of_streams(streams, seed, data):
+    parts = several(streams, seed)
+    found = fusion.average(parts)
+    mean = sum(p.videos.astype(np.longdouble) for p in parts) / streams
+    np.testing.assert_array_equal(found, mean.astype(np.float32))
+    np.testing.assert_array_equal(fusion.average(data.draw(st.permutations(parts))), found)
+    equal = [parts[0]] * streams
+    np.testing.assert_array_equal(fusion.average(equal), parts[0].videos)
+    if streams == 2:  # as it was computed before more could be fused
+        np.testing.assert_array_equal(found, (parts[0].videos + parts[1].videos) / 2)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 5), st.integers(0, 999), st.data())
+def test_attention_knows_its_streams_by_their_place_alone(streams, seed, data):
+    classes, hidden = 5, 3
+    torch.manual_seed(seed)
+    module = AttentionFusion(classes, hidden, streams).double()
+    scores = [torch.tensor(p.videos).double() for p in several(streams, seed)]
+    with torch.no_grad():
+        weights, found = module.weights(*scores), module(*scores)
+        torch.testing.assert_close(weights.sum(dim=1), torch.ones(len(weights)).double())
+        torch.testing.assert_close(found, torch.einsum("ns,snk->nk", weights, torch.stack(scores)))
+        torch.testing.assert_close(module(*scores[:1] * streams), scores[0])
+        # The same streams at other places, whose parameters move with them.
+        order = data.draw(st.permutations(range(streams)))
+        first = module.linear1.weight.view(hidden, streams, classes)[:, order]
+        module.linear1.weight.copy_(first.reshape(hidden, -1))
+        module.linear2.weight.copy_(module.linear2.weight[order])
+        module.linear2.bias.copy_(module.linear2.bias[order])
+        moved = [scores[i] for i in order]
+        torch.testing.assert_close(module.weights(*moved), weights[:, order])
+        torch.testing.assert_close(module(*moved), found)
 
 
 def test_attention_weights_sum_to_one_and_equal_scores_are_kept():
@@ -86,7 +131,7 @@ def test_attention_is_a_weighing_of_the_streams_as_in_figure_2(classes, hidden, 
 
 def test_two_streams_of_equal_scores_give_that_score():
     (train, _, _), (test, _, _) = streams(0), streams(1)
-    np.testing.assert_array_equal(fusion.average(test, test), test.videos)
+    np.testing.assert_array_equal(fusion.average([test, test]), test.videos)
     few = {**OPTIONS, "epochs": 3}
     fused, weights = fusion.attention([train, train], [test, test], few, seed=0)
     np.testing.assert_allclose(fused, test.videos, rtol=1e-5)
@@ -96,7 +141,7 @@ def test_two_streams_of_equal_scores_give_that_score():
 def test_attention_beats_the_average_where_one_stream_is_reliable_per_sample():
     (*train, _), (a, b, first) = streams(0), streams(1)
     fused, weights = fusion.attention(train, [a, b], OPTIONS, seed=0)
-    assert accuracies(fusion.average(a, b), a.labels)["top1"] < 10
+    assert accuracies(fusion.average([a, b]), a.labels)["top1"] < 10
     assert accuracies(fused, a.labels)["top1"] > 95
     np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
     assert weights[first, 0].mean() > 0.8
@@ -104,6 +149,21 @@ def test_attention_beats_the_average_where_one_stream_is_reliable_per_sample():
     for share in np.linspace(0, 1, 21):  # no weights that are the same for all videos do
         fixed = share * a.videos + (1 - share) * b.videos
         assert accuracies(fixed, a.labels)["top1"] < 65
+
+
+def test_attention_finds_the_reliable_one_of_three_streams():
+    (*train, _), (a, b, first) = streams(0), streams(1)
+    rng = np.random.default_rng(2)
+    train, test = (
+        [*two, part(6 * rng.standard_normal((200, 4)), two[0].labels)] for two in (train, [a, b])
+    )
+    fused, weights = fusion.attention(train, test, OPTIONS, seed=0)
+    assert weights.shape == (200, 3)
+    np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
+    assert accuracies(fused, a.labels)["top1"] > 90
+    assert weights[first, 0].mean() > 0.7
+    assert weights[~first, 1].mean() > 0.7
+    assert weights[:, 2].mean() < 0.2  # noise
 
 
 def test_attention_repeats_from_its_seed():
@@ -120,17 +180,27 @@ def write(path, stream, train, test, **run):
     return path
 
 
+@pytest.mark.parametrize("count", [2, 3])
 @pytest.mark.parametrize("kind", ["average", "attention"])
-def test_the_file_says_what_was_fused_and_what_came_out(tmp_path, kind):
+def test_the_file_says_what_was_fused_and_what_came_out(tmp_path, kind, count):
     (a, b, _), (c, d, _) = streams(0), streams(1)
-    first, second = write(tmp_path / "a.h5", "ds", a, c), write(tmp_path / "b.h5", "flow", b, d)
-    returned = fusion.fuse(first, second, kind, OPTIONS, tmp_path / "out.json")
+    parts = {"ds": (a, c), "flow": (b, d), "rgb": (b, c)}
+    names = list(parts)[:count]
+    paths = [write(tmp_path / f"{name}.h5", name, *parts[name]) for name in names]
+    returned = fusion.fuse(paths, kind, OPTIONS, tmp_path / "out.json")
     found = json.loads((tmp_path / "out.json").read_text())
     assert found == returned
-    assert found["run"] == {"dataset": "d", "seed": 0, "streams": ["ds", "flow"], "kind": kind}
+    assert found["run"] == {"dataset": "d", "seed": 0, "streams": names, "kind": kind}
+    assert found["classes"] == list("abcd")
     assert found["n_videos"] == 200
-    weighed = {"average": None, "attention": 4}[kind]
-    assert (found["weights"] and len(found["weights"]["per_class"])) == weighed
+    if kind == "average":
+        assert found["weights"] is None
+    else:
+        per_class = np.array(found["weights"]["per_class"])
+        assert per_class.shape == (4, count)
+        np.testing.assert_allclose(per_class.sum(axis=1), 1, rtol=1e-5)
+        mean = np.bincount(c.labels) @ per_class / 200
+        np.testing.assert_allclose(found["weights"]["mean"], mean, rtol=1e-5)
     right = np.array(found["per_class"]) @ np.bincount(c.labels) / 200
     assert found["top1"] == pytest.approx(right)
 
@@ -140,5 +210,5 @@ def test_streams_of_different_runs_are_not_fused(tmp_path):
     first = write(tmp_path / "a.h5", "ds", a, a)
     second = write(tmp_path / "b.h5", "flow", b, b, seed=1)
     with pytest.raises(ValueError, match="of different runs"):
-        fusion.fuse(first, second, "average", OPTIONS, tmp_path / "out.json")
+        fusion.fuse([first, second], "average", OPTIONS, tmp_path / "out.json")
     assert not (tmp_path / "out.json").exists()

@@ -17,7 +17,7 @@ def paths(tmp_path):
     found = []
     for stream in ("rgb", "flow"):
         network = models.build(ARCH, stream, 2)
-        spec = {"run": {"clip_length": 4}, "clips": {"crop": 16}}
+        spec = {"run": {"clip_length": 4, "stream": f"my-{stream}"}, "clips": {"crop": 16}}
         checkpoints.save(
             tmp_path / f"{stream}.pt",
             {
@@ -52,16 +52,19 @@ def operations(network, clip):
 
 def test_rows_add_up_networks_and_flow(tmp_path, make_clips, paths):
     rgb, flow = paths
-    rows = [("DS", [rgb]), ("DS + Flow", [rgb, flow])]
+    rows = [("DS", [rgb]), ("DS + Flow", [rgb, flow]), ("Flow", [flow])]
     clips = make_clips(tmp_path / "clips.h5")
     table = latency.measure(rows, clips, {"repeats": 2, "warmup": 0}, device="cpu")
-    assert table["method"].tolist() == ["DS", "DS + Flow"]
-    assert table["input"].tolist() == ["rgb", "rgb+flow"]
+    assert table["method"].tolist() == ["DS", "DS + Flow", "Flow"]
+    assert table["streams"].tolist() == ["my-rgb", "my-rgb+my-flow", "my-flow"]
+    assert table["input"].tolist() == ["rgb", "rgb+flow", "flow"]
+    ds, both, alone = table["ms_network"]
+    assert both == pytest.approx(ds + alone)
     assert table["ms_flow"][0] == 0
     assert table["ms_flow"][1] > 0
     np.testing.assert_allclose(table["ms_total"], table["ms_network"] + table["ms_flow"])
     assert (table["ms_network"] > 0).all()
-    assert table["backend"].tolist() == ["", "numba"]
+    assert table["backend"].tolist() == ["", "numba", "numba"]
 
 
 def test_parameters_and_operations_are_those_of_the_network(tmp_path, make_clips, paths):

@@ -52,6 +52,21 @@ def test_a_class_with_one_group_keeps_it():
     assert splits.held_out(["a", "a", "b", "c"], [0, 0, 1, 1], 0.3) <= {"b", "c"}
 
 
+def test_a_class_of_two_videos_gives_one_and_keeps_one():
+    assert len(splits.held_out(["a", "b"], [0, 0], 0.9)) == 1
+
+
+def test_the_hashes_of_names_decide_who_is_held_out_not_their_alphabet():
+    groups = [f"g{i}" for i in range(10)]
+    first_by_sha256sum = {"g9", "g6"}
+    assert splits.held_out(groups, [0] * 10, 0.2) == first_by_sha256sum
+
+
+def test_a_label_missing_for_a_video_is_an_error():
+    with pytest.raises(ValueError, match="shorter"):
+        splits.held_out(["a", "b"], [0], 0.5)
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9)), min_size=1, max_size=80),
     st.floats(0.01, 0.9),
@@ -74,8 +89,10 @@ def test_held_out_does_not_depend_on_the_order_of_the_videos(order):
 
 
 def test_errors_say_what_is_missing():
-    with pytest.raises(splits.SplitError, match="no split2; it has split1"):
-        splits.parts(ten_per_class(), 2, "held-out", 0.1)
+    with pytest.raises(splits.SplitError, match=r"no split3; it has split1, split2$"):
+        splits.parts(ten_per_class().assign(split2="train"), 3, "held-out", 0.1)
+    with pytest.raises(splits.SplitError, match="split1 has no usable training videos"):
+        splits.parts(ten_per_class().query("split1 == 'test'"), 1, "held-out", 0.1)
     with pytest.raises(splits.SplitError, match="no usable test videos"):
         splits.parts(ten_per_class().query("split1 == 'train'"), 1, "held-out", 0.1)
     single = table([("a", 0, "g", "train"), ("b", 0, "h", "test")])

@@ -1,5 +1,6 @@
 """The HDF5 format: round trips, resuming, and damaged or foreign files."""
 
+import os
 import pickle
 
 import h5py
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsnet.store import Reader, StoreError, Writer
+from dsnet.store import DamagedError, Reader, StoreError, Writer
 
 videos = st.dictionaries(
     st.text(min_size=1, max_size=8).filter(lambda s: s.isprintable()),
@@ -144,6 +145,34 @@ def test_a_damaged_byte_is_found_by_its_checksum(tmp_path):
     with pytest.raises(StoreError, match=r"a\.h5.*bytes of a are damaged"):
         reader.items("a", "rgb", verify=True)
     assert reader.items("b", "rgb", verify=True) == [b"bbb", b"x"]
+    assert len(reader.items("a", "rgb")) == 2  # without comparing
+
+
+def test_many_videos_are_compared_at_once_and_the_first_damaged_one_is_named(tmp_path, caplog):
+    path = tmp_path / "a.h5"
+    with Writer(path, ["rgb", "flow"], {}) as writer:
+        for id in "abc":
+            writer.add(id, {"rgb": [id.encode() * 1000] * 2, "flow": [b"x", b"y"]})
+        writer.close("abc")
+    caplog.set_level("INFO")
+    Reader(path).verify("ab", ["rgb", "flow"])
+    assert f"{path}: 4e-06 GB have their checksums" in caplog.text
+    with h5py.File(path) as file:
+        place = file["rgb/data"].id.get_offset()
+    content = bytearray(path.read_bytes())
+    content[place + 2500] ^= 1  # of b, and then of c
+    content[place + 4500] ^= 1
+    path.write_bytes(content)
+    reader = Reader(path)
+    reader.verify("a", ["rgb", "flow"])
+    reader.verify("abc", ["flow"])
+    with pytest.raises(DamagedError, match="the rgb bytes of b are damaged"):
+        reader.verify("abc", ["flow", "rgb"])
+    opened = Reader(path)
+    os.truncate(path, place + 100)
+    with pytest.raises(DamagedError, match="the rgb bytes of a are damaged") as caught:
+        opened.verify("a", ["rgb"])
+    assert caught.value.path == path
 
 
 @pytest.mark.parametrize("content", [b"", b"not hdf5", None])

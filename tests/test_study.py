@@ -109,7 +109,7 @@ def test_one_video_decides_nothing():
 
 def test_fusions_are_compared_video_by_video():
     average, attention = (
-        {"stream": "ds", "fuse": "flow", "by": k} for k in ("average", "attention")
+        {"stream": "ds", "fuse": ["flow"], "by": k} for k in ("average", "attention")
     )
     assert claim(attention, average)["answer"] == "undecided"
     against_one = claim(average, {"stream": "ds"})
@@ -125,7 +125,9 @@ def test_of_several_streams_the_one_best_on_the_selection_part_counts_not_on_the
 
 def test_a_fusion_that_does_not_say_which_videos_is_refused():
     silent = [{k: v for k, v in f.items() if k != "right"} for f in FUSIONS]
-    rows = [{"claim": "", "method": {"stream": "ds", "fuse": "flow"}, "against": {"stream": "ds"}}]
+    rows = [
+        {"claim": "", "method": {"stream": "ds", "fuse": ["flow"]}, "against": {"stream": "ds"}}
+    ]
     with pytest.raises(
         ValueError, match=r"ds \+ flow \(average fusion\) on Toy, split 1.*one by one"
     ):
@@ -133,7 +135,7 @@ def test_a_fusion_that_does_not_say_which_videos_is_refused():
 
 
 def test_a_study_pools_splits_and_shows_what_settings_may_be_chosen_by():
-    groups = [{"group": "Both", "rows": [{"stream": "ds"}, {"stream": "ds", "fuse": "flow"}]}]
+    groups = [{"group": "Both", "rows": [{"stream": "ds"}, {"stream": "ds", "fuse": ["flow"]}]}]
     alone, fused = study(SCORES, FUSIONS, STREAMS, groups).to_dict("records")
     assert alone["top1"] == pytest.approx(100 * 29.5 / VIDEOS)
     assert alone["top1_std"] == pytest.approx(100 / VIDEOS / np.sqrt(2))
@@ -154,7 +156,7 @@ def test_the_texts_say_how_to_read_them():
     text = to_markdown(render_claims(claims(SCORES, FUSIONS, STREAMS, rows)))
     assert "| DS helps | supported | DS | MARS | +50.0 |" in text
     assert "undecided: zero is in it" in text
-    groups = [{"group": "Fused", "rows": [{"stream": "ds", "fuse": "flow"}]}]
+    groups = [{"group": "Fused", "rows": [{"stream": "ds", "fuse": ["flow"]}]}]
     text = to_markdown(render_study(study(SCORES, FUSIONS, STREAMS, groups)))
     assert "| Fused | DS + Flow (average) | 87.5 ± 0.0 |" in text
     assert "| — |" in text

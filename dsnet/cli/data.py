@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import json
+import sys
 from pathlib import Path
 
 from dsnet.cli.options import Verb, max_broken, parse_json, paths, spec
 from dsnet.errors import UserError
 from dsnet.flow import BACKENDS, SEMANTICS
+from dsnet.provenance import replacing
 
 
 def add(verb: Verb) -> None:
     """Add the verbs to the command line."""
+    sub = verb(fetch)
+    sub.add_argument("dataset", help="ucf101, hmdb51 or weizmann")
+    sub.add_argument("--to", type=Path, default=Path("data"), help="where to, default: data")
+    sub.add_argument("--folders", type=parse_json, help="JSON: instead of TO/UCF-101 and so on")
+    sub.add_argument("--downloads", type=Path, help="keeps the archives, default: TO/downloads")
+    sub.add_argument("--mirror", help="address of a copy of that folder, asked instead")
+    sub.add_argument("--output", type=Path, help="JSON to write: what was fetched, from where")
+
     sub = verb(videos)
     spec(sub, "see dsnet.config.videos_spec")
     sub.add_argument("--jobs", type=int, default=1, help="videos made at a time")
@@ -47,6 +58,24 @@ def add(verb: Verb) -> None:
     max_broken(sub)
     paths(sub, "manifest", "output", "broken")
     paths(sub, "frames", "flow", nargs="+")
+
+
+def fetch(options: argparse.Namespace) -> None:
+    """Get a data set and its official lists from where they are published."""
+    from dsnet import fetching
+
+    source = fetching.source_of(options.dataset)
+    if not sys.stderr.isatty():  # a log, and these terms are for people
+        print(source.notice, flush=True)
+    record = fetching.fetch(
+        options.dataset,
+        options.folders or fetching.usual_folders(options.dataset, options.to),
+        options.downloads or options.to / "downloads",
+        options.mirror or None,
+    )
+    if options.output is not None:
+        with replacing(options.output) as path:
+            path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 def videos(options: argparse.Namespace) -> None:

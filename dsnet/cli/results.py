@@ -8,6 +8,8 @@ from typing import Any
 
 from dsnet.cli.options import Verb, compute, paths, spec
 
+FORMATS = "the table as .csv, .md, .tex and .html"
+
 
 def add(verb: Verb) -> None:
     """Add the verbs to the command line."""
@@ -15,24 +17,29 @@ def add(verb: Verb) -> None:
         sub = verb(run)
         spec(sub, "streams, tables and titles of the config")
         paths(sub, "scores", "fusions", nargs="+")
-        paths(sub, "output", nargs=3, help="the table as .csv, .md and .tex")
+        paths(sub, "output", nargs=4, help=FORMATS)
 
     sub = verb(significance)
     spec(sub, "streams and titles of the config")
     paths(sub, "scores", nargs="+")
-    paths(sub, "output", nargs=3, help="the table as .csv, .md and .tex")
+    paths(sub, "output", nargs=4, help=FORMATS)
 
     sub = verb(latency)
     spec(sub, "options, and rows of title and streams")
     paths(sub, "clips")
     paths(sub, "models", nargs="+", help="one per stream that the rows name, in their order")
-    paths(sub, "output", nargs=3, help="the table as .csv, .md and .tex")
+    paths(sub, "output", nargs=4, help=FORMATS)
     compute(sub)
 
     sub = verb(figures)
     spec(sub, "streams and tables of the config")
     paths(sub, "scores", "histories", nargs="+")
-    paths(sub, "output", nargs=6, help="three .png, then the same as .svg")
+    paths(sub, "output", nargs=8, help="four .png, then the same as .svg")
+
+    sub = verb(attention)
+    spec(sub, "streams and tables of the config")
+    paths(sub, "fusions", nargs="+", help="by attention, of every seed")
+    paths(sub, "output", nargs=2, help=".png and .svg")
 
     sub = verb(contact)
     paths(sub, "clips")
@@ -44,6 +51,11 @@ def add(verb: Verb) -> None:
 
     sub = verb(bars)
     paths(sub, "table", help="table1.csv")
+    paths(sub, "output", nargs=2, help=".png and .svg")
+
+    sub = verb(cost)
+    paths(sub, "table", help="table1.csv")
+    paths(sub, "latency", help="latency.csv")
     paths(sub, "output", nargs=2, help=".png and .svg")
 
 
@@ -78,7 +90,8 @@ def table1(options: argparse.Namespace) -> None:
     table = tables.table1(
         scores, fusions, options.spec["streams"], chosen["two_stream"], chosen["students"]
     )
-    tables.write(table, tables.render_table1(table, listed), *options.output)
+    page = tables.render_table1(table, listed, tables.DETAILED)
+    tables.write(table, tables.render_table1(table, listed), *options.output, page=page)
 
 
 def table2(options: argparse.Namespace) -> None:
@@ -135,7 +148,7 @@ def figures(options: argparse.Namespace) -> None:
     from dsnet import figures
 
     streams, compare = options.spec["streams"], options.spec["tables"]["compare"]
-    png, svg = options.output[:3], options.output[3:]
+    png, svg = options.output[:4], options.output[4:]
     figures.draw_run(options.scores, options.histories, streams, compare, png, svg)
 
 
@@ -162,3 +175,23 @@ def bars(options: argparse.Namespace) -> None:
     from dsnet import figures
 
     figures.save(figures.table1_bars(pd.read_csv(options.table)), *options.output)
+
+
+def cost(options: argparse.Namespace) -> None:
+    """Draw accuracy against the time that a clip costs."""
+    import pandas as pd
+
+    from dsnet import figures
+
+    table, timed = pd.read_csv(options.table), pd.read_csv(options.latency)
+    figures.save(figures.accuracy_cost(table, timed), *options.output)
+
+
+def attention(options: argparse.Namespace) -> None:
+    """Draw what the attention fusion weighs, per class."""
+    from dsnet import figures
+
+    fusions = [json.loads(path.read_text(encoding="utf-8")) for path in options.fusions]
+    rgb = options.spec["tables"]["two_stream"][0]
+    drawn = figures.attention_weights(fusions, options.spec["streams"], rgb)
+    figures.save(drawn, *options.output)

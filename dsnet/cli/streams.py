@@ -28,7 +28,7 @@ def add(verb: Verb) -> None:
     sub = verb(fuse)
     spec(sub, "the config's fusion")
     sub.add_argument("--kind", choices=("average", "attention"), required=True)
-    paths(sub, "scores", nargs=2)
+    paths(sub, "scores", nargs="+", help="of each stream")
     paths(sub, "output")
 
 
@@ -64,8 +64,7 @@ def evaluate(options: argparse.Namespace) -> None:
 
 
 def fuse(options: argparse.Namespace) -> None:
-    """Fuse the scores of two streams by average or by attention."""
+    """Fuse the scores of two or more streams by average or by attention."""
     from dsnet import fusion
 
-    a, b = options.scores
-    fusion.fuse(a, b, options.kind, options.spec, options.output)
+    fusion.fuse(options.scores, options.kind, options.spec, options.output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 
 from dsnet.cli.options import Verb
@@ -20,6 +21,31 @@ def add(verb: Verb) -> None:
     sub.add_argument("output", type=Path)
     sub.add_argument("--classes", type=Path, help="names in label order, a line each, for .pt")
 
+    sub = verb(predict)
+    sub.add_argument(
+        "videos", nargs="+", type=Path, metavar="VIDEO", help="video, or folder of such"
+    )
+    sub.add_argument("--model", type=Path, required=True, help="model.pt of a stream")
+    sub.add_argument(
+        "--with-flow", action="store_true", help="fuse with the flow stream of the same run"
+    )
+    sub.add_argument("--flow-model", type=Path, help="fuse with this flow stream")
+    sub.add_argument("--annotate", type=Path, metavar="OUT.mp4", help="the video with its top-3")
+    sub.add_argument("--json", action="store_true", help="an object per video and line")
+    sub.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    sub.add_argument("--threads", type=int, help="CPU threads of the networks; default: all cores")
+
+    sub = verb(export)
+    sub.add_argument("model", type=Path, help="model.pt of a stream")
+    sub.add_argument("output", type=Path)
+    kind = sub.add_mutually_exclusive_group(required=True)
+    for name in ("onnx", "torchscript"):
+        kind.add_argument(f"--{name}", dest="kind", action="store_const", const=name)
+
+    sub = verb(doctor)
+    about = "as for Snakemake, over config.yaml"
+    sub.add_argument("--configfile", nargs="+", type=Path, default=[], help=about)
+
 
 def checkpoint(options: argparse.Namespace) -> None:
     """Inspect or convert a file of weights."""
@@ -30,3 +56,33 @@ def checkpoint(options: argparse.Namespace) -> None:
         return
     names = options.classes and options.classes.read_text(encoding="utf-8").splitlines()
     models.convert(options.file, options.output, names)
+
+
+def predict(options: argparse.Namespace) -> None:
+    """Say which actions videos show."""
+    from dsnet.predict import command
+
+    command.predict(
+        options.videos,
+        options.model,
+        options.flow_model or options.with_flow,
+        options.annotate,
+        options.json,
+        options.device,
+        options.threads,
+    )
+
+
+def export(options: argparse.Namespace) -> None:
+    """Write a stream's network as ONNX or TorchScript, to run without dsnet."""
+    from dsnet.export import export
+
+    export(options.model, options.output, options.kind)
+
+
+def doctor(options: argparse.Namespace) -> None:
+    """Check whether there is what an experiment needs, and say what to do."""
+    from dsnet.doctor import examine, show
+
+    logging.getLogger("dsnet").setLevel(logging.WARNING)  # what is looked at on the way says little
+    show(examine(options.configfile))

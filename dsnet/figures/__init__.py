@@ -1,19 +1,24 @@
 """Figures of a run. Each function takes data and returns a matplotlib figure."""
 
+from dsnet.figures.attention import attention_weights
 from dsnet.figures.clips import contact_sheet, flow_colours
+from dsnet.figures.cost import accuracy_cost
+from dsnet.figures.curves import curves_together, training_curves
 from dsnet.figures.drawing import draw_contact, draw_run
 from dsnet.figures.intervals import intervals
 from dsnet.figures.results import (
     confusion_matrices,
     per_class_difference,
     table1_bars,
-    training_curves,
 )
 from dsnet.figures.style import save
 
 __all__ = [
+    "accuracy_cost",
+    "attention_weights",
     "confusion_matrices",
     "contact_sheet",
+    "curves_together",
     "draw_contact",
     "draw_run",
     "flow_colours",

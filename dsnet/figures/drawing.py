@@ -10,7 +10,8 @@ import pandas as pd
 
 from dsnet import clips
 from dsnet.figures.clips import contact_sheet
-from dsnet.figures.results import confusion_matrices, per_class_difference, training_curves
+from dsnet.figures.curves import curves_together, training_curves
+from dsnet.figures.results import confusion_matrices, per_class_difference
 from dsnet.figures.style import save
 from dsnet.scores import read_scores
 
@@ -32,7 +33,7 @@ def draw_run(
         histories: ``history.csv`` of the same, in the same order.
         streams: the config's streams.
         compare: the two streams whose difference is drawn, first minus second.
-        png: the three files to write, in that order.
+        png: the files to write: training curves apart and together, confusion, difference.
         svg: the same.
     """
     loaded = [read_scores(path) for path in scores]
@@ -43,6 +44,7 @@ def draw_run(
     a, b = ([s for s in loaded if s.run["stream"] == name] for name in compare)
     figures = (
         training_curves(curves, titles),
+        curves_together(curves, titles),
         confusion_matrices(first, titles),
         per_class_difference(a, b, (titles[compare[0]], titles[compare[1]])),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import chain, islice
@@ -17,6 +16,7 @@ from tqdm import tqdm
 from dsnet import flow, video
 from dsnet.errors import UserError
 from dsnet.figures.clips import colour_wheel, flow_colours
+from dsnet.figures.videos import check_name, write_video
 from dsnet.provenance import replacing
 
 log = logging.getLogger(__name__)
@@ -43,12 +43,9 @@ def flow_video(
         UserError: the video cannot be decoded or has fewer than two frames, or ``output`` cannot
             be such a file.
     """
-    output = Path(output)
-    if output.suffix.lower() not in (".mp4", ".mkv", ".avi", ".mov"):
-        raise UserError(f"{output}: expected a video file, .mp4, .mkv, .avi or .mov")
+    check_name(output)
     name = flow.resolve(backend, semantics)
     log.info("flow backend %s: %s", backend, flow.describe(name, semantics))
-    output.parent.mkdir(parents=True, exist_ok=True)
     chunks = _chunks(source, fps, name, semantics)
     first = next(chunks, None)
     if first is None:
@@ -59,11 +56,7 @@ def flow_video(
     with ExitStack() as stack:
         if raw is not None:
             fields = _kept(fields, stack.enter_context(replacing(raw)))
-        # Under its own name, from which the container follows, and whole or not there at all.
-        folder = stack.enter_context(tempfile.TemporaryDirectory(dir=output.parent))
-        picture = Path(folder) / output.name
-        video.encode(picture, _pictures(fields, full), fps, codec="libx264", quality=18)
-        os.replace(picture, output)
+        write_video(output, _pictures(fields, full), fps)
 
 
 Chunk = tuple[np.ndarray, np.ndarray]  # N frames, and the N fields that lead to the next ones
@@ -99,9 +92,7 @@ def _pictures(chunks: Iterable[Chunk], full: float) -> Iterator[np.ndarray]:
             colours = flow_colours(field, full)
             corner = colours[-len(wheel) :, -len(wheel) :]
             corner[inside] = wheel[inside]
-            beside = np.hstack([frame, colours])
-            # The codec takes even heights only.
-            yield np.pad(beside, ((0, len(beside) % 2), (0, 0), (0, 0)))
+            yield np.hstack([frame, colours])
 
 
 def _kept(chunks: Iterable[Chunk], path: Path) -> Iterator[Chunk]:

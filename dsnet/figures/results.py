@@ -1,9 +1,10 @@
-"""Figures of results: training curves, confusion matrices, differences and Table 1 as bars."""
+"""Figures of results: confusion matrices, differences and Table 1 as bars."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import matplotlib
@@ -13,16 +14,17 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from dsnet.figures.style import (
     BLUE,
     GREEN,
+    GREY,
     ORANGE,
     PURPLE,
     SKY,
     STYLE,
     VERMILION,
+    grid,
     wrapped,
 )
 from dsnet.scores import Scores, accuracies, confusion, per_class
@@ -34,74 +36,13 @@ COLUMN_COLOURS = {
     "Mimic": BLUE,
     "Mimic+RGB": GREEN,
     "Mimic+Flow": VERMILION,
+    "Mimic+RGB+Flow": GREY,
 }
+BLOCK = 3  # columns of the first of the table's two blocks
 PAPER_MARKER: dict[str, Any] = {
     **{"marker": "D", "ls": "", "mfc": "white", "mec": "black", "ms": 4.5},
 }
 MAX_NAMES = 20  # classes whose names fit beside a confusion matrix
-
-
-def _grid(panels: int, most: int = 4) -> tuple[int, int]:
-    """Rows and columns for some panels, with at most ``most`` columns and few left empty."""
-    rows = math.ceil(panels / most)
-    return rows, math.ceil(panels / rows)
-
-
-@matplotlib.rc_context(STYLE)
-def training_curves(
-    histories: Mapping[tuple[str, int], pd.DataFrame], titles: Mapping[str, str]
-) -> Figure:
-    """Top-1 and, below it, loss of training and validation against the epoch.
-
-    Every stream has two panels, every seed a line. Top-1 axes share their range; losses do not,
-    since streams sum different terms.
-
-    Args:
-        histories: the table of ``history.csv`` by stream and seed.
-        titles: the streams' titles.
-    """
-    streams = list(dict.fromkeys(stream for stream, _ in histories))
-    rows, columns = _grid(len(streams))
-    figure = Figure(figsize=(max(2.6 * columns, 4), 3.6 * rows + 0.4), layout="constrained")
-    axes = figure.subplots(2 * rows, columns, squeeze=False)
-    for index in range(rows * columns):
-        row, column = divmod(index, columns)
-        accuracy, loss = axes[2 * row, column], axes[2 * row + 1, column]
-        if index >= len(streams):
-            accuracy.remove()
-            loss.remove()
-            continue
-        stream = streams[index]
-        _curves(accuracy, loss, [h for (name, _), h in histories.items() if name == stream])
-        accuracy.set_title(wrapped(titles.get(stream, stream), 30))
-        if column == 0:
-            accuracy.set_ylabel("Top-1 (%)")
-            loss.set_ylabel("Loss")
-    figure.align_ylabels()
-    styles = {"training": (VERMILION, "--"), "validation": (BLUE, "-")}
-    figure.legend(
-        handles=[Line2D([], [], color=c, ls=s, label=name) for name, (c, s) in styles.items()],
-        loc="outside lower center",
-        ncols=2,
-    )
-    return figure
-
-
-def _curves(accuracy: Axes, loss: Axes, histories: Sequence[pd.DataFrame]) -> None:
-    for history in histories:
-        for part, colour, style in (("train", VERMILION, "--"), ("val", BLUE, "-")):
-            for axes, quantity in ((accuracy, "top1"), (loss, "loss")):
-                values = history[f"{part}_{quantity}"]
-                (line,) = axes.plot(history["epoch"], values, color=colour, ls=style, lw=1.2)
-                line.set(marker=".", markevery=[-1], alpha=0.85)  # one epoch is a point
-    accuracy.set_ylim(0, 102)
-    accuracy.tick_params(labelbottom=False)
-    loss.margins(y=0.08)
-    loss.set_ylim(bottom=0)
-    loss.set_xlabel("Epoch")
-    for axes in (accuracy, loss):
-        axes.grid(axis="y", color="0.9", lw=0.6)
-        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
 
 
 @matplotlib.rc_context(STYLE)
@@ -116,7 +57,7 @@ def confusion_matrices(scores: Sequence[Scores], titles: Mapping[str, str]) -> F
     """
     classes = scores[0].classes
     named = len(classes) <= MAX_NAMES
-    rows, columns = _grid(len(scores))
+    rows, columns = grid(len(scores))
     side = max(2.3, 0.19 * len(classes)) if named else 2.6
     margin = 0.075 * max(map(len, classes)) if named else 0.2
     size = (columns * (side + 0.15) + margin + 1.1, rows * (side + 0.75) + margin + 0.3)
@@ -215,7 +156,7 @@ def table1_bars(table: pd.DataFrame) -> Figure:
     methods = list(dict.fromkeys(measured["method"]))
     panels = list(measured.groupby(["dataset", "split"], sort=False))
     figure = Figure(
-        figsize=(2.4 + 4.2 * len(panels), 0.62 * len(methods) + 1.5), layout="constrained"
+        figsize=(2.4 + 4.2 * len(panels), 0.72 * len(methods) + 1.5), layout="constrained"
     )
     axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     for ax, ((dataset, split), rows) in zip(axes, panels, strict=True):
@@ -229,20 +170,25 @@ def table1_bars(table: pd.DataFrame) -> Figure:
 
 def _bar_legend(figure: Figure, measured: pd.DataFrame) -> None:
     """The columns in two lines, one per block of the table, then the paper's marker."""
-    names = list(COLUMN_COLOURS)
-    shown = [name for pair in zip(names[:3], names[3:], strict=True) for name in pair]
-    handles = [Line2D([], [], color=COLUMN_COLOURS[c], lw=6, label=c) for c in shown]
+    handles = [Line2D([], [], color=c, lw=6, label=name) for name, c in COLUMN_COLOURS.items()]
+    upper, lower = handles[:BLOCK], handles[BLOCK:]
     if measured["paper_top1"].notna().any():
-        handles.append(Line2D([], [], label="paper", **PAPER_MARKER))
-    figure.legend(handles=handles, loc="outside lower center", ncols=math.ceil(len(handles) / 2))
+        upper.append(Line2D([], [], label="paper", **PAPER_MARKER))
+    # A legend is filled by columns.
+    pairs = [h for pair in zip_longest(upper, lower) for h in pair if h is not None]
+    figure.legend(handles=pairs, loc="outside lower center", ncols=max(len(upper), len(lower)))
 
 
 def _bars(ax: Axes, rows: pd.DataFrame, methods: Sequence[str]) -> None:
-    """Three thin bars per method, their numbers in a column on the right."""
+    """Thin bars per method, their numbers in a column on the right."""
+    names = list(COLUMN_COLOURS)
     for row in rows.to_dict("records"):
         column, top1, spread, paper = (row[k] for k in ("column", "top1", "top1_std", "paper_top1"))
-        y = methods.index(row["method"]) + 0.27 * (list(COLUMN_COLOURS).index(column) % 3 - 1)
-        ax.barh(y, top1, height=0.25, color=COLUMN_COLOURS[column])
+        first = names.index(column) < BLOCK
+        block = names[:BLOCK] if first else names[BLOCK:]
+        step = 0.84 / len(block)
+        y = methods.index(row["method"]) + step * (block.index(column) - (len(block) - 1) / 2)
+        ax.barh(y, top1, height=0.93 * step, color=COLUMN_COLOURS[column])
         if math.isfinite(spread):
             ax.errorbar(top1, y, xerr=spread, color="0.2", lw=1, capsize=1.5)
         if math.isfinite(paper):

@@ -1,9 +1,11 @@
-"""What all figures share: fonts, colours that colour-blind readers can tell apart, saving."""
+"""What all figures share: fonts, colours that the colour-blind can tell apart, places, saving."""
 
 from __future__ import annotations
 
+import math
 import os
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
@@ -14,6 +16,7 @@ from dsnet.provenance import replacing
 # Okabe and Ito, "Color Universal Design", 2008.
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY = "#CC79A7", "#56B4E9"
+GREY = "#7F7F7F"  # for their black, on which error bars would not show
 
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine draws the same
@@ -30,6 +33,31 @@ STYLE: dict[Any, Any] = {
     "figure.constrained_layout.h_pad": 0.08,
     "figure.constrained_layout.w_pad": 0.08,
 }
+
+
+def grid(panels: int, most: int = 4) -> tuple[int, int]:
+    """Rows and columns for some panels, with at most ``most`` columns and few left empty."""
+    rows = math.ceil(panels / most)
+    return rows, math.ceil(panels / rows)
+
+
+def spread(wanted: Sequence[float], gap: float) -> list[float]:
+    """Places for labels as near to where they are ``wanted`` as ``gap`` between them allows.
+
+    In the least squares, and in the same order: isotonic regression of what is wanted less the
+    gaps (pool adjacent violators).
+    """
+    order = sorted(range(len(wanted)), key=lambda i: wanted[i])
+    pools: list[tuple[float, int]] = []  # mean and size
+    for place, i in enumerate(order):
+        mean, size = wanted[i] - place * gap, 1
+        while pools and pools[-1][0] > mean:
+            before, count = pools.pop()
+            mean, size = (mean * size + before * count) / (size + count), size + count
+        pools.append((mean, size))
+    level = [mean for mean, size in pools for _ in range(size)]
+    found = dict(zip(order, level, strict=True))
+    return [found[i] + order.index(i) * gap for i in range(len(wanted))]
 
 
 def wrapped(text: str, width: int) -> str:

@@ -13,14 +13,16 @@ import pandas as pd
 
 from dsnet.scores import Scores
 from dsnet.tables.measured import Experiment, Measured, deviation
+from dsnet.tables.significance import bootstrap
 
 TABLE1_COLUMNS = (
     *("dataset", "split", "clip_length", "method", "column", "top1", "top1_std", "seeds"),
     *("n_videos", "paper_top1", "source", "protocol", "n_missing", "pretrain"),
+    *("low", "high", "streams"),
 )
 TABLE2_COLUMNS = (
     *("method", "top1", "top1_std", "seeds", "paper_top1"),
-    *("dataset", "split", "clip_length", "n_videos", "protocol", "n_missing"),
+    *("dataset", "split", "clip_length", "n_videos", "protocol", "n_missing", "low", "high"),
 )
 COUNTS = ("split", "clip_length", "seeds", "n_videos", "n_missing")
 PAPER_SPLIT = 1  # both of the paper's tables are of split 1
@@ -33,12 +35,15 @@ def _row(
     top1 = [result.top1 for result in measured.of(experiment, streams, kind)]
     row = dict(zip(("dataset", "split", "clip_length"), experiment, strict=True))
     shared = ("n_videos", "protocol", "n_missing")
+    row |= {name: measured.same(name, experiment, streams, kind) for name in shared}
+    low, high = bootstrap([100.0 * measured.right(experiment, streams, kind)])
     return {
         **row,
-        **{name: measured.same(name, experiment, streams, kind) for name in shared},
         "top1": float(np.mean(top1)),
         "top1_std": deviation(top1),
         "seeds": len(top1),
+        "low": low,
+        "high": high,
     }
 
 
@@ -68,17 +73,19 @@ def table1(
         fusions: the fusion files as dictionaries; only the averages are used.
         streams: the config's streams, in the order of the rows.
         two_stream: the RGB and the flow stream of the classic two-stream method.
-        students: the RGB streams of the second block, each fused with the first of these and with
-            its teacher (or the second of these when it has none).
+        students: the RGB streams of the second block, each fused with the first of these, with
+            its teacher (or the second of these when it has none), and with both.
 
     Returns:
         Columns :data:`TABLE1_COLUMNS`, accuracies in per cent. ``top1_std`` is the sample
-        standard deviation over the seeds, empty for one seed. ``paper_top1`` is set where the
-        paper has the same data set, split, method and column.
+        standard deviation over the seeds, empty for one seed; ``low`` and ``high`` are the 95 %
+        interval of :func:`~dsnet.tables.significance.bootstrap`. ``paper_top1`` is set where the
+        paper has the same data set, split, method and column. ``streams`` are those of the cell,
+        joined by ``+``.
 
     Raises:
-        ValueError: a result is missing for some seed, is there twice, or two streams share a
-            title.
+        ValueError: a result is missing for some seed, is there twice, does not say which videos
+            it has right, or two streams share a title.
     """
     measured = Measured(scores, fusions)
     paper = _paper("table1.csv")
@@ -99,6 +106,7 @@ def table1(
                 "column": column,
                 "paper_top1": known,
                 "source": "measured",
+                "streams": "+".join(names),
                 "pretrain": "+".join(dict.fromkeys(_pretrain(streams, n, length) for n in own)),
             }
     return _frame([*rows.values(), *_reported(paper)], TABLE1_COLUMNS)
@@ -120,10 +128,11 @@ def _cells(
     ]
     for name in students:
         stream = streams[name] or {}
-        method = f"{stream['title']} ({length}f)"
+        method, teacher = f"{stream['title']} ({length}f)", stream.get("teacher") or flow
         yield method, "Mimic", (name,)
         yield method, "Mimic+RGB", (name, rgb)
-        yield method, "Mimic+Flow", (name, stream.get("teacher") or flow)
+        yield method, "Mimic+Flow", (name, teacher)
+        yield method, "Mimic+RGB+Flow", (name, rgb, teacher)
 
 
 def _pretrain(streams: Mapping[str, Mapping[str, Any] | None], name: str, length: int) -> str:
@@ -162,14 +171,15 @@ def table2(
     Args:
         scores: scores of the streams, every seed; those of other experiments are ignored.
         fusions: the fusion files as dictionaries, of the same experiment.
-        rows: ``tables.ablation`` of the config: method, stream and optionally fuse and by.
+        rows: ``tables.ablation`` of the config: method, stream and optionally fuse (a list) and by.
 
     Returns:
-        Columns :data:`TABLE2_COLUMNS`. ``paper_top1`` is the paper's number for the method,
-        which is of UCF-101, split 1, 16 frames, whatever the data set is here.
+        Columns :data:`TABLE2_COLUMNS`, as those of :func:`table1`, but that ``paper_top1`` is the
+        paper's number for the method, of UCF-101, split 1, 16 frames, whatever the data set here.
 
     Raises:
-        ValueError: a result is missing for some seed, or is there twice.
+        ValueError: a result is missing for some seed, is there twice, or does not say which
+            videos it has right.
     """
     measured = Measured(scores, fusions)
     numbers = _paper("table2.csv").set_index("method")["top1"].to_dict()
@@ -177,7 +187,7 @@ def table2(
     for row in rows if measured.experiments else ():
         names, kind = [row["stream"]], ""
         if row.get("fuse"):
-            names, kind = [row["stream"], row["fuse"]], row.get("by") or "average"
+            names, kind = [row["stream"], *row["fuse"]], row.get("by") or "average"
         method = row["method"]
         known = {"method": method, "paper_top1": numbers.get(method)}
         table.append({**_row(measured, measured.experiments[0], names, kind), **known})

@@ -82,10 +82,10 @@ def _result(
     if isinstance(row["stream"], list):
         best = max(row["stream"], key=lambda name: _selection(measured, places, name))
         return f"{titles[best]} (best of {len(row['stream'])})", ((best,), "")
-    if row.get("fuse") is None:
+    if not row.get("fuse"):
         return titles[row["stream"]], ((row["stream"],), "")
-    pair, kind = (row["stream"], row["fuse"]), row.get("by") or "average"
-    return f"{titles[pair[0]]} + {titles[pair[1]]} ({kind})", (pair, kind)
+    names, kind = (row["stream"], *row["fuse"]), row.get("by") or "average"
+    return f"{' + '.join(titles[name] for name in names)} ({kind})", (names, kind)
 
 
 def _selection(measured: Measured, places: Sequence[Experiment], stream: str) -> float:

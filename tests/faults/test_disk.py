@@ -40,6 +40,8 @@ WRITING = (
     ("figures", ""),
     ("contact", ""),
     ("bars", ""),
+    ("attention", ""),
+    ("cost", ""),
     ("intervals", "claims"),
     ("latency", ""),
 )

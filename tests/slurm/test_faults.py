@@ -86,7 +86,7 @@ def test_the_log_of_a_failing_task_of_an_array_is_named(project: ClusterProject)
     os.truncate(broken, broken.stat().st_size // 2)
     outcome = project.snakemake(*flows, "--retries", "0")
     assert outcome.code != 0
-    jobs = project.jobs("flow")
+    jobs = project.jobs("flow_shard")
     assert len({job["ArrayJobId"] for job in jobs}) == 1
     assert sorted(job["JobState"] for job in jobs) == ["COMPLETED", "FAILED"]
     assert (project / flows[0]).exists()

@@ -10,7 +10,7 @@ REQUESTS = {
     "videos": (0, 4000, "01:00:00"),
     "manifest": (0, 4000, "01:00:00"),
     "frames": (0, 4000, "01:00:00"),
-    "flow": (1, 8000, "02:00:00"),
+    "flow_shard": (1, 8000, "02:00:00"),
     "pack": (0, 16000, "04:00:00"),
     "train": (1, 32000, "1-00:00:00"),
     "evaluate": (1, 16000, "04:00:00"),
@@ -57,7 +57,7 @@ def test_shards_that_are_ready_together_are_the_tasks_of_one_array(done: Cluster
 
 def test_every_job_ran_once_and_short_ones_did_not_queue(done: ClusterProject):
     counts = dict.fromkeys(REQUESTS, 1)
-    counts |= dict.fromkeys(("frames", "flow"), len(SHARDS))
+    counts |= dict.fromkeys(("frames", "flow_shard"), len(SHARDS))
     counts |= dict.fromkeys(("train", "evaluate"), len(STREAMS))
     jobs = done.kept_jobs()
     assert {rule: [rule_of(job) for job in jobs].count(rule) for rule in counts} == counts

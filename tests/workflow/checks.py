@@ -45,7 +45,7 @@ def scores(path: Path) -> dict[str, Any]:
 def assert_same_results(project: Project, other: Project) -> None:
     """Tables byte by byte, weights and scores number by number, shards by their digests."""
     for table in ("table1", "table2"):
-        for suffix in ("csv", "md", "tex"):
+        for suffix in ("csv", "md", "tex", "html"):
             path = f"results/tables/{table}.{suffix}"
             assert (project / path).read_bytes() == (other / path).read_bytes(), path
     assert shard_digests(project) == shard_digests(other)
@@ -100,6 +100,10 @@ def _read_svg(path: Path) -> None:
     assert path.read_text(encoding="utf-8").rstrip().endswith("</svg>"), path
 
 
+def _read_html(path: Path) -> None:
+    assert path.read_text(encoding="utf-8").rstrip().endswith("</html>"), path
+
+
 READERS = {
     ".h5": _read_h5,
     ".pt": checkpoints.read,
@@ -107,4 +111,5 @@ READERS = {
     ".json": lambda path: json.loads(path.read_text(encoding="utf-8")),
     ".png": _read_png,
     ".svg": _read_svg,
+    ".html": _read_html,
 }

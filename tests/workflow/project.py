@@ -234,8 +234,8 @@ def _wildcards(block: str) -> str:
     pairs = dict(pair.split("=") for pair in _line(block, "wildcards").split(", ") if pair)
     own = {k: v for k, v in pairs.items() if k not in RUN_WILDCARDS}
     assert all(pairs[k] == RUN_WILDCARDS[k] for k in pairs if k in RUN_WILDCARDS), pairs
-    if set(own) == {"a", "b", "kind"}:
-        return f"{own['a']}+{own['b']}.{own['kind']}"
+    if set(own) == {"fused", "kind"}:
+        return f"{own['fused']}.{own['kind']}"
     return ",".join(own.values())
 
 
@@ -250,25 +250,29 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
 
 # --- the jobs of the tiny experiment -----------------------------------------------------------
 
-PAIRS = (("rgb", "flow"), ("mars", "rgb"), ("mars", "flow"), ("ds", "rgb"), ("ds", "flow"))
+FUSED = (
+    *(("rgb", "flow"), ("mars", "rgb"), ("mars", "flow"), ("ds", "rgb"), ("ds", "flow")),
+    *(("mars", "rgb", "flow"), ("ds", "rgb", "flow")),
+)
 TABLES: set[Job] = {
     *((table, "") for table in ("table1", "table2", "significance", "claims", "study")),
-    *(("bars", ""), ("intervals", "claims"), ("intervals", "study"), ("provenance", "")),
+    *(("bars", ""), ("cost", ""), ("intervals", "claims"), ("intervals", "study")),
+    ("provenance", ""),
 }
 # What looks at the features of all streams, and not at their scores.
 OF_MODELS: set[Job] = {("similarity", ""), ("features", "")}
 FRAMES: set[Job] = {("frames", shard) for shard in SHARDS}
-FLOW: set[Job] = {("flow", shard) for shard in SHARDS}
+FLOW: set[Job] = {("flow_shard", shard) for shard in SHARDS}
 
 
 def fusions(streams: Iterable[str]) -> set[Job]:
     """The fusions that one of ``streams`` takes part in."""
     chosen = set(streams)
     return {
-        ("fuse", f"{a}+{b}.{kind}")
-        for a, b in PAIRS
+        ("fuse", f"{'+'.join(names)}.{kind}")
+        for names in FUSED
         for kind in ("average", "attention")
-        if chosen & {a, b}
+        if chosen & set(names)
     }
 
 
@@ -277,8 +281,9 @@ def after_training(streams: Iterable[str]) -> set[Job]:
     chosen = list(streams)
     each = {(rule, stream) for rule in ("train", "evaluate") for stream in chosen}
     drawn = {("figures", ""), ("latency", "")} | OF_MODELS
-    if {"flow", "rgb", "ds"} & set(chosen):
-        drawn.add(("classes", ""))
+    # Of DS, RGB and flow are the weights and the classes that are drawn.
+    if {"ds", "rgb", "flow"} & set(chosen):
+        drawn |= {("attention", ""), ("classes", "")}
     return each | fusions(chosen) | TABLES | drawn
 
 

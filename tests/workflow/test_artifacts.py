@@ -6,17 +6,20 @@ import sys
 import pandas as pd
 import pytest
 from checks import assert_whole, leftovers
-from project import CLASSES, EVERYTHING, RUN, SHARDS, STREAMS, TEST, TITLES, Project
+from project import CLASSES, EVERYTHING, FUSED, RUN, SHARDS, STREAMS, TEST, TITLES, Project
 
 DATASET = "results/motions"
 FIGURES = (
     "motions-split1-4f-training",
+    "motions-split1-4f-curves",
     "motions-split1-4f-confusion",
     "motions-split1-4f-per-class",
     "motions-split1-4f-similarity",
     "motions-split1-4f-features",
+    "motions-split1-4f-attention",
     "motions-contact",
     "table1",
+    "cost",
 )
 
 
@@ -52,14 +55,14 @@ def test_everything_forced_is_every_job_that_the_tests_know(finished: Project, t
             for name in ("model.pt", "history.csv", "scores.h5")
         ),
         *(
-            f"{RUN}/fusion/{pair}.{kind}.json"
-            for pair in ("rgb+flow", "mars+rgb", "mars+flow", "ds+rgb", "ds+flow")
+            f"{RUN}/fusion/{'+'.join(names)}.{kind}.json"
+            for names in FUSED
             for kind in ("average", "attention")
         ),
         *(
             f"results/tables/{table}.{suffix}"
             for table in ("table1", "table2", "significance", "claims", "study", "latency")
-            for suffix in ("csv", "md", "tex")
+            for suffix in ("csv", "md", "tex", "html")
         ),
         *(f"results/figures/{figure}.{suffix}" for figure in FIGURES for suffix in ("png", "svg")),
         "results/figures/motions-split1-4f-classes.html",
@@ -87,7 +90,8 @@ def test_table1_has_a_row_for_every_result(finished: Project):
     two = "Two streams (4f)"
     mimic = [f"{TITLES[name]} (4f)" for name in ("mars", "ds")]
     expected = {(two, "RGB"), (two, "Flow"), (two, "RGB+Flow")}
-    expected |= {(m, c) for m in mimic for c in ("Mimic", "Mimic+RGB", "Mimic+Flow")}
+    columns = ("Mimic", "Mimic+RGB", "Mimic+Flow", "Mimic+RGB+Flow")
+    expected |= {(m, c) for m in mimic for c in columns}
     assert set(zip(measured["method"], measured["column"], strict=True)) == expected
     assert len(measured) == len(expected)
     assert list(dict.fromkeys(measured["method"])) == [two, *mimic]  # as the config has them
@@ -135,10 +139,15 @@ def test_claims_and_study_are_of_the_same_results_as_table1(finished: Project):
 
 def test_latency_adds_up(finished: Project):
     table = pd.read_csv(finished / "results/tables/latency.csv")
-    assert list(table["input"]) == ["rgb", "rgb", "rgb+flow", "rgb+flow"]
+    streams = ["rgb", "flow", "rgb+flow", "ds", "ds+rgb", "ds+flow", "ds+rgb+flow"]
+    assert list(table["streams"]) == streams
+    assert list(table["input"]) == [names.replace("ds", "rgb") for names in streams]
+    alone = table.set_index("streams")["ms_network"]
+    for names, together in alone.items():  # to four decimals each
+        assert together == pytest.approx(sum(alone[n] for n in names.split("+")), abs=5e-4)
     assert ((table["ms_network"] + table["ms_flow"] - table["ms_total"]).abs() < 1e-3).all()
     assert (table["ms_network"] > 0).all()
-    assert list(table["ms_flow"] > 0) == [False, False, True, True]
+    assert list(table["ms_flow"] > 0) == ["flow" in names for names in streams]
 
 
 def test_no_video_was_broken(finished: Project):

@@ -79,18 +79,17 @@ def expected_counts(project: Project) -> dict[str, int]:
     counts = {
         "manifest": len(COUNTS),
         "frames": shards,
-        "flow": shards,
+        "flow_shard": shards,
         "pack": len(COUNTS),
         "contact": len(COUNTS),
         "train": runs * len(streams),
         "evaluate": runs * len(streams),
-        # Two streams; every student with the RGB and the flow stream; average and attention.
-        "fuse": runs * 2 * (1 + 2 * students),
-        "figures": len(COUNTS) * 2,
-        "classes": len(COUNTS) * 2,
-        "features": len(COUNTS) * 2,
+        # Two streams; every student with RGB, with flow and with both; average and attention.
+        "fuse": runs * 2 * (1 + 3 * students),
+        **dict.fromkeys(("figures", "attention"), len(COUNTS) * 2),
+        **dict.fromkeys(("classes", "features"), len(COUNTS) * 2),
         "similarity": runs,
         **dict.fromkeys(("table1", "table2", "significance", "claims"), 1),
-        **dict.fromkeys(("latency", "bars", "intervals", "provenance", "all"), 1),
+        **dict.fromkeys(("latency", "bars", "cost", "intervals", "provenance", "all"), 1),
     }
     return {**counts, "total": sum(counts.values())}

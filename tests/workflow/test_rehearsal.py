@@ -215,6 +215,7 @@ def test_table_1_has_every_row_measured(rehearsed: Project, shared_data: Path, m
     table = pd.read_csv(rehearsed / "results/tables/table1.csv")
     rows = table[(table["method"] == method) & (table["source"] == "measured")]
     paper = dict(zip(COLUMNS, TABLE1[method], strict=True))
+    paper |= {(title, "Mimic+RGB+Flow"): float("nan") for title in TITLES.values()}
     keys = list(zip(rows["dataset"], rows["column"], strict=True))
     assert sorted(keys) == sorted(paper)
     for key, row in zip(keys, rows.to_dict("records"), strict=True):
@@ -225,7 +226,8 @@ def test_table_1_has_every_row_measured(rehearsed: Project, shared_data: Path, m
         right = row["top1"] * videos / 100
         assert right == pytest.approx(round(right), abs=1e-3)
         assert 0 <= right <= videos
-        assert row["paper_top1"] == paper[key]
+        assert row["paper_top1"] == pytest.approx(paper[key], nan_ok=True)
+        assert row["low"] <= row["top1"] <= row["high"]
         assert (row["split"], row["seeds"], row["protocol"]) == (1, 1, "paper")
 
 
@@ -244,21 +246,24 @@ def test_table_2_has_the_papers_rows(rehearsed: Project, shared_data: Path) -> N
 @all_of_it
 def test_latency_is_that_of_resnext_101(rehearsed: Project) -> None:
     table = pd.read_csv(rehearsed / "results/tables/latency.csv")
-    assert list(table["input"]) == ["rgb", "rgb", "rgb+flow", "rgb+flow"]
+    assert list(table["streams"])[-1] == "ds+rgb+flow"
     networks = table["input"].str.count("rgb|flow")
     assert table["params_m"].to_numpy() == pytest.approx(47.7 * networks.to_numpy(), rel=0.01)
     assert (table[["gflops", "ms_network", "ms_total"]] > 0).all(axis=None)
-    assert ((table["ms_flow"] > 0) == (networks == 2)).all()
+    assert ((table["ms_flow"] > 0) == table["input"].str.contains("flow")).all()
 
 
 @all_of_it
 def test_all_figures_are_drawn(rehearsed: Project) -> None:
     folder = rehearsed / "results/figures"
-    names = {"table1", "claims", *(f"{dataset}-contact" for dataset in TITLES)} | {
+    names = {"table1", "cost", "claims", *(f"{dataset}-contact" for dataset in TITLES)} | {
         f"{dataset}-split1-{length}f-{kind}"
         for dataset in TITLES
         for length in LENGTHS
-        for kind in ("training", "confusion", "per-class", "similarity", "features")
+        for kind in (
+            *("training", "curves", "confusion", "per-class", "attention"),
+            *("similarity", "features"),
+        )
     }
     assert {path.stem for path in folder.glob("*.png")} == names
     assert {path.stem for path in folder.glob("*.svg")} == names

@@ -98,7 +98,7 @@ def test_a_deleted_shard_is_made_again_with_what_needs_it(finished: Project, pro
     before = shard_digests(finished)
     (project / f"results/motions/flow/{SHARDS[1]}.h5").unlink()
     outcome = project.finish()
-    assert outcome.jobs == {("flow", SHARDS[1])} | AFTER_PACK
+    assert outcome.jobs == {("flow_shard", SHARDS[1])} | AFTER_PACK
     assert shard_digests(project) == before
     assert_same_results(project, finished)
     assert project.plan().nothing_to_do
@@ -107,7 +107,10 @@ def test_a_deleted_shard_is_made_again_with_what_needs_it(finished: Project, pro
 @pytest.mark.parametrize(
     ("path", "jobs"),
     [
-        ("results/motions/frames/0000.h5", {("frames", "0000"), ("flow", "0000")} | AFTER_PACK),
+        (
+            "results/motions/frames/0000.h5",
+            {("frames", "0000"), ("flow_shard", "0000")} | AFTER_PACK,
+        ),
         ("results/motions/clips.h5", AFTER_PACK),
         ("results/motions/split1/4f/seed0/ds/model.pt", after_training(["ds"])),
         (

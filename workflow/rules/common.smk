@@ -13,8 +13,9 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from dsnet import config as settings
-from dsnet import store
+from dsnet import live, store
 from dsnet.datasets import fingerprint
+from dsnet.fetching.sources import SOURCES
 from dsnet.provenance import canonical, code_digest, file_digest
 from dsnet.releases import PretrainedError, locate
 
@@ -41,7 +42,9 @@ def become_own_array_task():
         os.execvp("sh", ["sh", "-c", command.decode()])
 
 
-if not workflow.is_main_process:
+if workflow.is_main_process:
+    live.attach(workflow)
+else:
     become_own_array_task()
 
 SCHEMAS = Path(workflow.basedir) / "workflow" / "schemas"
@@ -58,7 +61,7 @@ TABLES = f"{RESULTS}/tables"
 FIGURES = f"{RESULTS}/figures"
 FIRST_SEED = f"{DATASET}/split{{split}}/{{length}}f/seed{cfg['seeds'][0]}"
 OF_A_RUN = f"{FIGURES}/{{dataset}}-split{{split}}-{{length}}f"
-KINDS = ("training", "confusion", "per-class")
+KINDS = ("training", "curves", "confusion", "per-class")
 FEATURES = ("similarity", "features")
 LOGS = f"{RESULTS}/logs"
 COSTS = f"{RESULTS}/benchmarks"  # seconds, memory and CPU time of every job
@@ -98,9 +101,8 @@ wildcard_constraints:
     seed="[0-9]+",
     shard="[0-9]+",
     stream="|".join(cfg["streams"]),
-    a="|".join(cfg["streams"]),
-    b="|".join(cfg["streams"]),
-    kind="average|attention",
+    fused="({0})([+]({0}))+".format("|".join(cfg["streams"])),
+    kind="|".join(settings.KINDS),
     table="claims|study",
 
 
@@ -144,11 +146,19 @@ def check_folders():
     """Stop with a hint where a data set to run lacks its folders."""
     for dataset in cfg["datasets"]:
         chosen = cfg["catalogue"][dataset]
+        fetched = Path(DATASET.format(dataset=dataset), "fetched.json")
+        if chosen["fetch"] and not fetched.exists():
+            continue
         for name in ("videos", "lists") if chosen["kind"] != "motions" else ():
             if chosen[name] and not os.path.isdir(chosen[name]):
+                hint = "put or link it there, or set the key to where it is"
+                if chosen["kind"] in SOURCES:
+                    hint += f"; `dsnet fetch {chosen['kind']}` or fetch: true gets it"
+                if chosen["fetch"]:
+                    hint = f"delete {fetched} to have it fetched again"
                 raise WorkflowError(
                     f"catalogue.{dataset}.{name}: there is no folder {chosen[name]} (looked in "
-                    f"{os.getcwd()}); put or link it there, or set the key to where it is"
+                    f"{os.getcwd()}); {hint}"
                 )
 
 
@@ -175,6 +185,9 @@ def listed_files(wildcards):
     if chosen["kind"] == "motions":
         # Not the folder, whose content Snakemake cannot compare when copying changed its time stamp.
         return [f"{chosen['videos']}.json"]
+    if chosen["fetch"]:
+        # Alone, since what is not there yet cannot be listed.
+        return [f"{DATASET.format(dataset=wildcards.dataset)}/fetched.json"]
     if chosen["lists"]:
         return sorted(str(path) for path in Path(chosen["lists"]).glob("*.txt"))
     return [chosen["csv"]] if chosen["csv"] else []
@@ -184,7 +197,8 @@ def listed_files(wildcards):
 def videos_digest(dataset):
     """Of the names and sizes of a data set's videos; taken once, since it asks for every file."""
     chosen = cfg["catalogue"][dataset]
-    return None if chosen["kind"] == "motions" else fingerprint(chosen)
+    made = chosen["kind"] == "motions" or chosen["fetch"]
+    return None if made else fingerprint(chosen)
 
 
 def shard_files(kind):
@@ -192,6 +206,15 @@ def shard_files(kind):
     return lambda wildcards: [
         f"{RESULTS}/{wildcards.dataset}/{kind}/{shard:04d}.h5"
         for shard in range(entry(wildcards)["shards"])
+    ]
+
+
+def shards(kind):
+    """All shards of ``frames`` or ``flow`` of all data sets."""
+    return [
+        f"{RESULTS}/{dataset}/{kind}/{shard:04d}.h5"
+        for dataset in cfg["datasets"]
+        for shard in range(cfg["catalogue"][dataset]["shards"])
     ]
 
 
@@ -265,20 +288,19 @@ def per_stream(name, streams=cfg["streams"]):
 def all_fusions():
     """The fusions that the tables need, of every run."""
     return [
-        f"{run}/fusion/{a}+{b}.{kind}.json"
+        f"{run}/fusion/{'+'.join(names)}.{kind}.json"
         for run in runs()
-        for a, b, kind in settings.fusions(cfg)
+        for names, kind in settings.fusions(cfg)
     ]
+
+
+def fused_scores(wildcards):
+    """The scores of the streams of a fusion."""
+    return [f"{run_of(wildcards)}/{name}/scores.h5" for name in wildcards.fused.split("+")]
 
 
 def intermediates():
     """What is made on the way to the tables; what of it was deleted is made again."""
-    shards = [
-        f"{RESULTS}/{dataset}/{kind}/{shard:04d}.h5"
-        for dataset in cfg["datasets"]
-        for kind in ("frames", "flow")
-        for shard in range(cfg["catalogue"][dataset]["shards"])
-    ]
     clips = [f"{RESULTS}/{dataset}/clips.h5" for dataset in cfg["datasets"]]
     videos = [
         cfg["catalogue"][dataset]["videos"]
@@ -286,7 +308,13 @@ def intermediates():
         if cfg["catalogue"][dataset]["kind"] == "motions"
     ]
     return (
-        videos + shards + clips + per_stream("model.pt") + per_stream("scores.h5") + all_fusions()
+        videos
+        + shards("frames")
+        + shards("flow")
+        + clips
+        + per_stream("model.pt")
+        + per_stream("scores.h5")
+        + all_fusions()
     )
 
 
@@ -324,7 +352,7 @@ def stream_titles(wildcards):
 
 def map_spec(wildcards):
     """The same, and the streams whose feature maps are shown: teacher, student, rival and RGB."""
-    rgb, student, teacher = class_streams()
+    student, rgb, teacher = chosen_streams()
     shown = list(dict.fromkeys([teacher, student, *cfg["tables"]["compare"], rgb]))
     return json.dumps({"titles": TITLES, "shown": shown}, ensure_ascii=False)
 
@@ -342,6 +370,17 @@ def ablation_runs():
     ]
 
 
+def ablation_fusions():
+    """The fusions of Table 2."""
+    rows = [row for row in cfg["tables"]["ablation"] if row["fuse"]]
+    chosen = [(settings.fused(cfg, (row["stream"], *row["fuse"])), row["by"]) for row in rows]
+    return [
+        f"{run}/fusion/{'+'.join(names)}.{kind}.json"
+        for run in ablation_runs()
+        for names, kind in dict.fromkeys(chosen)
+    ]
+
+
 def figures():
     """All figures of the experiment."""
     stems = [
@@ -349,18 +388,11 @@ def figures():
         for d in cfg["datasets"]
         for s in cfg["splits"]
         for t in cfg["clip_lengths"]
-        for kind in (*KINDS, *FEATURES)
+        for kind in (*KINDS, "attention", *FEATURES)
     ]
     stems += [f"{FIGURES}/{dataset}-contact" for dataset in cfg["datasets"]]
-    stems += [f"{FIGURES}/{table}" for table in ("table1", *answers())]
+    stems += [f"{FIGURES}/{table}" for table in ("table1", "cost", *answers())]
     return [f"{stem}.{suffix}" for stem in stems for suffix in ("png", "svg")]
-
-
-def class_streams():
-    """The RGB stream, the student that figures compare, and its teacher."""
-    rgb, flow = cfg["tables"]["two_stream"]
-    student = cfg["tables"]["compare"][0]
-    return [rgb, student, cfg["streams"][student]["teacher"] or flow]
 
 
 def teachers():
@@ -400,13 +432,30 @@ def answers():
     return [name for name in ("claims", "study") if cfg["tables"][name]]
 
 
-def latency_rows():
-    """Titles and streams: the RGB stream, the distilled one, and that with the flow stream."""
+def chosen_streams():
+    """The RGB stream, the student that is compared with others, and the flow stream it has."""
     rgb, flow = cfg["tables"]["two_stream"]
     student = cfg["tables"]["compare"][0]
+    return student, rgb, cfg["streams"][student]["teacher"] or flow
+
+
+def latency_rows():
+    """Titles and streams: RGB, flow and the student, each alone and fused as in Table 1."""
+    student, rgb, teacher = chosen_streams()
+    flow = cfg["tables"]["two_stream"][1]
+    wanted = [(rgb,), (flow,), (rgb, flow), (student,), (student, rgb), (student, teacher)]
+    wanted = [settings.fused(cfg, set(names)) for names in (*wanted, (student, rgb, teacher))]
+    return [[" + ".join(TITLES[n] for n in names), list(names)] for names in dict.fromkeys(wanted)]
+
+
+def weighed(wildcards):
+    """The fusions by attention of the student, RGB and flow, of every seed."""
+    student, rgb, teacher = chosen_streams()
+    known = {student, rgb, teacher, cfg["tables"]["two_stream"][1]}
+    names = [names for names, kind in settings.fusions(cfg) if kind == "attention"]
+    names = [n for n in names if known.issuperset(n)]
     return [
-        [TITLES[rgb], [rgb]],
-        [TITLES[student], [student]],
-        [f"{TITLES[student]} + {TITLES[flow]}", [student, flow]],
-        [f"{TITLES[rgb]} + {TITLES[flow]}", [rgb, flow]],
+        f"{RUN.format(**wildcards, seed=seed)}/fusion/{'+'.join(streams)}.attention.json"
+        for streams in sorted(names, key=lambda n: (student not in n, teacher not in n, len(n)))
+        for seed in cfg["seeds"]
     ]

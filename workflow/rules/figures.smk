@@ -30,6 +30,35 @@ rule figures:
         " 2> {log:q}"
 
 
+rule attention:
+    # What the attention fusion weighs, per class.
+    input:
+        weighed,
+    output:
+        report(
+            f"{OF_A_RUN}-attention.png",
+            category="Figures",
+            subcategory="{dataset}, split {split}, {length} frames",
+            caption="../report/attention.rst",
+        ),
+        f"{OF_A_RUN}-attention.svg",
+    log:
+        f"{LOGS}/figures/{{dataset}}-split{{split}}-{{length}}f-attention.log",
+    benchmark:
+        f"{COSTS}/figures/{{dataset}}-split{{split}}-{{length}}f-attention.tsv"
+    conda:
+        "../../envs/train.yaml"
+    params:
+        spec=table_spec,
+        code=code_digest("dsnet.figures"),
+    shell:
+        "python -m dsnet attention"
+        " --spec {params.spec:q}"
+        " --fusions {input:q}"
+        " --output {output:q}"
+        " 2> {log:q}"
+
+
 rule contact:
     # Frames and flow of some videos, to look at.
     input:
@@ -76,6 +105,34 @@ rule bars:
         code=code_digest("dsnet.figures"),
     shell:
         "python -m dsnet bars" " --table {input:q}" " --output {output:q}" " 2> {log:q}"
+
+
+rule cost:
+    # Accuracy against the time that a clip costs, with TV-L1 and without.
+    input:
+        table=f"{TABLES}/table1.csv",
+        latency=f"{TABLES}/latency.csv",
+    output:
+        report(
+            f"{FIGURES}/cost.png",
+            category="Tables",
+            caption="../report/cost.rst",
+        ),
+        f"{FIGURES}/cost.svg",
+    log:
+        f"{LOGS}/figures/cost.log",
+    benchmark:
+        f"{COSTS}/figures/cost.tsv"
+    conda:
+        "../../envs/train.yaml"
+    params:
+        code=code_digest("dsnet.figures"),
+    shell:
+        "python -m dsnet cost"
+        " --table {input.table:q}"
+        " --latency {input.latency:q}"
+        " --output {output:q}"
+        " 2> {log:q}"
 
 
 rule intervals:

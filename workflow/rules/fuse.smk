@@ -1,14 +1,13 @@
 rule fuse:
-    # Fuse two streams from their scores alone.
+    # Fuse two or more streams from their scores alone.
     input:
-        a=f"{RUN}/{{a}}/scores.h5",
-        b=f"{RUN}/{{b}}/scores.h5",
+        fused_scores,
     output:
-        f"{RUN}/fusion/{{a}}+{{b}}.{{kind}}.json",
+        f"{RUN}/fusion/{{fused}}.{{kind}}.json",
     log:
-        f"{LOGS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/fusion/{{a}}+{{b}}.{{kind}}.log",
+        f"{LOGS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/fusion/{{fused}}.{{kind}}.log",
     benchmark:
-        f"{COSTS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/fusion/{{a}}+{{b}}.{{kind}}.tsv"
+        f"{COSTS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/fusion/{{fused}}.{{kind}}.tsv"
     conda:
         "../../envs/train.yaml"
     params:
@@ -18,6 +17,6 @@ rule fuse:
         "python -m dsnet fuse"
         " --spec {params.spec:q}"
         " --kind {wildcards.kind}"
-        " --scores {input.a:q} {input.b:q}"
+        " --scores {input:q}"
         " --output {output:q}"
         " 2> {log:q}"

@@ -5,7 +5,7 @@ rule latency:
         models=[f"{runs()[0]}/{name}/model.pt" for _, names in latency_rows() for name in names],
     output:
         report(
-            multiext(f"{TABLES}/latency", ".csv", ".md", ".tex"),
+            multiext(f"{TABLES}/latency", ".csv", ".md", ".tex", ".html"),
             category="Tables",
             caption="../report/latency.rst",
         ),

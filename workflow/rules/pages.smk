@@ -84,7 +84,8 @@ rule classes:
     # A page per class: frames, flow, and both streams' scores over time, of the first seed.
     input:
         clips=rules.pack.output.clips,
-        scores=[f"{FIRST_SEED}/{name}/scores.h5" for name in class_streams()],
+        # Of the RGB stream, the student and its teacher, in that order.
+        scores=[f"{FIRST_SEED}/{chosen_streams()[place]}/scores.h5" for place in (1, 0, 2)],
     output:
         report(
             f"{OF_A_RUN}-classes.html",

@@ -6,7 +6,7 @@ rule table1:
         fusions=all_fusions(),
     output:
         report(
-            multiext(f"{TABLES}/table1", ".csv", ".md", ".tex"),
+            multiext(f"{TABLES}/table1", ".csv", ".md", ".tex", ".html"),
             category="Tables",
             caption="../report/table1.rst",
         ),
@@ -37,15 +37,10 @@ rule table2:
             for run in ablation_runs()
             for name in dict.fromkeys(row["stream"] for row in cfg["tables"]["ablation"])
         ],
-        fusions=[
-            f"{run}/fusion/{row['stream']}+{row['fuse']}.{row['by']}.json"
-            for run in ablation_runs()
-            for row in cfg["tables"]["ablation"]
-            if row["fuse"]
-        ],
+        fusions=ablation_fusions(),
     output:
         report(
-            multiext(f"{TABLES}/table2", ".csv", ".md", ".tex"),
+            multiext(f"{TABLES}/table2", ".csv", ".md", ".tex", ".html"),
             category="Tables",
             caption="../report/table2.rst",
         ),
@@ -74,7 +69,7 @@ rule significance:
         scores=per_stream("scores.h5", settings.shown(cfg)),
     output:
         report(
-            multiext(f"{TABLES}/significance", ".csv", ".md", ".tex"),
+            multiext(f"{TABLES}/significance", ".csv", ".md", ".tex", ".html"),
             category="Tables",
             caption="../report/significance.rst",
         ),
@@ -102,7 +97,7 @@ rule claims:
         fusions=all_fusions(),
     output:
         report(
-            multiext(f"{TABLES}/claims", ".csv", ".md", ".tex"),
+            multiext(f"{TABLES}/claims", ".csv", ".md", ".tex", ".html"),
             category="Tables",
             caption="../report/claims.rst",
         ),
@@ -131,7 +126,7 @@ rule study:
         fusions=all_fusions(),
     output:
         report(
-            multiext(f"{TABLES}/study", ".csv", ".md", ".tex"),
+            multiext(f"{TABLES}/study", ".csv", ".md", ".tex", ".html"),
             category="Tables",
             caption="../report/study.rst",
         ),

@@ -1,0 +1,105 @@
+"""Whether this machine and this folder have what an experiment needs, and what to do if not."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from snakemake.utils import update_config
+
+from dsnet import config as settings
+from dsnet.doctor import experiment, machine
+from dsnet.doctor.finding import Check, Finding, run
+from dsnet.errors import UserError
+
+__all__ = ["Finding", "ProblemsError", "examine", "show"]
+
+SCHEMA = Path("workflow/schemas/config.schema.yaml")
+OF_THE_MACHINE: dict[str, Check] = {
+    "cores": machine.cores,
+    "ffmpeg": machine.ffmpeg,
+    "opencv": machine.opencv,
+    "flow": machine.flow_backend,
+    "gpu": machine.gpu,
+    "locks": machine.locks,
+}
+OF_THE_EXPERIMENT: dict[str, Check] = {
+    "data": experiment.data_sets,
+    "weights": experiment.checkpoints,
+    "disk": experiment.disk,
+}
+COLOURS = {"ok": "green", "warning": "yellow", "problem": "bold red"}
+
+
+class ProblemsError(UserError):
+    """An experiment that cannot be run as things are."""
+
+
+def examine(overlays: Sequence[str | os.PathLike[str]] = ()) -> Iterator[Finding]:
+    """Check everything, for the experiment of ``config.yaml`` here and ``overlays`` over it.
+
+    Where the configuration is wrong, the machine is checked for the default one.
+    """
+    config, finding = _configuration(overlays)
+    yield finding
+    for name, check in OF_THE_MACHINE.items():
+        yield from run(name, check, config)
+    for name, check in OF_THE_EXPERIMENT.items() if finding.status == "ok" else ():
+        yield from run(name, check, config)
+
+
+def _configuration(overlays: Sequence[str | os.PathLike[str]]) -> tuple[dict[str, Any], Finding]:
+    """The configuration, or a minimal one that has every default, and what is wrong with it."""
+    root = Path(__file__).parents[2]
+    schema = settings.load_schema(SCHEMA if SCHEMA.exists() else root / SCHEMA)
+    merged: dict[str, Any] = {}
+    try:
+        for path in ("config.yaml", *overlays):
+            with open(path, "rb") as file:  # a file, which yaml's errors name
+                content = yaml.safe_load(file)
+            if not isinstance(content, dict):
+                raise settings.ConfigError(f"{path}: expected keys with values, got {content!r}")
+            update_config(merged, content)
+        config = settings.resolve(merged, schema)
+    except OSError as error:
+        advice = "run dsnet doctor in the folder of the Snakefile, with files that are there"
+        what = f"{error.filename}: {error.strerror}"
+        wrong = Finding("configuration", "problem", what, advice)
+    except (settings.ConfigError, yaml.YAMLError) as error:
+        wrong = Finding("configuration", "problem", str(error), "see docs/config.md")
+    else:
+        names = ", ".join(map(str, ("config.yaml", *overlays)))
+        return config, Finding("configuration", "ok", names)
+    default = yaml.safe_load((root / "config.yaml").read_text(encoding="utf-8"))
+    return settings.resolve(default, schema), wrong
+
+
+def show(findings: Iterable[Finding]) -> None:
+    """Print findings as they come.
+
+    Raises:
+        ProblemsError: one of them is a problem.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    # A file has a line each, however long, to be searched.
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 10_000)
+    problems = 0
+    for finding in findings:
+        problems += finding.status == "problem"
+        row = Table.grid(padding=(0, 2))
+        for width in (7, 15, None):
+            row.add_column(width=width, overflow="fold")
+        status = Text(finding.status, COLOURS[finding.status])
+        row.add_row(status, Text(finding.check), Text(finding.found))
+        if finding.advice:
+            row.add_row("", "", Text(f"to do: {finding.advice}", "italic"))
+        console.print(row)
+    if problems:
+        raise ProblemsError(f"{problems} problem{'s' * (problems > 1)}, named above")

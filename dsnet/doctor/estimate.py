@@ -1,0 +1,91 @@
+"""What the results of an experiment will take of a disk, in bytes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dsnet import models as networks
+from dsnet import video
+from dsnet.datasets import DataSetError, catalogue, motions
+
+# Bytes per frame of real videos at 256x256 and a quality of 95 (docs/scale.md); of each image the
+# header, which does not shrink with the frame: tables for three colour components or for one.
+PIXELS = 256 * 256
+RGB, FLOW = 24_000, 7_600
+RGB_HEADER, FLOW_HEADER = 600, 2 * 310
+SAMPLED = 12  # videos by which the length of all is estimated
+# Hours of the official data sets, for when their videos are not there (docs/performance.md).
+HOURS = {"ucf101": 27.0, "hmdb51": 6.1}
+ASPECT = 4 / 3  # of videos that nothing is known of
+COPIES = 2  # weights in a model.pt: the best epoch's and the last one's
+AT_WORK = 6  # copies in the two checkpoints of a training: weights, momentum and the best, twice
+
+
+def data_set(config: dict[str, Any], name: str) -> float | None:
+    """Frames, flow and clips of a data set; ``None`` where its videos are not there to tell."""
+    found = _seconds(config["catalogue"][name], config["frames"]["fps"])
+    if found is None:
+        return None
+    seconds, aspect = found
+    frames = config["frames"]
+    area = frames["size"] ** 2 * (aspect if frames["resize"] == "short_side" else 1.0) / PIXELS
+    rgb = RGB_HEADER + (RGB - RGB_HEADER) * area
+    flow = FLOW_HEADER + (FLOW - FLOW_HEADER) * area
+    return 2 * seconds * frames["fps"] * (rgb + flow)  # once in shards, once in clips.h5
+
+
+def _seconds(entry: dict[str, Any], fps: float) -> tuple[float, float] | None:
+    """Seconds of all videos together, and the mean ratio of their longer to their shorter side."""
+    kind = entry["kind"]
+    if kind == "motions":
+        videos = len(motions.CLASSES) * (entry["train_per_class"] + entry["test_per_class"])
+        return videos * entry["length"] / fps, 1.0
+    try:
+        listed = list(catalogue.KINDS[kind](entry)["path"])
+    except (DataSetError, OSError):
+        listed = []
+    present = [path for path in listed if os.path.exists(path)]
+    known = [info for path in _sample(present) if (info := _probe(path))]
+    if known:
+        each = float(np.mean([info.frames / info.fps for info in known]))
+        sides = [(info.width, info.height) for info in known]
+        aspect = float(np.mean([max(pair) / min(pair) for pair in sides]))
+        return each * len(present), aspect
+    return (3600 * HOURS[kind], ASPECT) if kind in HOURS else None
+
+
+def _sample(paths: list[str]) -> list[str]:
+    """Some of ``paths``, evenly spaced."""
+    count = min(SAMPLED, len(paths))
+    return [paths[i] for i in np.linspace(0, len(paths) - 1, count).round().astype(int)]
+
+
+def _probe(path: str) -> video.VideoInfo | None:
+    try:
+        return video.probe(path)
+    except video.VideoError:
+        return None
+
+
+def models(config: dict[str, Any]) -> int:
+    """The models of all streams and runs, and the checkpoints of one that is being trained."""
+    runs = 1
+    for key in ("datasets", "splits", "clip_lengths", "seeds"):
+        runs *= len(config[key])
+    with torch.device("meta"):
+        network = networks.build(config["model"], "rgb", 101)
+    weights = sum(tensor.numel() * tensor.itemsize for tensor in network.state_dict().values())
+    return weights * (COPIES * runs * len(config["streams"]) + AT_WORK)
+
+
+def made(config: dict[str, Any]) -> int:
+    """What is there already of that, in the folders of the data sets."""
+    folders = [Path(config["results"]) / name for name in config["datasets"]]
+    patterns = ("frames/*.h5", "flow/*.h5", "clips.h5", "split*/*/*/*/*.pt")
+    files = (path for folder in folders for pattern in patterns for path in folder.glob(pattern))
+    return sum(path.stat().st_size for path in files)

@@ -1,0 +1,142 @@
+"""Checks of what an experiment needs: its data sets, its checkpoints and room for its results."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dsnet import models, releases
+from dsnet.datasets import DataSetError, catalogue
+from dsnet.doctor import estimate
+from dsnet.doctor.finding import Finding, size
+from dsnet.fetching.sources import SOURCES
+
+MARGIN = 0.9  # of the free space that the estimate may take
+
+
+def data_sets(config: dict[str, Any]) -> Iterator[Finding]:
+    """Whether the folders, official lists and videos of each data set are there."""
+    for name in config["datasets"]:
+        for finding in _data_set(name, config["catalogue"][name]):
+            yield Finding(f"data: {name}", *finding)
+
+
+def _data_set(name: str, entry: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+    if entry["kind"] == "motions":
+        yield "ok", "made by the workflow"
+        return
+    absent = False
+    get = f" (dsnet fetch {entry['kind']} does)" if entry["kind"] in SOURCES else ""
+    for key in ("videos", "lists"):
+        if entry[key] and not os.path.isdir(entry[key]):
+            absent = True
+            if entry["fetch"]:
+                yield "ok", f"{entry[key]} is not there yet: the workflow fetches it"
+                continue
+            yield (
+                "problem",
+                f"there is no folder {entry[key]} (looked in {os.getcwd()})",
+                f"put or link it there{get}, or set catalogue.{name}.{key}",
+            )
+    if absent:
+        return
+    try:
+        listing = catalogue.KINDS[entry["kind"]](entry)
+    except (DataSetError, OSError) as error:
+        yield (
+            "problem",
+            str(error),
+            f"compare {entry['lists'] or entry['videos']} with docs/data.md",
+        )
+        return
+    missing = [path for path in listing["path"] if not os.path.exists(path)]
+    found = (
+        f"{len(listing) - len(missing)} of {len(listing)} videos, "
+        f"{listing['class_name'].nunique()} classes"
+    )
+    if not missing:
+        yield "ok", found
+        return
+    wrong = "warning" if entry["allow_missing"] else "problem"
+    advice = "put them there" if wrong == "warning" else (
+        f"put them there, or set catalogue.{name}.allow_missing: true to go on without them"
+    )  # fmt: skip
+    yield wrong, f"{found}; the first that is missing is {missing[0]}", advice
+
+
+def checkpoints(config: dict[str, Any]) -> Iterator[Finding]:
+    """Whether the weights that streams start from are there, and are of the right network."""
+    seen: set[str] = set()
+    releases_missing: list[str] = []
+    for name, stream in config["streams"].items():
+        for length in config["clip_lengths"] if stream["pretrained"] else ():
+            try:
+                path = releases.locate(stream["pretrained"], length)
+            except releases.PretrainedError as error:
+                file = stream["pretrained"].replace("{clip_length}", str(length))
+                if releases.RELEASE.fullmatch(file):
+                    releases_missing.append(f"{file}.pth")
+                else:
+                    advice = f"put it there, or set streams.{name}.pretrained"
+                    yield Finding(f"weights: {name}", "problem", str(error), advice)
+                continue
+            if path in seen:
+                continue
+            seen.add(path)
+            yield from _checkpoint(name, stream, path)
+    if releases_missing:
+        names = ", ".join(dict.fromkeys(releases_missing))
+        yield Finding(
+            "weights",
+            "problem",
+            f"{releases.FOLDER} (looked in {os.getcwd()}) lacks of MARS's releases {names}",
+            "get them from the folder of trained models that the README of the repository "
+            "craston/MARS on GitHub links to, or train without: experiments/from-scratch.yaml",
+        )
+    if not any(stream["pretrained"] for stream in config["streams"].values()):
+        yield Finding("weights", "ok", "none are needed: trained from scratch")
+
+
+def _checkpoint(name: str, stream: dict[str, Any], path: str) -> Iterator[Finding]:
+    check = f"weights: {name}"
+    try:
+        found = models.inspect(path)
+    except (models.CheckpointError, OSError) as error:
+        yield Finding(check, "problem", str(error), f"get {path} anew")
+        return
+    if found.input != stream["input"]:
+        what = f"{path} is for {found.input}, and the stream's input is {stream['input']}"
+        yield Finding(check, "problem", what, f"set streams.{name}.pretrained to another file")
+    else:
+        yield Finding(check, "ok", f"{path}: {found.summary()}")
+
+
+def disk(config: dict[str, Any]) -> Iterator[Finding]:
+    """Free space where the results go, against what they will take."""
+    results = Path(config["results"])
+    place = next(p for p in (results, *results.absolute().parents) if p.exists())
+    free = shutil.disk_usage(place).free
+    total, unknown = float(estimate.models(config)), []
+    for name in config["datasets"]:
+        found = estimate.data_set(config, name)
+        if found is None:
+            unknown.append(name)
+        else:
+            total += found
+    made = estimate.made(config)
+    needed = max(total - made, 0.0)
+    what = f"{size(free)} free at {place}; the results will take some {size(needed)}"
+    what += f" beside the {size(made)} that are there" if made else ""
+    what += f", and {', '.join(unknown)}, whose videos are not there yet" if unknown else ""
+    if needed > free:
+        advice = "make room, set the key results to a larger disk, or lower frames.size"
+        yield Finding("disk", "problem", what, advice)
+    elif needed > MARGIN * free:
+        yield Finding("disk", "warning", what, "make room: it is an estimate")
+    elif unknown:
+        yield Finding("disk", "warning", what, "ask again when they are there")
+    else:
+        yield Finding("disk", "ok", what)

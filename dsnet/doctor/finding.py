@@ -1,0 +1,47 @@
+"""What a check found, and how it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Status = Literal["ok", "warning", "problem"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was checked, how it is, what was found, and what to do about it, if anything."""
+
+    check: str
+    status: Status
+    found: str
+    advice: str = ""
+
+
+# A check yields findings about one thing, for a resolved configuration.
+Check = Callable[[dict[str, Any]], Iterator[Finding]]
+
+
+def run(name: str, check: Check, config: dict[str, Any]) -> Iterator[Finding]:
+    """The findings of a check; one that fails itself is a finding and ends no other."""
+    try:
+        yield from check(config)
+    except Exception as error:
+        yield Finding(
+            name,
+            "problem",
+            f"the check failed itself: {type(error).__name__}: {error}",
+            "if this says nothing to you, it is a fault of dsnet",
+        )
+
+
+def size(count: float) -> str:
+    """Bytes as people say them, in powers of a thousand: ``58 GB``."""
+    units = ["B", "kB", "MB", "GB", "TB"]
+    while count >= 999.5 and len(units) > 1:
+        count /= 1000
+        units.pop(0)
+    return (
+        f"{count:.1f} {units[0]}" if count < 9.95 and units[0] != "B" else f"{count:.0f} {units[0]}"
+    )

@@ -1,0 +1,192 @@
+"""Checks of the machine: cores, ffmpeg, OpenCV, the backend of flow, GPUs."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dsnet import flow, video
+from dsnet.config import GPU_DEVICES
+from dsnet.doctor.finding import Finding
+
+# What the data sets and most people's videos are coded in.
+DECODERS = ("h264", "hevc", "mpeg4", "msmpeg4", "mjpeg", "rawvideo", "vp9")
+INSTALL_CV2 = "reinstall it: pip install --force-reinstall opencv-contrib-python-headless"
+
+
+def cores(config: dict[str, Any]) -> Iterator[Finding]:
+    """Cores that this process may use, against those that one training keeps busy."""
+    there = len(os.sched_getaffinity(0))
+    training = config["training"]
+    busy = training["threads"] + training["workers"]
+    if busy > there:
+        yield Finding(
+            "cores",
+            "warning",
+            f"{there}; one training keeps {busy} busy (training.threads and workers)",
+            f"set training.workers to {max(there - training['threads'], 0)} for this machine",
+        )
+    else:
+        yield Finding("cores", "ok", f"{there}")
+
+
+def ffmpeg(config: dict[str, Any]) -> Iterator[Finding]:
+    """Whether there is an ffmpeg that writes and reads a video as the pipeline does."""
+    advice = "install ffmpeg 4 or newer, or the wheel that brings one: pip install imageio-ffmpeg"
+    try:
+        executable = video.ffmpeg_executable()
+    except RuntimeError as error:
+        yield Finding("ffmpeg", "problem", str(error), advice)
+        return
+    shown = _output(executable, "-version")
+    version = re.match(r"ffmpeg version (\S+)", shown)
+    name = f"{version[1] if version else 'of unknown version'} at {executable}"
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "try.mp4"
+            video.encode(path, np.zeros((4, 16, 16, 3), np.uint8))
+            info = video.probe(path)
+            decoded = list(video.decode(path, size=16))
+    except (RuntimeError, OSError, video.VideoError) as error:
+        yield Finding("ffmpeg", "problem", f"{name} does not work: {error}", advice)
+        return
+    if info.frames != 4 or len(decoded) != 4:
+        what = f"of 4 frames it found {info.frames} and decoded {len(decoded)}"
+        yield Finding("ffmpeg", "problem", f"{name}: {what}", advice)
+        return
+    there = set(re.findall(r"^ V\S+ (\S+)", _output(executable, "-decoders"), re.MULTILINE))
+    if lacking := [decoder for decoder in DECODERS if decoder not in there]:
+        what = f"{name}; it cannot decode {', '.join(lacking)}"
+        yield Finding("ffmpeg", "warning", what, "should your videos need one of these, " + advice)
+    else:
+        yield Finding("ffmpeg", "ok", name)
+
+
+def _output(executable: str, option: str) -> str:
+    command = [executable, "-hide_banner", option] if option != "-version" else [executable, option]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return result.stdout
+
+
+def opencv(config: dict[str, Any]) -> Iterator[Finding]:
+    """OpenCV's version and the modules that two backends of flow need."""
+    import cv2
+
+    major = int(cv2.__version__.split(".")[0])
+    if major == 4:
+        yield Finding("opencv", "ok", cv2.__version__)
+    else:
+        yield Finding(
+            "opencv",
+            "warning",
+            f"{cv2.__version__}, whose remap and so whose flow differs slightly from version 4's",
+            'for the numbers of version 4: pip install "opencv-contrib-python-headless<5"',
+        )
+    for name, missing in (("opencv", "warning"), ("opencv-cuda", "ok")):
+        reason = flow.BACKENDS[name].load().why_not()
+        module = {"opencv": "optflow", "opencv-cuda": "cuda.OpticalFlowDual_TVL1"}[name]
+        if reason is None:
+            yield Finding("opencv", "ok", f"{module} is there (flow backend {name})")
+        elif missing == "warning":
+            yield Finding("opencv", "warning", f"no {module}: {reason}", INSTALL_CV2)
+        else:
+            yield Finding("opencv", "ok", f"no {module}, which is not needed: {reason}")
+
+
+def flow_backend(config: dict[str, Any]) -> Iterator[Finding]:
+    """The backend that flow will be computed by, from a pair of frames computed by it."""
+    chosen = config["flow"]
+    try:
+        name = flow.resolve(chosen["backend"], chosen["semantics"])
+        frames = np.zeros((2, 32, 32), np.uint8)
+        flow.compute(frames, name, semantics=chosen["semantics"], **chosen["tvl1"])
+    except flow.BackendError as error:
+        advice = "set flow.backend: auto, or mend what is named"
+        yield Finding("flow", "problem", str(error), advice)
+        return
+    where = flow.describe(name, chosen["semantics"])
+    if "cpu" in where and gpu_devices():
+        advice = "see the findings on opencv and gpu for what keeps flow from it"
+        yield Finding("flow", "warning", f"{where}, although there is a GPU", advice)
+    else:
+        yield Finding("flow", "ok", where)
+
+
+def gpu(config: dict[str, Any]) -> Iterator[Finding]:
+    """Whether PyTorch finds the GPUs that are there and those that are asked for."""
+    import torch
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    reasons = "; ".join(str(warning.message).splitlines()[0] for warning in said)
+    built = torch.version.cuda or torch.version.hip
+    for index in range(count):
+        about = torch.cuda.get_device_properties(index)
+        found = f"{about.name}, {size_gib(about.total_memory)}, PyTorch {torch.__version__}"
+        yield Finding("gpu", "ok", f"cuda:{index}: {found}")
+    if not count and (devices := gpu_devices()):
+        if built is None:
+            advice = "install the build of PyTorch for your GPU's driver; see pytorch.org"
+            found = f"{devices[0]} is there, but PyTorch {torch.__version__} has no GPU support"
+        else:
+            advice = "compare the driver's version (nvidia-smi) with what PyTorch was built for"
+            found = f"{devices[0]} is there, but PyTorch, built for {built}, cannot use it"
+            found += f": {reasons}" if reasons else ""
+        yield Finding("gpu", "problem", found, advice)
+    yield from _asked(config, count)
+
+
+def _asked(config: dict[str, Any], count: int) -> Iterator[Finding]:
+    """GPUs that trainings ask for, against those that there are."""
+    trainings = [config["training"], *(s["training"] for s in config["streams"].values())]
+    wanted = max(training["gpus"] for training in trainings)
+    must = any(training["device"].startswith("cuda") for training in trainings)
+    elsewhere = "on a cluster's login node this may be as it should"
+    if wanted > count or (must and not count):
+        wanted = max(wanted, 1)
+        yield Finding(
+            "gpu",
+            "problem" if must or count else "warning",
+            f"the experiment asks for {wanted}, and PyTorch finds {count or 'none'}",
+            "set training.gpus to what there is"
+            + (" and training.device: cpu; training takes long then" if not count else "")
+            + f"; {elsewhere}",
+        )
+    elif not count and not gpu_devices():
+        yield Finding("gpu", "ok", "none, and none is asked for: trained on the CPU")
+
+
+def gpu_devices() -> list[str]:
+    """What there is of the devices that drivers of GPUs make."""
+    return [path for path in GPU_DEVICES if os.path.exists(path)]
+
+
+def size_gib(count: int) -> str:
+    """Bytes in GiB, as GPUs are sold."""
+    return f"{count / 2**30:.0f} GiB"
+
+
+def locks(config: dict[str, Any]) -> Iterator[Finding]:
+    """Whether the file system here has locks, by which runs keep out of each other's way."""
+    try:
+        with tempfile.TemporaryFile(dir=".") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        yield Finding(
+            "locks",
+            "warning",
+            f"the file system of {os.getcwd()} has none ({error.strerror})",
+            "start one run at a time; after one was killed: snakemake --unlock",
+        )
+    else:
+        yield Finding("locks", "ok", "the file system has them")

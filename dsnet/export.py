@@ -1,0 +1,187 @@
+"""A stream's network as ONNX or TorchScript, to run where dsnet is not."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dsnet import models
+from dsnet.clips import normalise
+from dsnet.errors import UserError
+from dsnet.models import CHANNELS
+from dsnet.provenance import replacing
+
+log = logging.getLogger(__name__)
+PathLike = str | os.PathLike[str]
+INPUT, OUTPUT = "clips", "logits"
+# Largest difference of a logit from PyTorch's, per unit of the largest logit: float32 rounding
+# over a hundred layers stays below a tenth of it.
+TOLERANCE = 1e-3
+TALKATIVE = ("onnx_ir", "onnxscript", "torch.onnx")
+CHECKED = (1, 3)  # clips in the batches that are compared
+
+
+class ExportError(UserError):
+    """A model that cannot be exported, or an exported one that answers differently."""
+
+
+class FromBytes(nn.Module):
+    """A stream with its normalisation: (N, T, H, W, C) uint8 pixels to (N, K) float32 logits."""
+
+    def __init__(self, network: nn.Module, modality: str, settings: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.network, self.modality, self.settings = network.eval(), modality, dict(settings)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """See the class."""
+        return self.network(normalise(clips, self.modality, self.settings))
+
+
+def export(model: PathLike, output: PathLike, kind: str) -> float:
+    """Write the network of a ``model.pt``, compare it with the original, and tell of it.
+
+    It takes clips as they come out of the test transform, (N, T, crop, crop, C) uint8 for any N,
+    and puts out logits (N, K). What its user must know, as JSON under the key ``dsnet`` in ONNX's
+    metadata and in TorchScript's extra files: classes, input, clip_length, crop, and how frames
+    and flow are made.
+
+    Args:
+        model: ``model.pt``.
+        output: the file to write.
+        kind: ``onnx`` or ``torchscript``.
+
+    Returns:
+        The largest difference of a logit from PyTorch's, over batches of one and three clips.
+
+    Raises:
+        CheckpointError: ``model`` is no model file.
+        ExportError: packages are missing (``pip install 'dsnet[export]'``), ``model`` was
+            converted and does not say what its clips are, or the outputs do not agree.
+    """
+    network, content = models.load_model(model)
+    if "spec" not in content:
+        raise ExportError(
+            f"{os.fspath(model)} was converted and does not say what its clips are; export a "
+            f"stream that dsnet has trained"
+        )
+    module = FromBytes(network, content["input"], content["spec"]["clips"]).requires_grad_(False)
+    about = json.dumps(_about(content), ensure_ascii=False)
+    write, load = {"onnx": (_write_onnx, _load_onnx), "torchscript": (_write_script, _load_script)}[
+        kind
+    ]
+    with replacing(output) as temporary, torch.inference_mode(False), torch.no_grad():
+        with _quiet():
+            write(module, _clips(content, 2), about, temporary)
+        worst = _compare(module, load(temporary), content)
+        if not worst <= TOLERANCE:
+            raise ExportError(
+                f"{os.fspath(model)}: the exported network's logits differ by {worst:.2g} of the "
+                f"largest; nothing was written"
+            )
+    log.info("wrote %s; its logits differ by at most %.1g of the largest", output, worst)
+    return worst
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what exporters tell of themselves.
+
+    Nor that the means of the normalisation become constants, as they should.
+    """
+    loggers = [logging.getLogger(name) for name in TALKATIVE]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", torch.jit.TracerWarning)
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _about(content: Mapping[str, Any]) -> dict[str, Any]:
+    spec = content["spec"]
+    return {
+        "classes": content["classes"],
+        "input": content["input"],
+        "clip_length": spec["run"]["clip_length"],
+        "crop": spec["clips"]["crop"],
+        "data": content.get("data"),
+        "run": spec["run"],
+        "provenance": content["provenance"],
+    }
+
+
+def _clips(content: Mapping[str, Any], count: int) -> Tensor:
+    """Clips of noise, whose every pixel counts."""
+    length, crop = content["spec"]["run"]["clip_length"], content["spec"]["clips"]["crop"]
+    shape = (count, length, crop, crop, CHANNELS[content["input"]])
+    return torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(count)).byte()
+
+
+def _compare(
+    module: nn.Module, exported: Callable[[Tensor], np.ndarray], content: Mapping[str, Any]
+) -> float:
+    """The largest difference of a logit, as a share of the largest logit of the batch."""
+    worst = 0.0
+    for count in CHECKED:
+        clips = _clips(content, count)
+        ours, theirs = module(clips).numpy(), exported(clips)
+        if ours.shape != theirs.shape:
+            raise ExportError(f"the exported network puts out {theirs.shape}, not {ours.shape}")
+        # Not max(): what is not a number must not be taken for no difference.
+        worst = float(np.maximum(worst, np.abs(ours - theirs).max() / np.abs(ours).max()))
+    return worst
+
+
+def _write_onnx(module: nn.Module, example: Tensor, about: str, path: Path) -> None:
+    onnx = _package("onnx")
+    _package("onnxscript")
+    program = torch.onnx.export(
+        module,
+        (example,),
+        input_names=[INPUT],
+        output_names=[OUTPUT],
+        dynamic_shapes={INPUT: {0: torch.export.Dim("N")}},
+        dynamo=True,
+        verbose=False,
+    )
+    assert program is not None
+    proto = program.model_proto
+    onnx.helper.set_model_props(proto, {"dsnet": about})
+    onnx.save(proto, path)
+
+
+def _load_onnx(path: Path) -> Callable[[Tensor], np.ndarray]:
+    session = _package("onnxruntime").InferenceSession(path, providers=["CPUExecutionProvider"])
+    return lambda clips: session.run([OUTPUT], {INPUT: clips.numpy()})[0]
+
+
+def _write_script(module: nn.Module, example: Tensor, about: str, path: Path) -> None:
+    script = torch.jit.trace(module, (example,))
+    torch.jit.save(script, str(path), _extra_files={"dsnet": about})
+
+
+def _load_script(path: Path) -> Callable[[Tensor], np.ndarray]:
+    script = torch.jit.load(str(path))
+    return lambda clips: script(clips).numpy()
+
+
+def _package(name: str) -> Any:
+    try:
+        return __import__(name)
+    except ImportError as error:
+        raise ExportError(f"{error}; ONNX needs pip install 'dsnet[export]'") from error

@@ -1,0 +1,159 @@
+"""Getting UCF-101, HMDB-51 and Weizmann, with their official lists, from where they are published.
+
+Archives are downloaded to a folder of their own and kept. A part of a data set, its videos or its
+lists, is unpacked into a hidden folder beside its place and renamed when it is whole, with a file
+in it that says so (:data:`MARK`). Whatever else is at that place is left alone.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dsnet.disk import naming_full_disk
+from dsnet.errors import UserError
+from dsnet.fetching.archives import RAR_TOOLS, ArchiveError, has_rar_tool, unpack
+from dsnet.fetching.downloads import DownloadError, download
+from dsnet.fetching.sources import SOURCES, Archive, Part, Source
+from dsnet.provenance import alone
+
+__all__ = ["SOURCES", "ArchiveError", "DownloadError", "fetch", "source_of", "usual_folders"]
+
+log = logging.getLogger(__name__)
+MARK = ".fetched.json"
+
+
+def source_of(kind: str) -> Source:
+    """What is known of a data set, by the kind of a catalogue's entry.
+
+    Raises UserError for a kind that cannot be fetched.
+    """
+    if kind not in SOURCES:
+        raise UserError(f"{kind} cannot be fetched; expected one of {', '.join(SOURCES)}")
+    return SOURCES[kind]
+
+
+def usual_folders(kind: str, root: Path) -> dict[str, Path]:
+    """Where config.yaml has the parts of a data set, with ``root`` in place of data/."""
+    return {part.key: root / part.folder for part in source_of(kind).parts}
+
+
+def fetch(
+    kind: str, folders: Mapping[str, Path], downloads: Path, mirror: str | None = None
+) -> dict[str, Any]:
+    """Get those parts of a data set that are not there, and say what is there now.
+
+    ``folders`` has the place of each part (``videos``, ``lists``); the archives are kept in
+    ``downloads/KIND/``. ``mirror`` is the address of a copy of ``downloads`` that is asked in place
+    of the official ones; sizes and checksums hold for it too.
+
+    Returns title, licence, citation, and for each part its folder and its archives (name, address,
+    bytes, sha256), or None as the archives of a part that was there and is not ours.
+
+    Raises:
+        UserError: the kind is none that can be fetched.
+        DownloadError: an archive could not be had; says how to get it by hand.
+        ArchiveError: one is damaged, or refused.
+        DiskFullError: there is no room.
+    """
+    source = source_of(kind)
+    base = f"{mirror.rstrip('/')}/{kind}" if mirror else None
+    for line in source.notice.splitlines():
+        log.info("%s", line.strip())
+    record: dict[str, Any] = {
+        key: getattr(source, key) for key in ("title", "page", "licence", "citation")
+    }
+    for part in source.parts:
+        # What a link points to, so that the folder beside is on the same disk.
+        folder = Path(folders[part.key]).resolve()
+        if not _is_there(folder):  # before the lock, which needs to be written
+            with alone(folder):
+                if not _is_there(folder):
+                    _make(source, part, folder, downloads / kind, base)
+        record[part.key] = {"folder": str(folders[part.key]), "archives": _archives_of(folder)}
+    return record
+
+
+def _is_there(folder: Path) -> bool:
+    """Whether there is something at the place of a part; says so, where we did not make it."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return False
+    if (folder / MARK).exists():
+        log.info("%s was fetched before", folder)
+    else:
+        log.warning(
+            "%s is there, and was not made by fetching: it is left as it is; "
+            "move it away to have it fetched",
+            folder,
+        )
+    return True
+
+
+def _archives_of(folder: Path) -> list[dict[str, Any]] | None:
+    """The archives that a part was made from, None if it is not there or not ours."""
+    try:
+        return json.loads((folder / MARK).read_text(encoding="utf-8"))["archives"]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _make(source: Source, part: Part, folder: Path, downloads: Path, mirror: str | None) -> None:
+    """Download and unpack a part."""
+    if any(archive.name.endswith(".rar") for archive in part.archives) and not has_rar_tool():
+        log.warning(
+            "no %s on the PATH: without one of them only rar archives that are not compressed "
+            "can be unpacked",
+            RAR_TOOLS,
+        )
+    received = [_get(source, part, archive, folder, downloads, mirror) for archive in part.archives]
+    place = folder.with_name(f".{folder.name}.unpacking")
+    shutil.rmtree(place, ignore_errors=True)  # a killed run's
+    place.mkdir(parents=True)
+    try:
+        with naming_full_disk(folder):
+            for archive in part.archives:
+                _unpack(archive, downloads / archive.name, place / archive.into)
+            date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+            mark = {"title": source.title, "date": date, "archives": received}
+            (place / MARK).write_text(json.dumps(mark, indent=1) + "\n", encoding="utf-8")
+        place.rename(folder)  # fails where there is something by now, unless it is empty
+    except BaseException:
+        shutil.rmtree(place, ignore_errors=True)
+        raise
+    log.info("%s is there now", folder)
+
+
+def _get(
+    source: Source, part: Part, archive: Archive, folder: Path, downloads: Path, mirror: str | None
+) -> dict[str, Any]:
+    """Download one archive, or say how to get it by hand."""
+    addresses = (f"{mirror}/{archive.name}",) if mirror else archive.addresses
+    path = downloads / archive.name
+    try:
+        return download(addresses, path, size=archive.size, checksum=archive.checksum)
+    except DownloadError as error:
+        raise DownloadError(
+            f"{error}. To go on by hand: get {archive.name} (see {source.page}), put it at {path} "
+            f"and run again; or put the unpacked {part.key} at {folder}"
+        ) from error
+
+
+def _unpack(archive: Archive, path: Path, folder: Path) -> None:
+    """Unpack an archive, and those in it if it is nested, into ``folder``."""
+    if archive.nested is None:
+        unpack(path, folder, depth=archive.depth, suffix=archive.suffix, limit=archive.limit)
+        return
+    inner = folder / ".archives"
+    left = archive.limit
+    try:
+        for nested in unpack(path, inner, depth=1, suffix=archive.nested, limit=archive.limit):
+            files = unpack(nested, folder, depth=archive.depth, suffix=archive.suffix, limit=left)
+            left -= sum(file.stat().st_size for file in files)
+            nested.unlink()
+    finally:
+        shutil.rmtree(inner, ignore_errors=True)

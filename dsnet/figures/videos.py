@@ -1,0 +1,43 @@
+"""Pictures that move, as files to look at."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from dsnet import video
+from dsnet.errors import UserError
+
+SUFFIXES = (".mp4", ".mkv", ".avi", ".mov")
+
+
+def check_name(output: str | os.PathLike[str]) -> None:
+    """Raise UserError unless the name is that of a video file; best before hours of work."""
+    if Path(output).suffix.lower() not in SUFFIXES:
+        raise UserError(f"{output}: expected a video file, {', '.join(SUFFIXES)}")
+
+
+def write_video(
+    output: str | os.PathLike[str], frames: Iterable[np.ndarray], fps: float, quality: int = 18
+) -> None:
+    """Write (H, W, 3) uint8 RGB frames as H.264, whole or not at all.
+
+    An odd height or width, which the codec does not take, gets a black row or column more.
+    """
+    output = Path(output)
+    check_name(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    # Under its own name, from which the container follows, in a folder on the same disk.
+    with tempfile.TemporaryDirectory(dir=output.parent) as folder:
+        picture = Path(folder) / output.name
+        video.encode(picture, map(_even, frames), fps, codec="libx264", quality=quality)
+        os.replace(picture, output)
+
+
+def _even(frame: np.ndarray) -> np.ndarray:
+    height, width, _ = frame.shape
+    return np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)))

@@ -1,0 +1,127 @@
+"""The live summary: a line for every stage, and one for every training at work."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from dsnet.live.state import Job, Stage, State, stage_of
+from dsnet.live.trainings import Progress
+
+BAR = 14  # columns
+TRAININGS = 8  # that have a line of their own
+Training = tuple[Job, Progress | None]
+
+
+def render(state: State) -> Group:
+    """The state as something that rich prints."""
+    found = [(job, job.progress()) for job in state.jobs.values() if job.epochs is not None]
+    parts: list[RenderableType] = [_heading(state), _stages(state, found)]
+    if found:
+        parts.append(_trainings(found))
+    if len(found) > TRAININGS:
+        parts.append(Text(f"  and {len(found) - TRAININGS} more trainings", style="dim"))
+    return Group(*parts)
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds, as in ``1:02:03``."""
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def ended(job: Job) -> Text | None:
+    """The line that stays of a training that ended well; ``None`` of other jobs."""
+    last = job.progress()
+    if last is None:
+        return None
+    took = duration(time.time() - job.started)
+    return Text.assemble(
+        ("trained ", "green"),
+        f"{job.wildcards['stream']} of {job.run}: {last.epoch} epochs, loss {last.train_loss:.3f}, "
+        f"validation {last.val_top1:.1f} %, {took}",
+    )
+
+
+def _heading(state: State) -> Text:
+    stages = state.stages.values()
+    done, total = sum(len(s.done) for s in stages), sum(s.total for s in stages)
+    failed = sum(len(s.failed) for s in stages)
+    text = Text.assemble(
+        ("dsnet ", "bold"), f"{done} of {total} jobs, {duration(time.time() - state.started)}"
+    )
+    if failed:
+        text.append(f", {failed} failed", "bold red")
+    return text
+
+
+def _stages(state: State, found: list[Training]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(min_width=18)
+    table.add_column(width=BAR)
+    table.add_column(justify="right")
+    table.add_column(no_wrap=True)
+    for stage in state.stages.values():
+        of_training = found if stage.name == "train" else []
+        begun = sum(last.epoch / job.epochs for job, last in of_training if last and job.epochs)
+        table.add_row(
+            stage.name,
+            ProgressBar(stage.total, len(stage.done) + begun, BAR),
+            f"{len(stage.done)}/{stage.total}",
+            _note(state, stage, of_training),
+        )
+    return table
+
+
+def _note(state: State, stage: Stage, found: list[Training]) -> Text:
+    """What a stage is doing: jobs at work, how long they take yet, what failed."""
+    working = sum(stage_of(job.rule) == stage.name for job in state.jobs.values())
+    text = Text()
+    if stage.started and stage.ended and len(stage.done) == stage.total:
+        text.append(duration(stage.ended - stage.started), "dim")
+    elif working:
+        text.append(f"{working} at work")
+        left = trainings_left(stage, found) if found else stage.left()
+        if left is not None:
+            text.append(f", {duration(left)} left")
+    if stage.failed:
+        text.append(f"{', ' if text else ''}{len(stage.failed)} failed", "bold red")
+    return text
+
+
+def trainings_left(stage: Stage, found: list[Training]) -> float | None:
+    """Seconds that all trainings take yet, with as many at a time as now; ``None`` before an epoch.
+
+    From what their epochs take, since one that goes on where it was stopped has a lead.
+    """
+    known = [(job.epochs, last) for job, last in found if last is not None and job.epochs]
+    if not known:
+        return None
+    whole = sum(epochs * last.each for epochs, last in known) / len(known)
+    at_work = sum(last.left for _, last in known) + whole * (len(found) - len(known))
+    waiting = stage.total - len(stage.done) - len(stage.failed) - len(found)
+    return (at_work + whole * waiting) / len(found)
+
+
+def _trainings(found: list[Training]) -> Table:
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    table.add_column("  training", no_wrap=True)
+    table.add_column("of", no_wrap=True, overflow="ellipsis")
+    for heading, width in (("epoch", 7), ("loss", 7), ("validation", 10), ("left", 7)):
+        table.add_column(heading, justify="right", no_wrap=True, min_width=width)
+    for job, last in found[:TRAININGS]:
+        numbers = ("0", "", "", "")
+        if last is not None:
+            numbers = (
+                f"{last.epoch}",
+                f"{last.train_loss:.3f}",
+                f"{last.val_top1:.1f} %",
+                duration(last.left),
+            )
+        epoch, *others = numbers
+        table.add_row(f"  {job.wildcards['stream']}", job.run, f"{epoch}/{job.epochs}", *others)
+    return table

@@ -1,0 +1,100 @@
+"""A video with what a model says of it while it runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import cv2
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from tqdm import tqdm
+
+from dsnet import video
+from dsnet.errors import UserError
+from dsnet.figures.videos import check_name, write_video
+from dsnet.predict.prediction import Prediction, ranked, softmax
+
+HEIGHT = 360  # pixels that writing needs; smaller videos are enlarged
+SHOWN = 3
+# Okabe and Ito's sky blue, which is told from the dark panel by every eye.
+BAR = (86, 180, 233)
+INK = (255, 255, 255)
+
+
+def annotate(
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    prediction: Prediction,
+    fps: float,
+) -> None:
+    """Write ``source`` at ``fps`` with the likeliest three classes of the clip that is shown.
+
+    Below them is the likeliest class so far, by the mean of the clips up to this one. The end of a
+    video that fills no clip keeps the last clip's.
+
+    Raises:
+        UserError: the video cannot be decoded, or ``output`` does not name a video file.
+    """
+    check_name(output)
+    try:
+        write_video(output, _pictures(source, prediction, fps), fps)
+    except video.VideoError as error:
+        raise UserError(f"{os.fspath(source)}: {error}") from error
+
+
+def _pictures(
+    source: str | os.PathLike[str], prediction: Prediction, fps: float
+) -> Iterator[np.ndarray]:
+    ends = np.rint(prediction.times[:, 1] * fps).astype(int)
+    shown, panel = -1, np.empty(0)
+    frames = video.decode(source, fps, resize=None)
+    for number, frame in enumerate(tqdm(frames, "annotate", unit="frame", disable=None)):
+        scale = -(-HEIGHT // frame.shape[0])
+        if scale > 1:
+            frame = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+        clip = min(int(np.searchsorted(ends, number, side="right")), len(ends) - 1)
+        if clip != shown:
+            shown, panel = clip, _panel(prediction, clip, *frame.shape[:2])
+        below = frame[-len(panel) :]
+        below[:] = np.rint(below * (1 - panel[..., 3:]) + panel[..., :3] * panel[..., 3:])
+        yield frame
+
+
+def _panel(prediction: Prediction, clip: int, height: int, width: int) -> np.ndarray:
+    """(h, width, 4) float64: colours 0..255 and their share, 0..1, of the lower edge."""
+    classes, clips = prediction.classes, prediction.clips
+    best = ranked(classes, softmax(clips[clip]), SHOWN)
+    ((name, share),) = ranked(classes, softmax(clips[: clip + 1].mean(axis=0)), 1)
+    line = max(height // 16, 12)
+    font, small = _font(line * 3 // 4), _font(line * 9 // 16)
+    picture = Image.new("RGBA", (width, line * (len(best) + 2)), (0, 0, 0, 150))
+    draw = ImageDraw.Draw(picture)
+    left, middle = line // 2, width // 2
+    for row, (label, probability) in enumerate(best):
+        y = line * row + line // 2
+        long = (width - middle - 4 * line) * probability
+        draw.rectangle((middle, y + line // 5, middle + long, y + line * 4 // 5), BAR)
+        draw.text((left, y), _fitting(label, font, middle - 2 * left), INK, font)
+        draw.text((width - left, y), f"{100 * probability:.0f} %", INK, font, anchor="ra")
+    text = _fitting(f"so far: {name}, {100 * share:.0f} %", small, width - 2 * left)
+    draw.text((left, line * len(best) + line * 3 // 4), text, INK, small)
+    return np.asarray(picture, np.float64) / (1, 1, 1, 255)
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    # Matplotlib brings it, so that it is the same everywhere.
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), size)
+
+
+def _fitting(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
+    """The text, shortened until it is no wider than ``width`` pixels."""
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(f"{text}…") > width:
+        text = text[:-1]
+    return f"{text}…"

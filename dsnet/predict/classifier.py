@@ -1,0 +1,276 @@
+"""A trained stream that looks at videos: RGB alone, or fused with flow computed on the way."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from dsnet import flow as tvl1
+from dsnet import images, models, video
+from dsnet.clips import cut, normalise
+from dsnet.errors import UserError
+from dsnet.inference import choose_device, to_device
+from dsnet.predict.prediction import Prediction
+from dsnet.shards import encoded_frames, encoded_planes
+from dsnet.store import ITEMS_PER_FRAME
+
+log = logging.getLogger(__name__)
+PathLike = str | os.PathLike[str]
+T = TypeVar("T")
+
+
+class PredictError(UserError):
+    """A model or a video that nothing can be predicted with."""
+
+
+class VideoClassifier:
+    """A trained stream, and with it the flow stream where both are to be fused.
+
+    Args:
+        model: ``model.pt`` of an RGB or a flow stream.
+        flow: ``model.pt`` of a flow stream to fuse with by averaging; ``True`` is that of the same
+            run, beside ``model``; ``False`` means RGB alone.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        CheckpointError: a file is no model.
+        PredictError: it does not say how its videos were prepared, or the two do not go together.
+        DeviceError: a GPU was asked for and there is none.
+    """
+
+    def __init__(self, model: PathLike, flow: PathLike | bool = False, device: str = "auto"):
+        self.device = choose_device(device)
+        self.streams = [_Stream(model, self.device)]
+        if flow is not False:
+            path = _flow_beside(self.streams[0]) if flow is True else flow
+            self.streams.append(_Stream(path, self.device))
+        _check_pair(self.streams)
+        self.backend = ""
+        if any(stream.input == "flow" for stream in self.streams):
+            semantics = self.streams[0].data["flow"]["semantics"]
+            self.backend = tvl1.resolve("auto", semantics)
+            log.info("flow backend auto: %s", tvl1.describe(self.backend, semantics))
+        log.info("%s on %s", " and ".join(str(s.path) for s in self.streams), self.device)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in label order."""
+        return self.streams[0].classes
+
+    @property
+    def clip_length(self) -> int:
+        """Frames of a clip."""
+        return self.streams[0].length
+
+    @property
+    def fps(self) -> float:
+        """Frames per second that videos are brought to."""
+        return self.streams[0].data["rgb"]["fps"]
+
+    def predict(self, path: PathLike, batch_size: int = 8) -> Prediction:
+        """Score all non-overlapping clips of a video, as the evaluation of the test videos does.
+
+        The video is streamed: memory does not grow with its length, but for the logits. One that
+        is shorter than a clip is looped; the end that does not fill a clip is not looked at.
+
+        Args:
+            path: any video that ffmpeg reads.
+            batch_size: clips that go through a network at a time.
+
+        Raises:
+            PredictError: the video cannot be decoded, or has a single frame and flow is wanted.
+        """
+        watch = _Stopwatch()
+        logits: list[list[np.ndarray]] = [[] for _ in self.streams]
+        bar = tqdm(desc=Path(path).name, unit="clip", disable=None)
+        windows = self._windows(path, watch)
+        frames = 0
+        while batch := list(islice(windows, batch_size)):
+            frames += sum(window.frames for window in batch)
+            for stream, found in zip(self.streams, logits, strict=True):
+                clips = [w.clips[stream.input] for w in batch if stream.input in w.clips]
+                if clips:
+                    found.append(watch.time("network", stream.logits, torch.stack(clips)))
+            bar.update(len(batch))
+        bar.close()
+        per_stream = [np.concatenate(found) for found in logits]
+        count = len(per_stream[0])
+        return Prediction(
+            video=os.fspath(path),
+            classes=self.classes,
+            times=self._times(count, frames),
+            clips=_averaged(per_stream),
+            logits=np.mean([scores.mean(axis=0) for scores in per_stream], axis=0),
+            cost={name: 1e3 * seconds / count for name, seconds in watch.seconds.items()},
+            device=str(self.device),
+            backend=self.backend,
+        )
+
+    def _times(self, count: int, frames: int) -> np.ndarray:
+        """(count, 2) seconds; a video shorter than a clip ends where it ends."""
+        starts = np.arange(count) * self.clip_length
+        return np.stack([starts, np.minimum(starts + self.clip_length, frames)], axis=1) / self.fps
+
+    def _windows(self, path: PathLike, watch: _Stopwatch) -> Iterator[_Window]:
+        """The clips of a video, resized and cropped, in the order of time."""
+        data, inputs = self.streams[0].data, {stream.input for stream in self.streams}
+        frames = watch.each("reading", encoded_frames(path, data["rgb"]))
+        try:
+            for number, window in enumerate(_overlapping(frames, self.clip_length)):
+                if len(window) == 1 and "flow" in inputs:
+                    raise PredictError(f"{os.fspath(path)}: flow needs two frames, and it has one")
+                clips = {}
+                if "rgb" in inputs and len(window) >= (0 if number == 0 else self.clip_length):
+                    clips["rgb"] = watch.time("reading", self._clip, window, "rgb")
+                if "flow" in inputs and len(window) > (0 if number == 0 else self.clip_length):
+                    planes = watch.time("flow", self._planes, window)
+                    clips["flow"] = watch.time("reading", self._clip, planes, "flow")
+                if clips:
+                    yield _Window(clips, min(len(window), self.clip_length))
+        except video.VideoError as error:
+            raise PredictError(f"{os.fspath(path)}: {error}") from error
+
+    def _planes(self, frames: Sequence[bytes]) -> list[bytes]:
+        return list(encoded_planes(frames, self.backend, self.streams[0].data["flow"]))
+
+    def _clip(self, items: Sequence[bytes], modality: str) -> torch.Tensor:
+        """The test transform of the first T of at least T frames, or of fewer, looped."""
+        length = ITEMS_PER_FRAME[modality] * self.clip_length
+        chosen = islice(itertools.cycle(items), length)
+        loaded = [images.decode(np.frombuffer(i, np.uint8), modality == "flow") for i in chosen]
+        return cut(loaded, modality, None, self.streams[0].settings["crop"])
+
+
+def load_model(
+    path: PathLike, *, flow: PathLike | bool = False, device: str = "auto"
+) -> VideoClassifier:
+    """A trained stream, ready to look at videos; see :class:`VideoClassifier`.
+
+    ::
+
+        from dsnet import load_model
+        model = load_model("results/motions/split1/16f/seed0/ds/model.pt")
+        model.predict("clip.mp4").top(3)
+    """
+    return VideoClassifier(path, flow, device)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """One clip of the video: (T, crop, crop, C) uint8 by modality, and the frames it shows."""
+
+    clips: dict[str, torch.Tensor]
+    frames: int
+
+
+class _Stream:
+    """A ``model.pt`` ready to score clips."""
+
+    def __init__(self, path: PathLike, device: torch.device) -> None:
+        self.path, self.device = Path(path), device
+        network, content = models.load_model(path)
+        if "data" not in content:
+            raise PredictError(
+                f"{self.path} does not say how its videos were prepared: it was converted, or "
+                f"trained by an earlier dsnet; train it with this one"
+            )
+        self.input: str = content["input"]
+        self.classes: tuple[str, ...] = tuple(content["classes"])
+        self.data: dict[str, Any] = content["data"]
+        self.run: dict[str, Any] = content["spec"]["run"]
+        self.teacher: str | None = content["spec"]["stream"]["teacher"]
+        self.length: int = self.run["clip_length"]
+        self.settings: dict[str, Any] = content["spec"]["clips"]
+        to_device(network.eval(), device)
+        self.network = network
+
+    @torch.inference_mode()
+    def logits(self, clips: torch.Tensor) -> np.ndarray:
+        """(N, T, crop, crop, C) uint8 to (N, K) float32.
+
+        Raises:
+            PredictError: the network puts out NaN or infinity.
+        """
+        out = self.network(normalise(clips, self.input, self.settings, self.device))
+        if not torch.isfinite(out).all():
+            raise PredictError(f"{self.path}: the network puts out NaN or infinity; train it again")
+        return out.float().cpu().numpy()
+
+
+def _flow_beside(stream: _Stream) -> Path:
+    """The flow stream of the same run."""
+    name = stream.teacher or "flow"
+    path = stream.path.parent.parent / name / "model.pt"
+    if not path.is_file():
+        raise PredictError(f"no flow stream {path}; name one (--flow-model, or flow=PATH)")
+    return path
+
+
+def _check_pair(streams: Sequence[_Stream]) -> None:
+    """Two streams must be an RGB and a flow stream of the same classes, frames and clips."""
+    if len(streams) == 1:
+        return
+    first, second = streams
+    if (first.input, second.input) != ("rgb", "flow"):
+        raise PredictError(
+            f"expected an RGB and a flow stream, not {first.path} ({first.input}) and "
+            f"{second.path} ({second.input})"
+        )
+    for what in ("classes", "length", "data", "settings"):
+        if getattr(first, what) != getattr(second, what):
+            raise PredictError(
+                f"{first.path} and {second.path} differ in their {what}: "
+                f"{getattr(first, what)} and {getattr(second, what)}"
+            )
+
+
+def _overlapping(items: Iterable[T], length: int) -> Iterator[list[T]]:
+    """Windows of ``length`` items and the first of the next one, which flow leads to."""
+    remaining = iter(items)
+    window = list(islice(remaining, length + 1))
+    while window:
+        yield window
+        new = list(islice(remaining, length))
+        window = [window[-1], *new] if new else []
+
+
+def _averaged(per_stream: Sequence[np.ndarray]) -> np.ndarray:
+    """The mean of the streams that have a clip; (C, K), C of the first, which has them all."""
+    out = per_stream[0].copy()
+    for scores in per_stream[1:]:
+        out[: len(scores)] = (out[: len(scores)] + scores) / 2
+    return out
+
+
+@dataclass
+class _Stopwatch:
+    """Seconds spent, by name."""
+
+    seconds: dict[str, float] = field(
+        default_factory=lambda: {"reading": 0.0, "flow": 0.0, "network": 0.0}
+    )
+
+    def time(self, name: str, run: Callable[..., T], *arguments: Any) -> T:
+        """Call a function on somebody's account."""
+        start = time.perf_counter()
+        try:
+            return run(*arguments)
+        finally:
+            self.seconds[name] += time.perf_counter() - start
+
+    def each(self, name: str, items: Iterable[T]) -> Iterator[T]:
+        """The items, whose making is on somebody's account."""
+        remaining, end = iter(items), object()
+        while (item := self.time(name, next, remaining, end)) is not end:
+            yield item

@@ -1,0 +1,77 @@
+"""What a model says of a video."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of a video.
+
+    Attributes:
+        video: the path.
+        classes: K names, in label order.
+        times: (C, 2) float64, start and end of each clip in seconds.
+        clips: (C, K) float32, logits of each clip. With flow, the mean of both streams; the last
+            clip is RGB's alone where flow, which is a frame shorter, has none.
+        logits: (K,) float32, logits of the video: the mean of each stream's clips, then of the
+            streams.
+        cost: milliseconds per clip: ``reading`` (decoding and resizing), ``flow`` and ``network``.
+        device: where the networks ran.
+        backend: what computed the flow, or empty.
+    """
+
+    video: str
+    classes: tuple[str, ...]
+    times: np.ndarray
+    clips: np.ndarray
+    logits: np.ndarray
+    cost: dict[str, float]
+    device: str
+    backend: str = ""
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """(K,) float32, the softmax of ``logits``."""
+        return softmax(self.logits)
+
+    def top(self, count: int = 5) -> list[tuple[str, float]]:
+        """The likeliest classes of the video with their probabilities, best first."""
+        return ranked(self.classes, self.probabilities, count)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain values, ready for JSON; class scores are probabilities by name."""
+
+        def named(logits: np.ndarray) -> dict[str, float]:
+            return dict(zip(self.classes, map(float, softmax(logits)), strict=True))
+
+        return {
+            "video": self.video,
+            "scores": named(self.logits),
+            "clips": [
+                {"start": float(start), "end": float(end), "scores": named(logits)}
+                for (start, end), logits in zip(self.times, self.clips, strict=True)
+            ],
+            "ms_per_clip": self.cost,
+            "device": self.device,
+            "flow_backend": self.backend or None,
+        }
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities along the last axis, float32."""
+    return torch.from_numpy(np.asarray(logits, np.float32)).softmax(-1).numpy()
+
+
+def ranked(
+    classes: Sequence[str], probabilities: np.ndarray, count: int
+) -> list[tuple[str, float]]:
+    """The ``count`` likeliest classes with their probabilities, best first."""
+    order = np.argsort(-probabilities, kind="stable")[:count]
+    return [(classes[label], float(probabilities[label])) for label in order]

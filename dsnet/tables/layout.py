@@ -1,0 +1,196 @@
+"""Tables 1 and 2 in the paper's shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from dsnet.tables.text import NOTHING, REPORTED, Block, TextTable
+
+BLOCKS = {  # an empty name fills a block up to the width of the other
+    "Method": ("RGB", "Flow", "RGB+Flow", ""),
+    "Distillation methods": ("Mimic", "Mimic+RGB", "Mimic+Flow", "Mimic+RGB+Flow"),
+}
+WIDTH = 4  # columns of each data set
+PROTOCOLS = {
+    "held-out": "the epoch selected on training videos set aside",
+    "paper": "the epoch selected on the test split, on which MARS's code validates",
+}
+
+
+@dataclass(frozen=True)
+class Cells:
+    """How a measured cell of Table 1 is written, and the sentence that says so."""
+
+    write: Callable[[Mapping[Any, Any]], str]
+    note: str
+
+
+def _compact(row: Mapping[Any, Any]) -> str:
+    paper = "" if pd.isna(row["paper_top1"]) else f" ({row['paper_top1']:.1f})"
+    return _value(row) + paper
+
+
+def _detailed(row: Mapping[Any, Any]) -> str:
+    lines = [_value(row), _interval(row)]
+    if not pd.isna(row["paper_top1"]):
+        lines.append(f"paper {row['paper_top1']:.1f}")
+    return "\n".join(lines)
+
+
+COMPACT = Cells(_compact, "Beside a measured number the paper's stands in parentheses.")
+DETAILED = Cells(
+    _detailed,
+    "Under a measured number stand its 95 % interval, of a bootstrap over videos and seeds, and "
+    "the paper's number for the same data set and method.",
+)
+
+
+def render_table1(
+    table: pd.DataFrame, listed: Mapping[str, int] | None = None, cells: Cells = COMPACT
+) -> TextTable:
+    """Table 1 in the paper's shape: a row per method, column groups per data set, two blocks.
+
+    A method that was measured on one data set and is only reported for another has one row.
+
+    Args:
+        table: what :func:`dsnet.tables.table1` returns.
+        listed: by data set's title, how many videos its official lists name (for the note on
+            missing ones).
+        cells: how measured cells are written, :data:`COMPACT` or :data:`DETAILED`.
+    """
+    places = _distinct(table, ["dataset", "split"])
+    titles = [dataset for dataset, _ in places]
+    names = [d if titles.count(d) == 1 else f"{d}, split {split}" for d, split in places]
+    measured = table[table["source"] == "measured"]
+    blocks = [
+        Block(
+            (head, "Pre-training", *columns * len(places)),
+            _table1_rows(table, places, columns, cells),
+        )
+        for head, columns in BLOCKS.items()
+    ]
+    notes = [
+        f"{_statistic(measured)}. {REPORTED} marks numbers reported in the paper (split 1), which "
+        f"were not measured here. {cells.note}",
+        *_conditions(measured, listed),
+    ]
+    return TextTable(
+        "Top-1 accuracy in per cent on the test videos.",
+        tuple(notes),
+        "ll" + "c" * WIDTH * len(places),
+        (("", 2), *((name, WIDTH) for name in names)),
+        tuple(blocks),
+    )
+
+
+def _table1_rows(
+    table: pd.DataFrame, places: Sequence[Any], columns: Sequence[str], written: Cells
+) -> tuple[tuple[str, ...], ...]:
+    """Cells of one block. Methods with several kinds of pre-training have a row for each."""
+    block = table[table["column"].isin(columns)].to_dict("records")
+    measured = {row["method"] for row in block if row["source"] == "measured"}
+    cells: dict[tuple[str, str], dict[tuple[Any, str], str]] = {}
+    pretrain: dict[tuple[str, str], dict[str, str]] = {}
+    for row in block:  # measured rows come first and are not replaced by reported ones
+        key = (row["method"], "" if row["method"] in measured else row["pretrain"])
+        place = ((row["dataset"], row["split"]), row["column"])
+        text = f"{row['top1']:.1f}{REPORTED}" if row["source"] == "reported" else written.write(row)
+        cells.setdefault(key, {}).setdefault(place, text)
+        pretrain.setdefault(key, {})[row["source"]] = row["pretrain"]  # the last is of all streams
+    return tuple(
+        (
+            key[0],
+            _pretraining(pretrain[key]),
+            *(
+                found.get((place, column), NOTHING if column else "")
+                for place in places
+                for column in columns
+            ),
+        )
+        for key, found in cells.items()
+    )
+
+
+def _pretraining(by_source: Mapping[str, str]) -> str:
+    """What a method was pre-trained on here and, where that differs, in the paper."""
+    ours, theirs = by_source.get("measured", ""), by_source.get("reported", "")
+    if not ours or not theirs or ours == theirs:
+        return ours or theirs
+    return f"{ours} ({theirs}{REPORTED})"
+
+
+def _distinct(table: pd.DataFrame, columns: list[str]) -> list[tuple[Any, ...]]:
+    """The different values of some columns, in order of appearance."""
+    return list(table[columns].drop_duplicates().itertuples(index=False, name=None))
+
+
+def _value(row: Mapping[Any, Any]) -> str:
+    spread = "" if pd.isna(row["top1_std"]) else f" ± {row['top1_std']:.1f}"
+    return f"{row['top1']:.1f}{spread}"
+
+
+def _paper(value: float) -> str:
+    return NOTHING if pd.isna(value) else f"{value:.1f}"
+
+
+def _interval(row: Mapping[Any, Any]) -> str:
+    return f"{row['low']:.1f} to {row['high']:.1f}"
+
+
+def _statistic(measured: pd.DataFrame) -> str:
+    seeds = sorted(set(measured["seeds"]))
+    if not seeds:
+        return "Nothing was measured"
+    if seeds == [1]:
+        return "Measured with one seed"
+    return f"Mean ± sample standard deviation over {' or '.join(map(str, seeds))} seeds"
+
+
+def _conditions(measured: pd.DataFrame, listed: Mapping[str, int] | None) -> list[str]:
+    """For each data set and split: clip lengths, test videos, protocol and missing videos."""
+    sentences = []
+    for dataset, split in _distinct(measured, ["dataset", "split"]):
+        rows = measured[(measured["dataset"] == dataset) & (measured["split"] == split)]
+        lengths = " and ".join(str(length) for length in dict.fromkeys(rows["clip_length"]))
+        videos = " or ".join(f"{n:,}" for n in dict.fromkeys(rows["n_videos"]))
+        protocols = "; ".join(
+            f"protocol {p}" + (f" ({PROTOCOLS[p]})" if p in PROTOCOLS else "")
+            for p in dict.fromkeys(rows["protocol"])
+        )
+        sentence = f"{dataset}, split {split}: clips of {lengths} frames, {videos} test videos, "
+        missing = int(rows["n_missing"].max())
+        if missing:
+            of = f" of the {listed[dataset]:,}" if listed and dataset in listed else ""
+            protocols += f"; {missing:,}{of} listed videos were missing"
+        sentences.append(f"{sentence}{protocols}.")
+    return sentences
+
+
+def render_table2(table: pd.DataFrame, listed: Mapping[str, int] | None = None) -> TextTable:
+    """Table 2 as in the paper, with intervals and the paper's numbers in columns of their own.
+
+    Arguments as for :func:`render_table1`.
+    """
+    places = _distinct(table, ["dataset", "split", "clip_length"])
+    paper = "Paper (UCF-101, split 1, 16f)"
+    ours = "; ".join(f"{dataset}, split {split}, {length}f" for dataset, split, length in places)
+    rows = tuple(
+        (row["method"], _value(row), _interval(row), _paper(row["paper_top1"]))
+        for row in table.to_dict("records")
+    )
+    notes = [
+        f"{_statistic(table)}; the interval is of a bootstrap over videos and seeds. The paper's "
+        "numbers are of UCF-101, split 1, 16 frames.",
+        *_conditions(table, listed),
+    ]
+    return TextTable(
+        "Ablation: top-1 accuracy in per cent on the test videos.",
+        tuple(notes),
+        "lccc",
+        (("", 4),),
+        (Block(("Method", ours or "Top-1", "95 % interval", paper), rows),),
+    )

@@ -1,0 +1,167 @@
+"""What `dsnet doctor` says of an experiment's data sets, weights and disk."""
+
+from collections import namedtuple
+
+import numpy as np
+import pytest
+import torch
+
+from dsnet import models, video
+from dsnet.doctor import estimate, experiment
+from dsnet.doctor.finding import size
+
+GB = 10**9
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def mine(config, here):
+    """An experiment on a folder of four videos of two seconds, 64x32."""
+    for name in ("run/a", "run/b", "walk/a", "walk/b"):
+        path = here / f"mine/{name}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        video.encode(path, np.zeros((50, 32, 64, 3), np.uint8))
+    entry = {**config["catalogue"]["weizmann"], "kind": "folder", "videos": "mine", "title": "Mine"}
+    config["catalogue"]["mine"] = {**entry, "lists": None, "csv": None, "allow_missing": False}
+    config["datasets"] = ["mine"]
+    return config
+
+
+def only(findings):
+    (finding,) = findings
+    return finding
+
+
+def test_a_data_set_that_is_there(mine):
+    found = only(experiment.data_sets(mine))
+    assert (found.check, found.status) == ("data: mine", "ok")
+    assert found.found == "4 of 4 videos, 2 classes"
+    mine["datasets"] = ["motions"]
+    assert only(experiment.data_sets(mine)).status == "ok"
+
+
+@pytest.mark.parametrize(("allowed", "status"), [(False, "problem"), (True, "warning")])
+def test_videos_that_are_missing(mine, here, allowed, status):
+    (here / "mine.csv").write_text("path\nrun/a.mp4\nrun/none.mp4\nwalk/a.mp4\nwalk/b.mp4\n")
+    mine["catalogue"]["mine"].update(csv="mine.csv", allow_missing=allowed)
+    found = only(experiment.data_sets(mine))
+    assert found.status == status
+    assert found.found == "3 of 4 videos, 2 classes; the first that is missing is mine/run/none.mp4"
+    assert ("allow_missing" in found.advice) != allowed
+
+
+def test_folders_that_are_missing(config, here):
+    config["datasets"] = ["ucf101"]
+    first, second = experiment.data_sets(config)
+    assert first.status == second.status == "problem"
+    assert f"no folder data/UCF-101 (looked in {here})" in first.found
+    assert "catalogue.ucf101.lists" in second.advice
+
+
+def test_folders_that_the_workflow_fetches_are_not_missed(config, here):
+    config["catalogue"]["ucf101"]["fetch"] = True
+    found = list(experiment.data_sets({**config, "datasets": ["ucf101"]}))
+    assert [finding.status for finding in found] == ["ok", "ok"]
+    assert all("the workflow fetches it" in finding.found for finding in found)
+
+
+def test_lists_that_are_not_the_official_ones(config, here):
+    config["datasets"] = ["ucf101"]
+    (here / "data/UCF-101").mkdir(parents=True)
+    lists = here / "data/ucfTrainTestlist"
+    lists.mkdir()
+    (lists / "classInd.txt").write_text("1 ApplyEyeMakeup\n")
+    found = only(experiment.data_sets(config))
+    assert found.status == "problem"
+    assert "classInd.txt: expected 101 classes, found 1" in found.found
+
+
+def test_no_weights_are_needed(config):
+    assert only(experiment.checkpoints(config)).status == "ok"
+
+
+def test_weights_that_are_there_or_not(config, here):
+    config["streams"]["flow"]["pretrained"] = "Flow_Kinetics_{clip_length}f"
+    config["streams"]["rgb"]["pretrained"] = "own.pth"
+    own, releases = experiment.checkpoints(config)
+    assert own.status == releases.status == "problem"
+    assert "there is no file own.pth" in own.found
+    assert "Flow_Kinetics_16f.pth" in releases.found
+    assert "craston/MARS" in releases.advice
+    arch = config["model"]
+    weights = models.build(arch, "flow", 400).state_dict()
+    (here / "resources/checkpoints").mkdir(parents=True)
+    torch.save({"state_dict": weights}, here / "resources/checkpoints/Flow_Kinetics_16f.pth")
+    (here / "own.pth").write_bytes(b"no weights")
+    release, own = experiment.checkpoints(config)
+    assert release.status == "ok"
+    assert "for flow, 400 classes" in release.found
+    assert own.status == "problem"
+    torch.save({"state_dict": weights}, here / "own.pth")  # of flow, for a stream that sees RGB
+    _, own = experiment.checkpoints(config)
+    assert own.status == "problem"
+    assert "is for flow, and the stream's input is rgb" in own.found
+
+
+def test_the_estimate_is_of_the_measured_bytes_per_frame(config):
+    """docs/performance.md: frames 58 GB, flow 18 GB, clips.h5 76 GB of 27 hours of UCF-101."""
+    config["frames"]["size"] = 256
+    assert estimate.data_set(config, "ucf101") == pytest.approx(152 * GB, rel=0.03)
+    config["frames"].update(resize="short_side")
+    assert estimate.data_set(config, "ucf101") == pytest.approx(4 / 3 * 152 * GB, rel=0.05)
+    assert estimate.data_set(config, "weizmann") is None  # nobody knows before it is there
+
+
+def test_the_estimate_of_motions_is_what_a_run_leaves(config):
+    """58.3 MB in a finished run of the default experiment."""
+    assert estimate.data_set(config, "motions") == pytest.approx(58.3e6, rel=0.15)
+
+
+def test_the_length_of_videos_is_estimated_from_some(mine):
+    mine["frames"].update(size=256, resize="square")
+    # four videos of fifty frames, once in shards and once in clips.h5
+    assert estimate.data_set(mine, "mine") == pytest.approx(2 * 200 * 31_600, rel=0.03)
+    mine["frames"].update(resize="short_side")
+    assert estimate.data_set(mine, "mine") == pytest.approx(2 * 2 * 200 * 31_600, rel=0.05)
+
+
+def test_models_count_for_every_stream_and_run(config):
+    alone = estimate.models({**config, "streams": {"rgb": {}}})
+    assert estimate.models({**config, "streams": {"rgb": {}}, "seeds": [0, 1, 2]}) > alone
+    paper = {"layers": [3, 4, 23, 3], "widths": [128, 256, 512, 1024], "stem": 64, "stem_kernel": 7}
+    large = estimate.models({**config, "model": {**paper, "cardinality": 32}})
+    assert large == pytest.approx(191.5e6 * (2 * len(config["streams"]) + 6), rel=0.01)
+
+
+@pytest.mark.parametrize(("free", "status"), [(1.2, "ok"), (1.05, "warning"), (0.9, "problem")])
+def test_free_space_against_the_estimate(config, here, monkeypatch, free, status):
+    needed = estimate.data_set(config, "motions") + estimate.models(config)
+    usage = Usage(0, 0, free * needed)
+    monkeypatch.setattr(experiment.shutil, "disk_usage", lambda place: usage)
+    found = only(experiment.disk(config))
+    assert found.status == status
+    assert size(needed) in found.found
+    made = here / "results/motions/clips.h5"
+    made.parent.mkdir(parents=True)
+    with open(made, "wb") as file:
+        file.truncate(int(0.8 * needed))
+    assert only(experiment.disk(config)).status == "ok"  # since most of it is there
+
+
+def test_free_space_where_a_data_set_is_not_there_yet(config, here):
+    config["datasets"] = ["motions", "weizmann"]
+    found = only(experiment.disk(config))
+    assert found.status == "warning"
+    assert "weizmann, whose videos are not there yet" in found.found
+
+
+def test_sizes_are_said_as_people_say_them():
+    assert [size(n) for n in (7, 999, 1500, 58e9, 999.6e6, 5.8e12, 4e15)] == [
+        "7 B", "999 B", "1.5 kB", "58 GB", "1.0 GB", "5.8 TB", "4000 TB",
+    ]  # fmt: skip

@@ -1,0 +1,80 @@
+"""An exported network answers as PyTorch's does, and says what its user must know."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from project import RUN, Project
+
+from dsnet import clips, export, models
+from dsnet.cli import main
+
+
+@pytest.fixture
+def model(finished: Project):
+    return finished / RUN / "ds/model.pt"
+
+
+def pixels(count: int) -> np.ndarray:
+    return np.random.default_rng(count).integers(0, 256, (count, 4, 24, 24, 3), np.uint8)
+
+
+def expected(model, batch: np.ndarray) -> np.ndarray:
+    network, content = models.load_model(model)
+    with torch.no_grad():
+        seen = clips.normalise(torch.from_numpy(batch), "rgb", content["spec"]["clips"])
+        return network.eval()(seen).numpy()
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_onnx_answers_as_pytorch(model, tmp_path, count):
+    runtime = pytest.importorskip("onnxruntime", reason="needs pip install 'dsnet[export]'")
+    path = tmp_path / "ds.onnx"
+    assert main(["export", str(model), str(path), "--onnx"]) == 0
+    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (found,) = session.run(["logits"], {"clips": pixels(count)})
+    np.testing.assert_allclose(found, expected(model, pixels(count)), rtol=1e-4, atol=1e-4)
+    about = json.loads(session.get_modelmeta().custom_metadata_map["dsnet"])
+    check(about, model)
+
+
+def test_torchscript_answers_as_pytorch(model, tmp_path):
+    path = tmp_path / "ds.ts"
+    assert main(["export", str(model), str(path), "--torchscript"]) == 0
+    files = {"dsnet": ""}
+    script = torch.jit.load(str(path), _extra_files=files)
+    for count in (1, 5):
+        found = script(torch.from_numpy(pixels(count))).numpy()
+        np.testing.assert_allclose(found, expected(model, pixels(count)), rtol=1e-4, atol=1e-4)
+    check(json.loads(files["dsnet"]), model)
+
+
+def check(about, model):
+    content = models.load_model(model)[1]
+    assert about["classes"] == content["classes"]
+    assert (about["input"], about["clip_length"], about["crop"]) == ("rgb", 4, 24)
+    assert about["data"]["rgb"]["size"] == 32
+
+
+def test_a_network_that_answers_otherwise_is_not_written(model, tmp_path, monkeypatch, caplog):
+    written = export._write_script
+
+    def wrong(module, example, about, path):
+        module.network.fc.bias += 1
+        written(module, example, about, path)
+        module.network.fc.bias -= 1
+
+    monkeypatch.setattr(export, "_write_script", wrong)
+    path = tmp_path / "ds.ts"
+    with torch.no_grad():
+        assert main(["export", str(model), str(path), "--torchscript"]) == 1
+    assert "logits differ by" in caplog.text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_converted_model_is_refused(model, tmp_path, caplog):
+    assert main(["checkpoint", "convert", str(model), str(tmp_path / "converted.pt")]) == 0
+    command = ["export", str(tmp_path / "converted.pt"), str(tmp_path / "out.onnx"), "--onnx"]
+    assert main(command) == 1
+    assert "does not say what its clips are" in caplog.text

@@ -1,0 +1,41 @@
+"""What can be asked for by name: table1, table2, flow, students."""
+
+import pytest
+from project import FLOW, FRAMES, RUN, SHARDS, STREAMS, STUDENTS, Project, fusions
+
+BEFORE = {("videos", ""), ("manifest", "")} | FRAMES
+TEACHER = {("train", "flow")}
+PACK = {("pack", "")}
+
+
+def of(rules: tuple[str, ...], streams: tuple[str, ...]) -> set[tuple[str, str]]:
+    return {(rule, stream) for rule in rules for stream in streams}
+
+
+SCORED = BEFORE | FLOW | PACK | of(("train", "evaluate"), STREAMS)
+EXPECTED = {
+    "flow": BEFORE | FLOW,
+    "students": BEFORE | FLOW | PACK | TEACHER | of(("train", "evaluate"), STUDENTS),
+    "table1": SCORED | fusions(STREAMS) | {("table1", "")},
+    # Table 2 of the tiny experiment is about the students and the fusion of one with the teacher.
+    "table2": BEFORE
+    | FLOW
+    | PACK
+    | of(("train", "evaluate"), ("flow", *STUDENTS))
+    | {("fuse", f"ds+flow.{kind}") for kind in ("average", "attention")}
+    | {("table2", "")},
+}
+
+
+@pytest.mark.parametrize("target", EXPECTED)
+def test_a_stage_is_asked_for_by_name(fresh: Project, target: str):
+    outcome = fresh.finish("-n", target)
+    assert outcome.jobs - {(target, "")} == EXPECTED[target] - {(target, "")}
+
+
+def test_only_what_is_missing_of_it_is_made(project: Project):
+    (project / f"results/motions/flow/{SHARDS[1]}.h5").unlink()
+    (project / f"{RUN}/ds/scores.h5").unlink()
+    assert project.finish("-n", "flow").jobs == {("flow_shard", SHARDS[1]), ("flow", "")}
+    # Snakemake does not miss what lies between, such as the flow here.
+    assert project.finish("-n", "students").jobs == {("evaluate", "ds"), ("students", "")}

@@ -1,0 +1,26 @@
+rule fetch:
+    # Get a data set and its official lists from where they are published, if they are not there.
+    output:
+        f"{DATASET}/fetched.json",
+    log:
+        f"{LOGS}/{{dataset}}/fetch.log",
+    benchmark:
+        f"{COSTS}/{{dataset}}/fetch.tsv"
+    conda:
+        "../../envs/fetch.yaml"
+    # As resources, since they change nothing of what comes out and so are no reason to rerun.
+    resources:
+        downloads=cfg["fetch"]["downloads"],
+        mirror=cfg["fetch"]["mirror"] or "",
+    params:
+        kind=lambda wildcards: entry(wildcards)["kind"],
+        folders=lambda wildcards: canonical(
+            {key: entry(wildcards)[key] for key in ("videos", "lists") if entry(wildcards)[key]}
+        ),
+    shell:
+        "python -m dsnet fetch {params.kind}"
+        " --folders {params.folders:q}"
+        " --downloads {resources.downloads:q}"
+        " --mirror={resources.mirror:q}"
+        " --output {output:q}"
+        " 2> {log:q}"
