@@ -34,7 +34,7 @@ def test_versions_are_those_that_the_artifacts_recorded(page: Page, finished: Pr
     (row,) = page.cells(MADE)[1:]
     assert row[:3] == [recorded["commit"], recorded["python"], recorded["machine"]]
     assert row[3] == ", ".join(f"{k} {v}" for k, v in recorded["versions"].items())
-    assert row[4] == "1 clips, 4 models, 4 scores, 10 fusions"
+    assert row[4] == "1 clips, 4 models, 4 scores, 14 fusions"
 
 
 def test_costs_are_the_sums_of_snakemakes_files(page: Page, finished: Project):
