@@ -37,7 +37,7 @@ def add(verb: Verb) -> None:
     paths(sub, "output", nargs=8, help="four .png, then the same as .svg")
 
     sub = verb(attention)
-    spec(sub, "streams and tables of the config")
+    spec(sub, "titles and inputs of the streams, and the RGB stream of the two-stream method")
     paths(sub, "fusions", nargs="+", help="by attention, of every seed")
     paths(sub, "output", nargs=2, help=".png and .svg")
 
@@ -192,6 +192,5 @@ def attention(options: argparse.Namespace) -> None:
     from dsnet import figures
 
     fusions = [json.loads(path.read_text(encoding="utf-8")) for path in options.fusions]
-    rgb = options.spec["tables"]["two_stream"][0]
-    drawn = figures.attention_weights(fusions, options.spec["streams"], rgb)
+    drawn = figures.attention_weights(fusions, options.spec["streams"], options.spec["rgb"])
     figures.save(drawn, *options.output)

@@ -448,14 +448,27 @@ def latency_rows():
     return [[" + ".join(TITLES[n] for n in names), list(names)] for names in dict.fromkeys(wanted)]
 
 
+def weighed_streams():
+    """The streams whose weights in the attention fusion are drawn."""
+    return {*chosen_streams(), *cfg["tables"]["two_stream"]}
+
+
 def weighed(wildcards):
-    """The fusions by attention of the student, RGB and flow, of every seed."""
-    rgb, student, teacher = chosen_streams()
-    known = {student, rgb, teacher, cfg["tables"]["two_stream"][1]}
+    """Their fusions by attention, of every seed; first the student's with its teacher."""
+    _, student, teacher = chosen_streams()
     names = [names for names, kind in settings.fusions(cfg) if kind == "attention"]
-    names = [n for n in names if known.issuperset(n)]
+    names = [n for n in names if weighed_streams().issuperset(n)]
     return [
         f"{RUN.format(**wildcards, seed=seed)}/fusion/{'+'.join(streams)}.attention.json"
         for streams in sorted(names, key=lambda n: (student not in n, teacher not in n, len(n)))
         for seed in cfg["seeds"]
     ]
+
+
+def attention_spec():
+    """What the figure of those weights needs of the configuration, as JSON."""
+    streams = {
+        name: {key: cfg["streams"][name][key] for key in ("title", "input")}
+        for name in weighed_streams()
+    }
+    return canonical({"streams": streams, "rgb": cfg["tables"]["two_stream"][0]})
