@@ -346,15 +346,20 @@ TITLES = {name: stream["title"] for name, stream in cfg["streams"].items()}
 
 
 def stream_titles(wildcards):
-    """The streams' titles by name, as JSON, with the streams in their order."""
+    """The streams' titles by name, as JSON."""
+    return canonical(TITLES)
+
+
+def ordered_titles(wildcards):
+    """The same with the streams in their order."""
     return json.dumps(TITLES, ensure_ascii=False)
 
 
 def map_spec(wildcards):
-    """The same, and the streams whose feature maps are shown: teacher, student, rival and RGB."""
+    """The titles, and the streams whose feature maps are shown: teacher, student, rival and RGB."""
     rgb, student, teacher = chosen_streams()
     shown = list(dict.fromkeys([teacher, student, *cfg["tables"]["compare"], rgb]))
-    return json.dumps({"titles": TITLES, "shown": shown}, ensure_ascii=False)
+    return canonical({"titles": TITLES, "shown": shown})
 
 
 def ablation_runs():

@@ -137,7 +137,7 @@ rule provenance:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=stream_titles,
+        spec=ordered_titles,
         code=code_digest("dsnet.pages.provenance"),
         templates=templates_digest(),
         benchmarks=COSTS,
