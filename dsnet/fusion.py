@@ -9,10 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from torch.nn import functional as F
 
-from dsnet.models import AttentionFusion
 from dsnet.provenance import record, replacing
 from dsnet.scores import Part, accuracies, aligned, per_class, read_scores, topk
 
@@ -80,6 +77,12 @@ def attention(
     The streams are frozen: only their scores are seen. Returns the fused video scores, (V, K)
     float32, and the weights of the S streams, (V, S) float32.
     """
+    # Importing PyTorch takes longer than averaging, which does without.
+    import torch
+    from torch.nn import functional as F
+
+    from dsnet.models import AttentionFusion
+
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     inputs = [torch.from_numpy(part.videos) for part in train]

@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from dsnet import clips
 from dsnet.figures.clips import contact_sheet
 from dsnet.figures.curves import curves_together, training_curves
 from dsnet.figures.results import confusion_matrices, per_class_difference
@@ -54,6 +53,8 @@ def draw_run(
 
 def draw_contact(clips_path: Path, png: Path, svg: Path) -> None:
     """Draw frames and flow of the first test video of up to ten classes, spread over all."""
+    from dsnet import clips  # and with it PyTorch, which all other figures do without
+
     reader = clips.open_clips(clips_path)
     table = clips.table(reader)
     test = table[table["split1"] == "test"]
