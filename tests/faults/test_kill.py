@@ -153,9 +153,10 @@ def test_a_second_run_is_refused_while_the_first_is_alive(project: Project, fini
         sign = project / "results/logs/motions/pack.log"
         sign.unlink()
         wait_for(sign.exists, process, "pack")
+        os.killpg(process.pid, signal.SIGSTOP)  # it lives, and does not end before the second
         assert project.plan().jobs  # a look at the plan is no run
         outcome = project.snakemake()
-        assert process.poll() is None, "the first run ended too early to tell"
+        os.killpg(process.pid, signal.SIGCONT)
         assert outcome.code != 0
         assert "Directory cannot be locked" in outcome.text
         assert process.wait() == 0
