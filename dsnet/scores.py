@@ -152,3 +152,9 @@ def aligned(scores: Iterable[Scores], part: str) -> list[Part]:
         if other.ids != parts[0].ids:
             raise ValueError(f"the streams to fuse were evaluated on different {part} videos")
     return parts
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """(..., K) logits to probabilities, float64, that sum to one along the last axis."""
+    powers = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True, initial=-np.inf))
+    return powers / powers.sum(axis=-1, keepdims=True)

@@ -14,7 +14,7 @@ from dsnet.errors import UserError
 from dsnet.figures.clips import full_speed, read_row
 from dsnet.pages.page import write
 from dsnet.pages.pictures import Chart, Line, chart, strips, wheel
-from dsnet.scores import Part, Scores, accuracies, aligned, per_class, read_scores, topk
+from dsnet.scores import Part, Scores, accuracies, aligned, per_class, read_scores, softmax, topk
 from dsnet.store import Reader
 
 PathLike = str | os.PathLike[str]
@@ -100,18 +100,13 @@ def _stream(role: str, scores: Scores, titles: Mapping[str, str]) -> Stream:
         role,
         titles.get(name, name),
         scores.spec["stream"]["input"],
-        _softmax(part.videos),
-        _softmax(part.clips),
+        softmax(part.videos),
+        softmax(part.clips),
         np.concatenate([[0], np.cumsum(part.counts)]),
         topk(part.videos, part.labels, 1),
         per_class(part.videos, part.labels),
         accuracies(part.videos, part.labels)["top1"],
     )
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True, initial=-np.inf))
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 @dataclass(frozen=True)

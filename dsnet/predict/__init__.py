@@ -1,7 +1,7 @@
 """Actions in any video, by a trained stream: RGB alone, or fused with flow."""
 
 from dsnet.predict.classifier import PredictError, VideoClassifier, load_model
-from dsnet.predict.prediction import Prediction, ranked, softmax
+from dsnet.predict.prediction import Prediction, ranked
 
 __all__ = [
     "PredictError",
@@ -9,5 +9,4 @@ __all__ = [
     "VideoClassifier",
     "load_model",
     "ranked",
-    "softmax",
 ]

@@ -16,7 +16,8 @@ from tqdm import tqdm
 from dsnet import video
 from dsnet.errors import UserError
 from dsnet.figures.videos import check_name, write_video
-from dsnet.predict.prediction import Prediction, ranked, softmax
+from dsnet.predict.prediction import Prediction, ranked
+from dsnet.scores import softmax
 
 HEIGHT = 360  # pixels that writing needs; smaller videos are enlarged
 SHOWN = 3

@@ -93,17 +93,16 @@ class VideoClassifier:
         """
         watch = _Stopwatch()
         logits: list[list[np.ndarray]] = [[] for _ in self.streams]
-        bar = tqdm(desc=Path(path).name, unit="clip", disable=None)
         windows = self._windows(path, watch)
         frames = 0
-        while batch := list(islice(windows, batch_size)):
-            frames += sum(window.frames for window in batch)
-            for stream, found in zip(self.streams, logits, strict=True):
-                clips = [w.clips[stream.input] for w in batch if stream.input in w.clips]
-                if clips:
-                    found.append(watch.time("network", stream.logits, torch.stack(clips)))
-            bar.update(len(batch))
-        bar.close()
+        with tqdm(desc=Path(path).name, unit="clip", disable=None) as bar:
+            while batch := list(islice(windows, batch_size)):
+                frames += sum(window.frames for window in batch)
+                for stream, found in zip(self.streams, logits, strict=True):
+                    clips = [w.clips[stream.input] for w in batch if stream.input in w.clips]
+                    if clips:
+                        found.append(watch.time("network", stream.logits, torch.stack(clips)))
+                bar.update(len(batch))
         per_stream = [np.concatenate(found) for found in logits]
         count = len(per_stream[0])
         return Prediction(

@@ -12,7 +12,8 @@ import torch
 
 from dsnet.predict.annotation import annotate
 from dsnet.predict.classifier import PathLike, PredictError, VideoClassifier
-from dsnet.predict.prediction import Prediction, ranked, softmax
+from dsnet.predict.prediction import Prediction, ranked
+from dsnet.scores import softmax
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
+
+from dsnet.scores import softmax
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Prediction:
 
     @property
     def probabilities(self) -> np.ndarray:
-        """(K,) float32, the softmax of ``logits``."""
+        """(K,) float64, the softmax of ``logits``."""
         return softmax(self.logits)
 
     def top(self, count: int = 5) -> list[tuple[str, float]]:
@@ -62,11 +63,6 @@ class Prediction:
             "device": self.device,
             "flow_backend": self.backend or None,
         }
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities along the last axis, float32."""
-    return torch.from_numpy(np.asarray(logits, np.float32)).softmax(-1).numpy()
 
 
 def ranked(
