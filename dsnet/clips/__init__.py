@@ -1,0 +1,34 @@
+"""Clips of ``clips.h5``: sampling in time, paired transforms of RGB and flow, loaders."""
+
+from dsnet.clips.loading import EpochBatches, scoring_loader, training_loader
+from dsnet.clips.sampling import (
+    WHOLE,
+    Area,
+    Crop,
+    draw_crop,
+    scoring_positions,
+    training_positions,
+)
+from dsnet.clips.transforms import cut, normalise
+from dsnet.clips.videos import Clip, TestClips, TrainingClips, Videos, load, open_clips, table
+
+__all__ = [
+    "WHOLE",
+    "Area",
+    "Clip",
+    "Crop",
+    "EpochBatches",
+    "TestClips",
+    "TrainingClips",
+    "Videos",
+    "cut",
+    "draw_crop",
+    "load",
+    "normalise",
+    "open_clips",
+    "scoring_loader",
+    "scoring_positions",
+    "table",
+    "training_loader",
+    "training_positions",
+]

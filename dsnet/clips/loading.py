@@ -1,0 +1,91 @@
+"""Batches of clips, prepared by workers and shared by the processes of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from dsnet.clips.videos import TestClips, TrainingClips
+from dsnet.distributed import ALONE, Processes
+from dsnet.errors import UserError
+
+
+class EpochBatches(Sampler[list[tuple[int, int]]]):
+    """Batches of a permutation of the videos drawn from (seed, epoch), as (epoch, index) keys.
+
+    Of every batch each of several processes has its share. A last batch of fewer than two clips
+    per process is dropped: batch norm has nothing to normalise by.
+
+    Attributes: ``epoch``, to be set before each; ``sizes``, of the whole batches.
+
+    Raises:
+        UserError: there are fewer clips in a batch than processes.
+    """
+
+    def __init__(
+        self, count: int, seed: int, batch_size: int, processes: Processes = ALONE
+    ) -> None:
+        self.count = count
+        self.seed = seed
+        self.processes = processes
+        self.epoch = 0
+        self.sizes = [min(batch_size, count - first) for first in range(0, count, batch_size)]
+        if len(self.sizes) > 1 and self.sizes[-1] < min(batch_size, 2 * processes.count):
+            self.sizes.pop()
+        if self.sizes[-1] < processes.count:
+            raise UserError(
+                f"{processes.count} processes cannot share batches of {self.sizes[-1]} clips; "
+                f"set training.processes lower (or batch_size higher)"
+            )
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.count)
+        first = 0
+        for size in self.sizes:
+            batch = [(self.epoch, int(index)) for index in order[first : first + size]]
+            first += size
+            yield list(self.processes.share(batch))
+
+
+def training_loader(
+    dataset: TrainingClips, batch_size: int, workers: int = 0, processes: Processes = ALONE
+) -> DataLoader[Any]:
+    """Batches of clips to train on, of which ``batch_sampler`` is :class:`EpochBatches`.
+
+    Clips are uint8 (N, T, crop, crop, C) by modality, labels int64 (N,). ``batch_size`` is that
+    of all processes together.
+    """
+    batches = EpochBatches(len(dataset), dataset.seed, batch_size, processes)
+    return _loader(dataset, workers, batch_sampler=batches)
+
+
+def scoring_loader(
+    dataset: TestClips, batch_size: int, workers: int = 0, processes: Processes = ALONE
+) -> DataLoader[Any]:
+    """Batches of the test clips that fall to this process, like those of training."""
+    own = processes.share(range(len(dataset)))
+    return _loader(dataset, workers, batch_size=batch_size, sampler=own)
+
+
+def _loader(dataset: Dataset[Any], workers: int, **batches: Any) -> DataLoader[Any]:
+    return DataLoader(
+        dataset,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available(),
+        worker_init_fn=_single_threaded,
+        **batches,
+    )
+
+
+def _single_threaded(worker: int) -> None:
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)

@@ -1,0 +1,85 @@
+"""What becomes of a clip's pixels; RGB and flow of a pair are transformed alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dsnet.clips.sampling import Crop
+
+
+def cut(loaded: Sequence[np.ndarray], modality: str, crop: Crop | None, size: int) -> Tensor:
+    """Resize a clip to a square, and mirror it.
+
+    Args:
+        loaded: what :func:`load` gives of the area of ``crop``.
+        modality: ``rgb`` or ``flow``; mirroring negates x-flow, which is 255 - v.
+        crop: says whether to mirror; ``None`` is the test transform of whole frames: the shorter
+            side to ``size``, then the centre.
+        size: side of the square.
+
+    Returns:
+        (T, size, size, C) uint8, contiguous.
+    """
+    pictures = np.stack(loaded if modality == "rgb" else _fours(loaded))
+    clip = torch.from_numpy(pictures).permute(0, 3, 1, 2)
+    clip = _centre(clip, size) if crop is None else _resize(clip, size, size)
+    clip = clip.permute(0, 2, 3, 1)
+    if modality == "flow":
+        clip = clip.reshape(-1, size, size, 2, 2).permute(0, 3, 1, 2, 4)
+        clip = clip.reshape(-1, size, size, 2)[: len(loaded) // 2]
+    if crop is not None and crop.flip:
+        clip = clip.flip(2)
+        if modality == "flow":
+            clip[..., 0] = 255 - clip[..., 0]
+    return clip.contiguous()
+
+
+def _fours(planes: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Planes as the channels of pictures of four, which are resized in half the time."""
+    filled = [*planes, *planes[: len(planes) % 4]]
+    return [cv2.merge(filled[first : first + 4]) for first in range(0, len(filled), 4)]
+
+
+def normalise(
+    clips: Tensor, modality: str, settings: Mapping[str, Any], device: torch.device | str = "cpu"
+) -> Tensor:
+    """What a network sees of clips: centred, and nothing is divided.
+
+    Bytes travel to the device, a quarter of what floating-point numbers would be.
+
+    Args:
+        clips: (N, T, H, W, C) uint8.
+        modality: ``rgb`` or ``flow``.
+        settings: the config's ``clips``, with the means.
+        device: where the result is to be.
+
+    Returns:
+        (N, C, T, H, W) float32, channels last in memory: RGB minus its mean, flow minus 127.5.
+    """
+    mean = settings["rgb_mean"] if modality == "rgb" else [settings["flow_mean"]] * 2
+    # Row by row, over which the means repeat: single pixels would be too short a loop.
+    rows = clips.to(device, non_blocking=True).flatten(-2)
+    centre = torch.tensor(mean, dtype=torch.float32, device=device).repeat(clips.shape[-2])
+    return (rows - centre).unflatten(-1, clips.shape[-2:]).permute(0, 4, 1, 2, 3)
+
+
+def _centre(clip: Tensor, size: int) -> Tensor:
+    height, width = clip.shape[2:]
+    short = min(height, width)
+    clip = _resize(clip, round(height * size / short), round(width * size / short))
+    y, x = (round((side - size) / 2) for side in clip.shape[2:])
+    return clip[..., y : y + size, x : x + size]
+
+
+def _resize(clip: Tensor, height: int, width: int) -> Tensor:
+    """Bilinear and antialiased, as in Pillow, which MARS resizes with."""
+    if clip.shape[2:] == (height, width):
+        return clip
+    return F.interpolate(clip, (height, width), mode="bilinear", antialias=True)

@@ -1,0 +1,150 @@
+"""Clips of the videos of a ``clips.h5``, as data sets to train on and to score."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from dsnet import images
+from dsnet.clips.sampling import (
+    WHOLE,
+    Area,
+    Crop,
+    draw_crop,
+    scoring_positions,
+    training_positions,
+)
+from dsnet.clips.transforms import cut
+from dsnet.store import ITEMS_PER_FRAME, Reader
+
+Clip = dict[str, Tensor]
+
+
+def table(reader: Reader) -> pd.DataFrame:
+    """The videos of a ``clips.h5``: id, label, group and their role in each split."""
+    return pd.DataFrame(reader.extra["videos"])
+
+
+def open_clips(path: str | os.PathLike[str]) -> Reader:
+    """Open a packed ``clips.h5``.
+
+    Raises:
+        StoreError: the file is damaged or not a packed one.
+    """
+    cv2.setNumThreads(0)  # frames are small; parallelism is over workers and jobs
+    return Reader(path)
+
+
+def load(
+    reader: Reader, id: str, modality: str, positions: np.ndarray, area: Area = WHOLE
+) -> list[np.ndarray]:
+    """An area, rows and columns, of T frames: T x (H, W, 3) RGB, or 2T x (H, W) flow, x then y."""
+    (rows, columns), planes = area, range(ITEMS_PER_FRAME[modality])
+    items = [len(planes) * int(position) + plane for position in positions for plane in planes]
+    return [
+        images.decode(reader.item(id, modality, item), modality == "flow", rows)[:, columns]
+        for item in items
+    ]
+
+
+@dataclass
+class Videos:
+    """Where clips come from: the file, the videos and their labels, the modalities wanted."""
+
+    reader: Reader
+    ids: Sequence[str]
+    labels: Sequence[int]
+    modalities: Sequence[str]
+    length: int
+    settings: Mapping[str, Any]
+
+    def frames(self, index: int) -> int:
+        """Frames of a video that every wanted modality has."""
+        video = self.reader.videos[self.ids[index]]
+        return min(video.frames(modality) for modality in self.modalities)
+
+    def clip(self, index: int, positions: np.ndarray, crop: Crop | None) -> Clip:
+        """The clip at ``positions`` in every wanted modality, all cut alike."""
+        id, size = self.ids[index], self.settings["crop"]
+        area = WHOLE if crop is None else crop.area
+        return {
+            m: cut(load(self.reader, id, m, positions, area), m, crop, size)
+            for m in self.modalities
+        }
+
+    def verify(self) -> None:
+        """Compare the bytes of all wanted modalities with their checksums, before their use.
+
+        Raises:
+            DamagedError: naming the first video whose bytes are damaged.
+        """
+        self.reader.verify(self.ids, self.modalities)
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width of a video's frames."""
+        return images.size(self.reader.item(self.ids[index], self.modalities[0], 0))
+
+
+class TrainingClips(Dataset[tuple[Clip, int]]):
+    """One random clip of every video per epoch.
+
+    Items are asked for by (epoch, index) and drawn from (seed, epoch, index) alone, so they do not
+    depend on the order, the number of workers or on where a training was resumed.
+    """
+
+    def __init__(self, videos: Videos, seed: int, flip: bool) -> None:
+        self.videos = videos
+        self.seed = seed
+        self.flip = flip
+
+    def __len__(self) -> int:
+        return len(self.videos.ids)
+
+    def draw(self, key: tuple[int, int]) -> tuple[int, np.ndarray, Crop]:
+        """The video, its frames and the part of them that an item shows."""
+        epoch, index = key
+        rng = np.random.default_rng((self.seed, epoch, index))
+        videos = self.videos
+        positions = training_positions(rng, videos.frames(index), videos.length)
+        crop = draw_crop(rng, *videos.size(index), videos.settings["scales"], self.flip)
+        return index, positions, crop
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Clip, int]:
+        """Clip, uint8 (T, crop, crop, C) by modality, and label."""
+        index, positions, crop = self.draw(key)
+        return self.videos.clip(index, positions, crop), self.videos.labels[index]
+
+
+class TestClips(Dataset[tuple[Clip, int]]):
+    """All non-overlapping clips of every video, or ``most`` of them, of which ``owners`` are."""
+
+    __test__ = False  # not a test case, whatever pytest makes of the name
+
+    def __init__(self, videos: Videos, most: int | None = None) -> None:
+        self.videos = videos
+        self.clips = [
+            (index, positions)
+            for index in range(len(videos.ids))
+            for positions in scoring_positions(videos.frames(index), videos.length, most)
+        ]
+        self.owners = np.array([index for index, _ in self.clips], np.int64)
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def draw(self, key: int) -> tuple[int, np.ndarray, None]:
+        """The video and the frames that an item shows, whose centre it is."""
+        return *self.clips[key], None
+
+    def __getitem__(self, key: int) -> tuple[Clip, int]:
+        """Clip, uint8 (T, crop, crop, C) by modality, and label."""
+        index, positions, crop = self.draw(key)
+        return self.videos.clip(index, positions, crop), self.videos.labels[index]

@@ -1,0 +1,168 @@
+"""Reading a file of the format through a memory map."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+import zlib
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from tqdm import tqdm
+
+from dsnet.provenance import digest
+from dsnet.store.layout import (
+    FORMAT,
+    ITEMS_PER_FRAME,
+    VERSION,
+    DamagedError,
+    StoreError,
+    Video,
+    check,
+)
+
+log = logging.getLogger(__name__)
+
+
+class Reader:
+    """Read a file of the format through a memory map, opened when first used in each process.
+
+    Attributes: ``videos`` (dict of id to :class:`Video`, in the table's order), ``spec``,
+    ``source``, ``extra``, ``provenance``.
+
+    Raises:
+        StoreError: a file of another format or version.
+        DamagedError: not a whole file of the format; only :meth:`verify` looks at the images.
+        FileNotFoundError: no such file.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._maps: dict[str, np.ndarray] = {}
+        self._offsets: dict[str, np.ndarray] = {}
+        self._begins: dict[str, int] = {}
+        if not self.path.exists():
+            raise FileNotFoundError(self.path)
+        try:
+            with h5py.File(self.path, "r") as file:
+                self._read(file)
+        except StoreError:
+            raise
+        except Exception as error:  # damage surfaces in HDF5 as almost any
+            raise DamagedError(
+                self.path, f"{self.path} is damaged or not a {FORMAT} file ({error})"
+            ) from error
+
+    def _read(self, file: h5py.File) -> None:
+        found = (file.attrs.get("format"), file.attrs.get("version"))
+        if found != (FORMAT, VERSION) and found[0] is not None:
+            raise StoreError(
+                f"{self.path}: expected format {FORMAT} version {VERSION}, found {found[0]} "
+                f"version {found[1]}; delete it and run again"
+            )
+        if file.attrs["check"] != check(file):
+            raise ValueError("its tables are not those that were written")
+        self.spec, self.source, self.provenance = (
+            json.loads(file.attrs[name]) for name in ("spec", "source", "provenance")
+        )
+        self.extra = json.loads(file["extra"].asstr()[()])
+        self.modalities = tuple(m for m in ITEMS_PER_FRAME if m in file)
+        for modality in self.modalities:
+            self._offsets[modality] = file[modality]["offsets"][:]
+            # HDF5 gives an empty dataset no place in the file.
+            self._begins[modality] = file[modality]["data"].id.get_offset() or 0
+        table = file["videos"]
+        ids, reasons = table["ids"].asstr()[:], table["reason"].asstr()[:]
+        columns = {
+            column: {m: table[m][column][:].tolist() for m in self.modalities}
+            for column in ("start", "items", "crc32")
+        }
+
+        def row(column: str, index: int) -> dict[str, int]:
+            return {m: values[index] for m, values in columns[column].items()}
+
+        self.videos = {
+            id: Video(id, row("start", i), row("items", i), row("crc32", i), reasons[i])
+            for i, id in enumerate(ids)
+        }
+
+    @property
+    def digest(self) -> str:
+        """Identifies the content: spec, order of the videos and the CRC-32 of their bytes."""
+        rows = [(video.id, video.items, video.crc, video.reason) for video in self.videos.values()]
+        return digest([self.spec, rows])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_maps": {}}  # maps are opened anew in each process
+
+    def _bytes(self, modality: str, first: int, last: int) -> np.ndarray:
+        if modality not in self._maps:
+            size = int(self._offsets[modality][-1])
+            self._maps[modality] = (
+                np.memmap(self.path, np.uint8, "r", self._begins[modality], (size,))
+                if size
+                else np.empty(0, np.uint8)
+            )
+        offsets = self._offsets[modality]
+        return self._maps[modality][int(offsets[first]) : int(offsets[last])]
+
+    def item(self, id: str, modality: str, index: int) -> np.ndarray:
+        """The encoded bytes, uint8 (n,), of one item of a video; a view into the map."""
+        video = self.videos[id]
+        if not 0 <= index < video.items[modality]:
+            raise IndexError(f"{self.path}: {id} has {video.items[modality]} {modality} items")
+        first = video.start[modality] + index
+        return self._bytes(modality, first, first + 1)
+
+    def items(self, id: str, modality: str, verify: bool = False) -> list[bytes]:
+        """All encoded images of a video, in order.
+
+        Raises:
+            DamagedError: ``verify`` is set and the bytes do not have the CRC-32 of the table.
+        """
+        if verify:
+            self._verify(id, modality)
+        first, count = self.videos[id].start[modality], self.videos[id].items[modality]
+        block = self._block(id, modality).tobytes()
+        ends = self._offsets[modality][first : first + count + 1] - self._offsets[modality][first]
+        return [block[a:b] for a, b in pairwise(ends)]
+
+    def verify(self, ids: Iterable[str], modalities: Sequence[str]) -> None:
+        """Compare all bytes of some videos with the checksums of the table.
+
+        Raises:
+            DamagedError: naming the first video whose bytes are damaged.
+        """
+        started, size = time.monotonic(), 0
+        # The bar shows where that takes longer than some seconds.
+        with tqdm(desc="checking", unit="B", unit_scale=True, disable=None, delay=5) as bar:
+            for id in ids:
+                for modality in modalities:
+                    size += self._verify(id, modality)
+                bar.update(size - bar.n)
+        seconds = time.monotonic() - started
+        log.info("%s: %.3g GB have their checksums (%.1f s)", self.path, size / 1e9, seconds)
+
+    def _verify(self, id: str, modality: str) -> int:
+        """Compare the bytes of a video with its checksum; their number."""
+        try:
+            block = self._block(id, modality)
+            right = zlib.crc32(block.data) == self.videos[id].crc[modality]
+        except (OSError, ValueError):  # the file ends before
+            right = False
+        if not right:
+            raise DamagedError(
+                self.path, f"{self.path}: the {modality} bytes of {id} are damaged (CRC-32 differs)"
+            )
+        return len(block)
+
+    def _block(self, id: str, modality: str) -> np.ndarray:
+        """All bytes of a video, uint8 (n,); a view into the map."""
+        first = self.videos[id].start[modality]
+        return self._bytes(modality, first, first + self.videos[id].items[modality])
