@@ -1,7 +1,10 @@
 """The HDF5 format: round trips, resuming, and damaged or foreign files."""
 
+import io
 import os
 import pickle
+import re
+import sys
 
 import h5py
 import pytest
@@ -173,6 +176,39 @@ def test_many_videos_are_compared_at_once_and_the_first_damaged_one_is_named(tmp
     with pytest.raises(DamagedError, match="the rgb bytes of a are damaged") as caught:
         opened.verify("a", ["rgb"])
     assert caught.value.path == path
+
+
+class Terminal(io.StringIO):
+    """Where bars are shown."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "seconds"), [(Terminal, 5.5), (Terminal, 4.5), (io.StringIO, 9)]
+)
+def test_comparing_tells_how_far_it_is_where_that_takes_long(
+    tmp_path, monkeypatch, caplog, stream, seconds
+):
+    path = tmp_path / "a.h5"
+    with Writer(path, ["rgb"], {}) as writer:
+        for id in "ab":
+            writer.add(id, {"rgb": [bytes(1500)]})
+        writer.close("ab")
+    clock = iter([0.0, seconds, *(2 * seconds + i for i in range(20))])
+    monkeypatch.setattr("tqdm.std.time", lambda: next(clock))
+    monkeypatch.setattr("sys.stderr", stream())
+    caplog.set_level("INFO")
+    Reader(path).verify("ab", ["rgb"])
+    shown = sys.stderr.getvalue()
+    if stream is Terminal and seconds > 5:
+        assert re.search(r"\rchecking: 1\.50kB \[.*B/s\].*\rchecking: 3\.00kB \[", shown, re.S)
+    else:
+        assert "1.50k" not in shown
+    assert (shown == "") == (stream is not Terminal)
+    (line,) = caplog.messages
+    assert re.fullmatch(re.escape(str(path)) + r": 3e-06 GB have their checksums \(0\.\d s\)", line)
 
 
 @pytest.mark.parametrize("content", [b"", b"not hdf5", None])
