@@ -3,8 +3,8 @@
     python tests/workflow/contents.py results > before.txt
 
 Two runs of one experiment give the same lines, as do the code before and after a change that is
-to keep every result. What is measured in seconds (latency, its figure, the page of provenance, logs)
-is left out as a whole.
+to keep every result. What is measured in seconds (latency, its figure, provenance, logs) is left
+out as a whole.
 """
 
 from __future__ import annotations
