@@ -30,8 +30,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from dsnet.datasets.folder import scan
-from dsnet.datasets.listing import DataSetError, make_ids
+from dsnet.datasets.listing import DataSetError, make_ids, scan
 from dsnet.provenance import alone, file_digest, replacing
 from dsnet.video import encode
 
