@@ -80,7 +80,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     for number, row in enumerate(rows, start=1):
         where = f"{path}: row {number}"
         name = row["path"] = os.path.normpath(row["path"]) if row["path"] else ""
-        if not name or os.path.isabs(name) or name.startswith(os.pardir):
+        if name in ("", os.curdir) or os.path.isabs(name) or name.startswith(os.pardir):
             raise DataSetError(f"{where}: expected a path below the folder of videos, got {name!r}")
         if name in seen:
             raise DataSetError(f"{where}: {name!r} was listed before")

@@ -88,6 +88,7 @@ def test_a_csv_gives_classes_groups_and_splits(tmp_path: Path) -> None:
         ("path,class,split1\n1.avi,a,validation\n", "row 1: split1: expected train, test, unused"),
         ("path,class\n1.avi,a\n./1.avi,a\n", "row 2: '1.avi' was listed before"),
         ("path,class\n../1.avi,a\n", "row 1: expected a path below"),
+        ("path\n1.avi/..\n", "row 1: expected a path below"),
         ("path,class,group,split1\n1.avi,a,g,train\n2.avi,a,g,test\n", "both train and test"),
         ("path,class\n", "no videos"),
     ],
