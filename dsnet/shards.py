@@ -164,12 +164,7 @@ def pack(
     rows = read_manifest(manifest)
     rgb, fields = [Reader(path) for path in frames], [Reader(path) for path in flow]
     spec = {"rgb": _common_spec(rgb), "flow": _common_spec(fields)}
-    for ours, theirs in zip(rgb, fields, strict=True):
-        if theirs.source != ours.digest:
-            raise StoreError(
-                f"{theirs.path} was computed from other frames than those of {ours.path}; "
-                f"delete it and run again"
-            )
+    _check_sources(rgb, fields)
     origin = {id: pair for pair in zip(rgb, fields, strict=True) for id in pair[0].videos}
     unusable = _unusable(rows, origin)
     broken_rows = unusable.loc[unusable["reason"] != MISSING, ["id", "reason"]]
@@ -182,11 +177,8 @@ def pack(
     ):
         for id in tqdm(usable["id"], "pack", unit="video", disable=None):
             if id not in writer.done:
-                images, planes = (
-                    reader.items(id, m, verify=True)
-                    for reader, m in zip(origin[id], ("rgb", "flow"), strict=True)
-                )
-                writer.add(id, {"rgb": images, "flow": planes})
+                pair = zip(("rgb", "flow"), origin[id], strict=True)
+                writer.add(id, {m: reader.items(id, m, verify=True) for m, reader in pair})
         writer.close(list(usable["id"]), _extra(rows, usable, fields))
     with replacing(broken) as temporary:
         unusable.to_csv(temporary, index=False, errors="surrogateescape")
@@ -194,6 +186,7 @@ def pack(
 
 
 def _common_spec(readers: Sequence[Reader]) -> Any:
+    """The settings that the shards of one kind share; raises StoreError if they differ."""
     for reader in readers[1:]:
         if reader.spec != readers[0].spec:
             raise StoreError(
@@ -202,6 +195,16 @@ def _common_spec(readers: Sequence[Reader]) -> Any:
                 "delete those that are wrong and run again"
             )
     return readers[0].spec
+
+
+def _check_sources(rgb: Sequence[Reader], fields: Sequence[Reader]) -> None:
+    """Raise StoreError unless the shards of flow are those of the shards of frames, in order."""
+    for ours, theirs in zip(rgb, fields, strict=True):
+        if theirs.source != ours.digest:
+            raise StoreError(
+                f"{theirs.path} was computed from other frames than those of {ours.path}; "
+                f"delete it and run again"
+            )
 
 
 def _unusable(rows: pd.DataFrame, origin: Mapping[str, tuple[Reader, Reader]]) -> pd.DataFrame:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dsnet.provenance import PACKAGE, _imports
+from dsnet.provenance.code import imported_modules
+from dsnet.provenance.records import PACKAGE
 
 PAGE = PACKAGE.parent / "docs/architecture.md"
 # In which data flows through the library; the diagram may put more between, but not turn it round.
@@ -30,7 +31,8 @@ def imports(package: Path = PACKAGE) -> dict[str, set[str]]:
         words = path.relative_to(package.parent).with_suffix("").parts
         name = ".".join(words).removesuffix(".__init__")
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        found[name] = set(_imports(tree, name, is_package=path.name == "__init__.py")) - {name}
+        is_package = path.name == "__init__.py"
+        found[name] = set(imported_modules(tree, name, is_package)) - {name}
     return found
 
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from dsnet import provenance
-from dsnet.provenance import code_digest, digest, replacing
+from dsnet.provenance import code, code_digest, digest, record, replacing
 
 
 def test_a_digest_ignores_the_order_of_keys_only():
@@ -26,7 +25,7 @@ def package(tmp_path, monkeypatch):
     }
     for name, text in files.items():
         (folder / name).write_text(text)
-    monkeypatch.setattr(provenance, "PACKAGE", folder)
+    monkeypatch.setattr(code, "PACKAGE", folder)
     return folder
 
 
@@ -106,7 +105,7 @@ def test_replacing_leaves_the_old_file_and_no_rest_on_an_error(tmp_path):
 
 
 def test_a_record_names_versions_and_commit():
-    found = provenance.record(device="cpu")
+    found = record(device="cpu")
     assert found["device"] == "cpu"
     assert found["versions"]["torch"].startswith("2.")
     assert found["commit"]

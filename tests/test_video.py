@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import imageio_ffmpeg
 import numpy as np
 import pytest
 
@@ -307,7 +308,7 @@ def test_without_any_ffmpeg_the_error_says_what_to_install(
         raise RuntimeError("no binary")
 
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(video.imageio_ffmpeg, "get_ffmpeg_exe", fail)
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", fail)
     ffmpeg_executable.cache_clear()
     with pytest.raises(RuntimeError, match="imageio-ffmpeg"):
         ffmpeg_executable()

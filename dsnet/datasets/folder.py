@@ -17,10 +17,11 @@ from dsnet.datasets.listing import (
     check_groups,
     make_ids,
     readable,
+    scan,
     split_columns,
 )
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 def listing(entry: Mapping[str, Any]) -> pd.DataFrame:
@@ -61,26 +62,6 @@ def listing(entry: Mapping[str, Any]) -> pd.DataFrame:
     return table
 
 
-def scan(root: str) -> list[dict[str, str]]:
-    """Every file below ``root/CLASS/`` that is not hidden, as rows of path and class, sorted.
-
-    Files directly in ``root`` (an index, a licence) belong to no class and are left out.
-    """
-    if not os.path.isdir(root):
-        raise DataSetError(f"{root}: no such folder of videos")
-    rows = []
-    for folder, folders, files in os.walk(root, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        relative = os.path.relpath(folder, root)
-        if relative == os.curdir:
-            continue
-        for name in files:
-            path = Path(relative, name)
-            if not name.startswith(".") and os.path.isfile(os.path.join(folder, name)):
-                rows.append({"path": path.as_posix(), "class": path.parts[0]})
-    return sorted(rows, key=lambda row: os.fsencode(row["path"]))
-
-
 def read_csv(path: Path) -> list[dict[str, str]]:
     """The rows of a folder's CSV, each with path, class and what else it says, checked."""
     try:
@@ -94,12 +75,12 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         raise DataSetError(f"{path}: expected a column 'path', found {columns}")
     splits = split_columns(columns)
     if unknown := set(columns) - {"path", "class", "group", *splits}:
-        logger.warning("%s: columns not used: %s", path, ", ".join(sorted(unknown)))
+        log.warning("%s: columns not used: %s", path, ", ".join(sorted(unknown)))
     seen: set[str] = set()
     for number, row in enumerate(rows, start=1):
         where = f"{path}: row {number}"
         name = row["path"] = os.path.normpath(row["path"]) if row["path"] else ""
-        if not name or os.path.isabs(name) or name.startswith(os.pardir):
+        if name in ("", os.curdir) or os.path.isabs(name) or name.startswith(os.pardir):
             raise DataSetError(f"{where}: expected a path below the folder of videos, got {name!r}")
         if name in seen:
             raise DataSetError(f"{where}: {name!r} was listed before")

@@ -1,4 +1,4 @@
-"""What the listings of all kinds of data sets share: ids, roles, groups, missing videos.
+"""What the listings of all kinds of data sets share: files, ids, roles, groups, missing videos.
 
 A listing is a DataFrame with one row per video and the columns id, path, label (int, from 0),
 class_name, group, and split1, split2, ..., each ``train``, ``test`` or ``unused``.
@@ -19,6 +19,26 @@ ROLES = ("train", "test", "unused")
 
 class DataSetError(UserError, ValueError):
     """Videos, lists or a manifest that are not as they should be; the message says where."""
+
+
+def scan(root: str) -> list[dict[str, str]]:
+    """Every file below ``root/CLASS/`` that is not hidden, as rows of path and class, sorted.
+
+    Files directly in ``root`` (an index, a licence) belong to no class and are left out.
+    """
+    if not os.path.isdir(root):
+        raise DataSetError(f"{root}: no such folder of videos")
+    rows = []
+    for folder, folders, files in os.walk(root, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        relative = os.path.relpath(folder, root)
+        if relative == os.curdir:
+            continue
+        for name in files:
+            path = Path(relative, name)
+            if not name.startswith(".") and os.path.isfile(os.path.join(folder, name)):
+                rows.append({"path": path.as_posix(), "class": path.parts[0]})
+    return sorted(rows, key=lambda row: os.fsencode(row["path"]))
 
 
 def readable(name: str) -> str:

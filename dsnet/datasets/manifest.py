@@ -24,9 +24,10 @@ from dsnet.errors import UserError
 from dsnet.provenance import file_digest, replacing
 from dsnet.video import VideoError, VideoInfo, probe
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 MISSING = "missing"
+NOTHING = VideoInfo(0, 0, 0.0, 0)  # of a video that cannot be used
 # Raise when the same lists and videos give another manifest.
 SPEC_VERSION = 2
 TEXT = ("id", "path", "class_name", "group", "digest", "error")
@@ -58,22 +59,14 @@ def make_manifest(
     as the schema says, and what `catalogue.build` raises.
     """
     table = build(name, entry)
-    paths = list(table["path"])
-    with ThreadPoolExecutor(jobs) as pool:
-        results = list(tqdm(pool.map(_probe, paths), name, len(paths), unit="video", disable=None))
-    infos = [VideoInfo(0, 0, 0.0, 0) if isinstance(item, str) else item for item, _ in results]
-    table["digest"] = pd.Series([digest for _, digest in results], dtype=object)
-    for column in ("width", "height", "fps", "frames"):
-        table[column] = [getattr(info, column) for info in infos]
-    errors = [item if isinstance(item, str) else "" for item, _ in results]
-    error = pd.Series(errors, dtype=object)
-    usable = (error == "").to_numpy()
+    _add_probes(table, name, jobs)
+    usable = (table["error"] == "").to_numpy()
     shard = np.full(len(table), -1)
     shard[usable] = assign_shards(table.loc[usable, "frames"].tolist(), shards)
-    table["shard"], table["error"] = shard, error
+    table["shard"] = shard
     present = table[table["error"] != MISSING]
     if missing := len(table) - len(present):
-        logger.warning("%s: %d of %d videos are missing", name, missing, len(table))
+        log.warning("%s: %d of %d videos are missing", name, missing, len(table))
     broken = present.loc[present["error"] != "", ["id", "error"]]
     check_broken(name, list(broken.itertuples(index=False)), len(present), max_broken)
     if not usable.any():
@@ -81,6 +74,27 @@ def make_manifest(
     table = _with_dtypes(table)
     validate(table, schema_path, name)
     return table
+
+
+def _add_probes(table: pd.DataFrame, name: str, jobs: int) -> None:
+    """Add what is in each video: the columns width, height, fps, frames, digest and error."""
+    paths = list(table["path"])
+    with ThreadPoolExecutor(jobs) as pool:
+        found = list(tqdm(pool.map(_probe, paths), name, len(paths), unit="video", disable=None))
+    for column in ("width", "height", "fps", "frames"):
+        table[column] = [getattr(info, column) for info, _, _ in found]
+    table["digest"] = pd.Series([digest for _, digest, _ in found], dtype=object)
+    table["error"] = pd.Series([error for _, _, error in found], dtype=object)
+
+
+def _probe(path: str) -> tuple[VideoInfo, str, str]:
+    """What is in the video, the digest of its bytes, and why it cannot be used, or nothing."""
+    if not os.path.exists(path):
+        return NOTHING, "", MISSING
+    try:
+        return probe(path), file_digest(path), ""
+    except VideoError as error:
+        return NOTHING, "", readable(str(error))
 
 
 def assign_shards(frames: Sequence[int], shards: int) -> list[int]:
@@ -147,16 +161,6 @@ def read_manifest(
     return table
 
 
-def _probe(path: str) -> tuple[VideoInfo | str, str]:
-    """What is in the video, or why it cannot be used, and the digest of its bytes."""
-    if not os.path.exists(path):
-        return MISSING, ""
-    try:
-        return probe(path), file_digest(path)
-    except VideoError as error:
-        return readable(str(error)), ""
-
-
 def check_broken(
     name: str, broken: Sequence[tuple[str, str]], present: int, max_broken: float
 ) -> None:
@@ -166,7 +170,7 @@ def check_broken(
     """
     lines = [f"{id}: {reason}" for id, reason in broken]
     for line in lines:
-        logger.warning("%s: broken video %s", name, line)
+        log.warning("%s: broken video %s", name, line)
     if len(broken) > max_broken * present:
         first = "\n  ".join(lines[:5])
         raise BrokenVideosError(

@@ -7,8 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from dsnet.datasets.folder import scan
-from dsnet.datasets.listing import DataSetError, make_ids
+from dsnet.datasets.listing import DataSetError, make_ids, scan
 
 CLASSES = (
     "bend", "jack", "jump", "pjump", "run", "side", "skip", "walk", "wave1", "wave2",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from entries import folder_entry
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,8 +39,7 @@ def make_videos(root: Path, *names: str, frames: int = 5) -> None:
 
 
 def manifest(root: Path, shards: int = 2, max_broken: float = 0.01, **settings: Any) -> Any:
-    entry = {"kind": "folder", "videos": str(root), "csv": None, "test_share": 0.3}
-    entry |= {"allow_missing": False, **settings}
+    entry = folder_entry(root, **settings)
     return make_manifest(entry, "mine", shards, max_broken, SCHEMA, jobs=2)
 
 

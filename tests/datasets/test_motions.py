@@ -65,14 +65,14 @@ def test_a_half_written_set_is_not_taken_for_a_whole_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "motions"
-    write = motions._write
+    write = motions.files._write
 
     def fail_late(settings: Any, where: Path, video: tuple[str, str, int]) -> None:
         if video[0] == "down":
             raise KeyboardInterrupt
         write(settings, where, video)
 
-    monkeypatch.setattr(motions, "_write", fail_late)
+    monkeypatch.setattr(motions.files, "_write", fail_late)
     with pytest.raises(KeyboardInterrupt):
         motions.generate(entry(folder, train_per_class=1), folder)
     assert not folder.exists()
@@ -111,8 +111,8 @@ def moving(frames: np.ndarray) -> np.ndarray:
     ("one", "other"), [("rotate_cw", "rotate_ccw"), ("expand", "contract"), ("left", "right")]
 )
 def test_opposite_motions_run_through_the_same_states_in_reverse(one: str, other: str) -> None:
-    forwards = motions._motion(one, np.random.default_rng(1), 64, 9)
-    backwards = motions._motion(other, np.random.default_rng(1), 64, 9)
+    forwards = motions.rendering._motion(one, np.random.default_rng(1), 64, 9)
+    backwards = motions.rendering._motion(other, np.random.default_rng(1), 64, 9)
     for name in ("position", "angle", "phase"):
         there, back = getattr(forwards, name), getattr(backwards, name)
         np.testing.assert_allclose(there - there[0], back[0] - back)

@@ -58,7 +58,8 @@ def test_an_ffmpeg_that_does_not_work(config, monkeypatch, tmp_path):
     script = tmp_path / "ffmpeg"
     script.write_text("#!/bin/sh\necho 'Unknown encoder mpeg4' >&2\nexit 1\n")
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setattr(video, "ffmpeg_executable", lambda: str(script))
+    for module in (video, video.running):
+        monkeypatch.setattr(module, "ffmpeg_executable", lambda: str(script))
     found = one(machine.ffmpeg(config))
     assert found.status == "problem"
     assert "Unknown encoder mpeg4" in found.found

@@ -15,9 +15,9 @@ from mounts import fill, mount, resize, room, unmount
 from project import RUN, Project
 from stages import Stage, one, stages
 
-from dsnet import provenance
 from dsnet.cli import main
 from dsnet.disk import DiskFullError, naming_full_disk
+from dsnet.provenance import records
 
 MB = 1 << 20
 CLIPS = "results/motions/clips.h5"
@@ -83,7 +83,7 @@ def test_a_full_disk_is_named_and_leaves_no_half_file(
     project, found = on_small_disk
     stage = one(found, verb, part)
     monkeypatch.chdir(project.folder)
-    monkeypatch.setattr(provenance, "PACKAGE", project / "dsnet")  # of no commit, as in a run
+    monkeypatch.setattr(records, "PACKAGE", project / "dsnet")  # of no commit, as in a run
     needed = sum(size(finished / str(path)) for path in stage.outputs)
     for path in stage.outputs:
         remove(path)

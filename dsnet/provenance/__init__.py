@@ -1,0 +1,15 @@
+"""What an artifact was made from, and that it is only ever found whole."""
+
+from dsnet.provenance.code import code_digest
+from dsnet.provenance.files import alone, replacing
+from dsnet.provenance.records import canonical, digest, file_digest, record
+
+__all__ = [
+    "alone",
+    "canonical",
+    "code_digest",
+    "digest",
+    "file_digest",
+    "record",
+    "replacing",
+]

@@ -1,0 +1,83 @@
+"""Files that appear under their name when they are complete, and that one process makes."""
+
+from __future__ import annotations
+
+import fcntl
+import glob
+import logging
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from dsnet.disk import naming_full_disk
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` to write to, and rename it when all went well.
+
+    A half-written file is therefore never found under ``path``; on an error the temporary
+    file is removed and whatever was at ``path`` before stays. What a killed process of this
+    machine left is removed too.
+
+    Raises:
+        DiskFullError: the disk is full.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{path.name}.{platform.node()}."
+    for left in path.parent.glob(f"{glob.escape(prefix)}*.tmp"):
+        process = left.name.removeprefix(prefix).removesuffix(".tmp")
+        if process.isdecimal() and not _is_alive(int(process)):
+            left.unlink(missing_ok=True)
+    temporary = path.with_name(f"{prefix}{os.getpid()}.tmp")
+    try:
+        with naming_full_disk(path):  # before the file's removal makes room
+            yield temporary
+            with open(temporary, "rb") as stream:
+                os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        pass
+    return True
+
+
+@contextmanager
+def alone(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Let one process at a time make ``path``; others wait.
+
+    When Snakemake is killed its jobs may live on, and the next run starts the same ones. Where
+    the file system has no locks, nobody waits.
+    """
+    lock = Path(path).with_name(f".{Path(path).name}.lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        file = open(lock, "a", encoding="utf-8")  # noqa: SIM115
+        with suppress(OSError):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                log.warning("waiting for another process, of a killed run, that makes %s", path)
+                fcntl.flock(file, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):  # the one before removes it
+            if os.path.samestat(os.fstat(file.fileno()), os.stat(lock)):
+                break
+        file.close()
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        file.close()

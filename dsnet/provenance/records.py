@@ -1,0 +1,69 @@
+"""Digests of settings and files, and the record of versions and commit that an artifact carries."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).parents[1]
+RECORDED_PACKAGES = (
+    "dsnet",
+    "torch",
+    "numpy",
+    "numba",
+    "opencv-contrib-python-headless",
+    "h5py",
+    "pandas",
+)
+
+
+def canonical(spec: Any) -> str:
+    """``spec`` as JSON with sorted keys and no spaces: equal specs give equal strings."""
+    return json.dumps(spec, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(spec: Any) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of :func:`canonical` of ``spec``."""
+    return hashlib.sha256(canonical(spec).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def file_digest(path: str | os.PathLike[str]) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of a file's bytes."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+
+
+def record(**more: Any) -> dict[str, Any]:
+    """Package versions, python, platform and git commit, with ``more`` added."""
+    versions = {}
+    for name in RECORDED_PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return {
+        "versions": versions,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "commit": git_commit(),
+        **more,
+    }
+
+
+def git_commit() -> str:
+    """The commit of the checkout this package lies in, ``+`` when edited, or ``unknown``."""
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(PACKAGE), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

@@ -1,0 +1,120 @@
+"""The frames of a video, at a common rate and size, one at a time."""
+
+import logging
+import os
+import select
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import IO, Literal
+
+import numpy as np
+
+from dsnet.video.reading import MAX_PIXELS, TIMEOUT, VideoError, check_file, reason, source
+from dsnet.video.running import SCALER_FLAGS, messages, running
+
+log = logging.getLogger(__name__)
+
+Resize = Literal["square", "short_side"]
+
+
+def decode(
+    path: str | os.PathLike[str],
+    fps: float = 25,
+    resize: Resize | None = "square",
+    size: int = 256,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    timeout: float = TIMEOUT,
+) -> Iterator[np.ndarray]:
+    """Stream the frames of ``path`` at ``fps``, as (H, W, 3) uint8 RGB.
+
+    ``resize="square"`` gives size x size, whatever the aspect; ``"short_side"`` keeps the aspect,
+    so that min(H, W) == size and the other side is round(long * size / short); None keeps the
+    native size. Frames are repeated or dropped to reach ``fps``, by their time stamps.
+
+    One frame is in memory at a time. Closing the generator early ends ffmpeg. Raises VideoError
+    if nothing decodes, if the frame size changes within the video (possible where it is not
+    resized to a square), or if no data arrives for ``timeout`` seconds.
+    """
+    check_file(path)
+    stream = (
+        source(max_pixels)["V:0"]
+        # Videos may start late (their sound first): count from their own first frame.
+        .filter("setpts", "PTS-STARTPTS")
+        .filter("fps", fps=fps)
+        .filter("scale", **_target_size(resize, size), flags=SCALER_FLAGS)
+        .filter("format", "rgb24")
+        .output("pipe:", format="image2pipe", vcodec="ppm", threads=1)
+        .global_args("-filter_complex_threads", "1")
+    )
+    with running(stream, path, stdout=subprocess.PIPE) as (process, said):
+        assert process.stdout is not None
+        count = 0
+        for frame in _read_ppm(process.stdout, timeout):
+            count += 1
+            yield frame
+        # The pipe is at its end, so ffmpeg is about to end by itself; if not, it is killed.
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout)
+        complaints = messages(said)
+    if count == 0:
+        raise VideoError(reason(complaints, path))
+    if complaints:
+        log.warning("%s: %d frames decode, but: %s", path, count, complaints[-1])
+
+
+def _target_size(resize: Resize | None, size: int) -> dict[str, str]:
+    if resize is None:
+        return {"w": "iw", "h": "ih"}
+    if resize == "square":
+        return {"w": str(size), "h": str(size)}
+    if resize == "short_side":
+        return {
+            "w": f"if(lt(iw,ih),{size},round(iw*{size}/ih))",
+            "h": f"if(lt(iw,ih),round(ih*{size}/iw),{size})",
+        }
+    raise ValueError(f"resize: expected 'square', 'short_side' or None, got {resize!r}")
+
+
+def _read_ppm(pipe: IO[bytes], timeout: float) -> Iterator[np.ndarray]:
+    """Split a stream of binary PPM images into (H, W, 3) uint8 arrays."""
+    header = bytearray()
+    while header.count(b"\n") < 3:  # "P6", "width height", "255"
+        byte = _read(pipe, 1, timeout)
+        if not byte:
+            return
+        header += byte
+    width, height = map(int, header.split()[1:3])
+    length = width * height * 3
+    start = bytes(header)
+    while True:
+        data = _read(pipe, length, timeout)
+        if len(data) < length:
+            raise VideoError("ffmpeg ended in the middle of a frame")
+        yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
+        header = _read(pipe, len(start), timeout)
+        if not header:
+            return
+        if header != start:
+            raise VideoError("the frame size changes within the video")
+
+
+def _read(pipe: IO[bytes], length: int, timeout: float) -> bytearray:
+    """Read ``length`` bytes, or fewer at the end of the stream; VideoError if none come in time."""
+    data = bytearray(length)
+    view = memoryview(data)
+    filled = 0
+    deadline = time.monotonic() + timeout
+    while filled < length:
+        ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
+        if not ready:
+            raise VideoError(f"ffmpeg gave no data for {timeout:g} s")
+        received = os.readv(pipe.fileno(), [view[filled:]])
+        if received == 0:
+            break
+        filled += received
+    view.release()
+    del data[filled:]
+    return data

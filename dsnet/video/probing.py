@@ -1,0 +1,86 @@
+"""What is in a video, counted by decoding it once."""
+
+import logging
+import os
+import subprocess
+from dataclasses import dataclass
+
+from dsnet.video.reading import MAX_PIXELS, TIMEOUT, VideoError, check_file, reason, source
+from dsnet.video.running import messages, running
+
+log = logging.getLogger(__name__)
+
+# Fine enough to represent any frame's time stamp; a video's nominal rate need not be.
+TICKS_PER_SECOND = 90_000
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What decoding a video once has shown.
+
+    Width and height are in pixels, after rotation; ``fps`` is the mean native rate between the
+    first and the last time stamp, in frames per second; ``frames`` counts decoded native frames.
+    """
+
+    width: int
+    height: int
+    fps: float
+    frames: int
+
+
+def probe(
+    path: str | os.PathLike[str],
+    *,
+    max_pixels: int = MAX_PIXELS,
+    fps: float = 25,
+    timeout: float = TIMEOUT,
+) -> VideoInfo:
+    """Decode ``path`` once and report its size, mean native rate and number of frames.
+
+    A damaged video whose first frames decode is usable; what ffmpeg says is logged. Raises
+    VideoError for what cannot be used: no such file, not a video, no video stream, no decodable
+    frame, a single frame (flow needs two), less than two frames' time at ``fps``, frames of more
+    than ``max_pixels`` pixels, or an ffmpeg that takes longer than ``timeout`` seconds.
+    """
+    check_file(path)
+    stream = source(max_pixels).output(
+        "pipe:",
+        map="0:V:0",  # V, not v: without cover pictures
+        format="framecrc",
+        # num:den is the one spelling that old and new versions of ffmpeg share.
+        enc_time_base=f"1:{TICKS_PER_SECOND}",
+        threads=1,
+    )
+    with running(stream, path, stdout=subprocess.PIPE) as (process, said):
+        try:
+            # Whatever the exit status: a truncated file ends in an error, and its frames count.
+            listed, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            raise VideoError(f"ffmpeg did not finish within {timeout:g} s") from None
+        complaints = messages(said)
+    info = _parse_framecrc(listed.decode(), complaints, path, fps)
+    if complaints:
+        log.warning("%s: %d frames decode, but: %s", path, info.frames, complaints[-1])
+    return info
+
+
+def _parse_framecrc(
+    text: str, complaints: list[str], path: str | os.PathLike[str], fps: float
+) -> VideoInfo:
+    """Read ffmpeg's framecrc: ``#`` header lines, then ``stream, dts, pts, duration, ...``."""
+    lines = text.splitlines()
+    header = dict(
+        line[1:].split(": ", 1) for line in lines if line.startswith("#") and ": " in line
+    )
+    stamps = [int(line.split(",")[2]) for line in lines if line and not line.startswith("#")]
+    if not stamps:
+        raise VideoError(reason(complaints, path))
+    if len(stamps) == 1:
+        raise VideoError("only one frame (optical flow needs two)")
+    seconds = (max(stamps) - min(stamps)) / TICKS_PER_SECOND
+    native = (len(stamps) - 1) / seconds if seconds > 0 else 0.0
+    # What the fps filter will make of it: the last frame lasts as long as the others.
+    if seconds <= 0 or round(fps * len(stamps) / native) < 2:
+        raise VideoError(f"too short: {len(stamps)} frames within {seconds:.3f} s")
+    width, height = map(int, header["dimensions 0"].split("x"))
+    return VideoInfo(width=width, height=height, fps=native, frames=len(stamps))

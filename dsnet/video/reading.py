@@ -1,0 +1,56 @@
+"""A video as ffmpeg's input: what it is never asked about, and why nothing came of the rest."""
+
+import os
+import stat
+from typing import Any
+
+import ffmpeg
+
+from dsnet.video.running import THE_FILE, url
+
+# Twice the pixels of an 8K frame: larger ones would need gigabytes in every parallel job.
+MAX_PIXELS = 2**26
+# Seconds without any output after which ffmpeg counts as stuck.
+TIMEOUT = 600.0
+
+
+class VideoError(Exception):
+    """A video that cannot be used. The message is the reason, in one line."""
+
+
+def check_file(path: str | os.PathLike[str]) -> None:
+    """Raise VideoError for what ffmpeg should not even be asked about."""
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise VideoError("not a regular file")
+        with open(path, "rb") as file:
+            head = file.read(4096)
+    except OSError as error:
+        raise VideoError(f"cannot be read: {error.strerror}") from error
+    if not head:
+        raise VideoError("empty file")
+    # ffmpeg would "play" a text file as ANSI art, or follow it as a playlist to other files.
+    if all((byte >= 0x20 and byte != 0x7F) or byte in b"\t\n\r\f\b\x1b" for byte in head):
+        raise VideoError("not a video: plain text")
+
+
+def source(max_pixels: int) -> Any:
+    """The video as an input of ffmpeg-python, decoded on one thread."""
+    # Only files: a playlist in disguise must not make ffmpeg open network addresses.
+    return ffmpeg.input(THE_FILE, threads=1, max_pixels=max_pixels, protocol_whitelist="file")
+
+
+def reason(complaints: list[str], path: str | os.PathLike[str]) -> str:
+    """Why nothing was decoded, from what ffmpeg said (its wording depends on its version)."""
+    everything = "\n".join(complaints)
+    if "max pixel count" in everything:
+        return "frames too large: more pixels than the limit"
+    if "matches no streams" in everything:
+        return "no video stream"
+    opening = [line for line in complaints if line.startswith("Error opening input: ")]
+    opening += [line for line in complaints if line.startswith(f"{url(path)}: ")]
+    if opening:
+        return f"not a video: {opening[0].rpartition(': ')[2]}"
+    detail = f": {complaints[0]}" if complaints else ""
+    return f"no decodable frame{detail}"

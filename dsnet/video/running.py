@@ -1,0 +1,88 @@
+"""ffmpeg as a process: which one, its arguments, what it says, and that it ends."""
+
+import functools
+import logging
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+import imageio_ffmpeg
+
+log = logging.getLogger(__name__)
+
+# Bicubic, as ffmpeg's own default and so as in MARS; the other flags make the result the same
+# on every processor instead of depending on its vector instructions.
+SCALER_FLAGS = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
+# Stands for the video in what ffmpeg-python builds; it cannot take names that are not UTF-8.
+THE_FILE = "file:"
+
+
+@functools.cache
+def ffmpeg_executable() -> str:
+    """Path of the ffmpeg to use: the one on PATH, else that of the imageio-ffmpeg wheel.
+
+    Raises RuntimeError, saying what to install, if there is neither.
+    """
+    found = shutil.which("ffmpeg")
+    if found is None:
+        try:
+            found = imageio_ffmpeg.get_ffmpeg_exe()
+        except RuntimeError as error:
+            raise RuntimeError(
+                "no ffmpeg: put one on PATH, or install the imageio-ffmpeg wheel, "
+                "which brings its own (pip install imageio-ffmpeg)"
+            ) from error
+    log.info("using ffmpeg at %s", found)
+    return found
+
+
+@contextmanager
+def running(
+    stream: Any,
+    path: str | os.PathLike[str],
+    *,
+    stdin: int = subprocess.DEVNULL,
+    stdout: int = subprocess.DEVNULL,
+) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    """Run ffmpeg-python's ``stream``, with ``path`` for :data:`THE_FILE`, during the block.
+
+    Gives the process and the file that it writes its messages to, see :func:`messages`. A process
+    that has not ended by the end of the block is killed.
+    """
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            _command(stream, path, interactive=stdin == subprocess.PIPE),
+            stdin=stdin,
+            stdout=stdout,
+            stderr=said,
+        )
+        try:
+            yield process, said
+        finally:
+            process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+def url(path: str | os.PathLike[str]) -> str:
+    """``path`` as ffmpeg takes it: with a protocol, so that no part of a name is read as one."""
+    return f"file:{os.fspath(path)}"
+
+
+def messages(said: IO[bytes]) -> list[str]:
+    """The non-empty lines at the end of ffmpeg's messages, without their ``[component]``."""
+    said.seek(max(0, said.seek(0, os.SEEK_END) - 65_536))
+    lines = said.read().decode("utf-8", "backslashreplace").splitlines()
+    return [line.rpartition("] ")[2].strip() for line in lines if line.strip()]
+
+
+def _command(stream: Any, path: str | os.PathLike[str], *, interactive: bool) -> list[str]:
+    """The argument list of ``stream``, with ``path`` for the file in it."""
+    quiet = stream.global_args("-v", "error", *(() if interactive else ("-nostdin",)))
+    arguments: list[str] = quiet.compile(cmd=ffmpeg_executable())
+    return [url(path) if argument == THE_FILE else argument for argument in arguments]

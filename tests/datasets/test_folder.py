@@ -1,0 +1,121 @@
+"""The listing of any folder of videos, with and without a CSV, and the split that is made of it."""
+
+import itertools
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from entries import folder_entry, touch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dsnet.datasets.catalogue import build
+from dsnet.datasets.folder import make_split
+
+VIDEOS = st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 5)), min_size=1, max_size=60)
+
+
+@given(VIDEOS, st.floats(0.05, 0.95), st.randoms())
+def test_a_made_split_keeps_groups_whole_and_ignores_row_order(
+    videos: list[tuple[str, int]], share: float, random: Any
+) -> None:
+    classes = [name for name, _ in videos]
+    groups = [f"{name}{number}" for name, number in videos]
+    split = make_split(classes, groups, share)
+    roles = dict(zip(groups, split, strict=True))
+    assert all(roles[group] == role for group, role in zip(groups, split, strict=True))
+    for name in set(classes):
+        found = {roles[group] for group in groups if group[0] == name}
+        several = len({group for group in groups if group[0] == name}) > 1
+        assert found == ({"train", "test"} if several else {"train"})
+    order = list(range(len(videos)))
+    random.shuffle(order)
+    again = make_split([classes[i] for i in order], [groups[i] for i in order], share)
+    assert list(again) == [split[i] for i in order]
+
+
+def test_a_made_split_is_stratified() -> None:
+    classes = ["a"] * 100 + ["b"] * 20
+    split = make_split(classes, [str(number) for number in range(120)], 0.3)
+    assert list(split[:100]).count("test") == 30
+    assert list(split[100:]).count("test") == 6
+
+
+def test_groups_across_classes_stay_whole() -> None:
+    pairs = list(itertools.product("abc", "12345"))
+    split = make_split([a for a, _ in pairs], [b for _, b in pairs], 0.4)
+    roles = {(b, role) for (_, b), role in zip(pairs, split, strict=True)}
+    assert len(roles) == 5
+    assert list(split).count("test") == 6
+
+
+def test_a_folder_lists_every_file_of_every_class(tmp_path: Path) -> None:
+    touch(tmp_path, "b/1.avi", "b/2.mkv", "a/x.mp4", "a/deep/y.notes", b"a/\xff.avi")
+    touch(tmp_path, "index.csv", "README", "a/.hidden", ".git/config")
+    table = build("mine", folder_entry(tmp_path))
+    assert list(table["id"]) == [r"a/\xff", "a/deep/y", "a/x", "b/1", "b/2"]
+    assert list(table["class_name"]) == ["a", "a", "a", "b", "b"]
+    assert list(table["label"]) == [0, 0, 0, 1, 1]
+    assert list(table["group"]) == list(table["id"])
+    assert all(os.path.exists(path) for path in table["path"])
+    assert set(table["split1"]) == {"train", "test"}
+    assert table.equals(build("mine", folder_entry(tmp_path)))
+
+
+def test_a_csv_gives_classes_groups_and_splits(tmp_path: Path) -> None:
+    touch(tmp_path / "v", "1.avi", "2.avi", "sub/3.avi", "not listed.avi")
+    csv = tmp_path / "v.csv"
+    csv.write_text(
+        "path,class,group,split1,split2,comment\r\n"
+        '1.avi,run,007,train,unused,"x, y"\r\n'
+        "2.avi,run,NA,test,train,\r\n"
+        "sub/3.avi,,,train,test,\r\n",
+        encoding="utf-8-sig",
+    )
+    table = build("mine", folder_entry(tmp_path / "v", csv=str(csv)))
+    assert table.drop(columns="path").to_numpy().tolist() == [
+        ["1", 0, "run", "007", "train", "unused"],
+        ["2", 0, "run", "NA", "test", "train"],
+        ["sub/3", 1, "sub", "sub/3", "train", "test"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file,class\n1.avi,a\n", "expected a column 'path'"),
+        ("path,class,split1\n1.avi,a,validation\n", "row 1: split1: expected train, test, unused"),
+        ("path,class\n1.avi,a\n./1.avi,a\n", "row 2: '1.avi' was listed before"),
+        ("path,class\n../1.avi,a\n", "row 1: expected a path below"),
+        ("path\n1.avi/..\n", "row 1: expected a path below"),
+        ("path,class,group,split1\n1.avi,a,g,train\n2.avi,a,g,test\n", "both train and test"),
+        ("path,class\n", "no videos"),
+    ],
+)
+def test_a_csv_that_does_not_fit_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    touch(tmp_path, "1.avi", "2.avi")
+    (tmp_path / "v.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        build("mine", folder_entry(tmp_path, csv=str(tmp_path / "v.csv")))
+
+
+def test_missing_videos_are_an_error_with_count_and_first_five(tmp_path: Path) -> None:
+    names = [f"a/{number}.avi" for number in range(9)]
+    touch(tmp_path, *names[:2])
+    (tmp_path / "v.csv").write_text("\n".join(["path", *names]))
+    entry = folder_entry(tmp_path, csv=str(tmp_path / "v.csv"))
+    with pytest.raises(FileNotFoundError, match="mine: 7 of 9 videos are missing") as caught:
+        build("mine", entry)
+    listed = [name for name in names if name in str(caught.value)]
+    assert listed == names[2:7]
+    assert len(build("mine", entry | {"allow_missing": True})) == 9
+
+
+@pytest.mark.parametrize("missing", ["no such folder", "no videos"])
+def test_an_empty_or_absent_folder_is_an_error(tmp_path: Path, missing: str) -> None:
+    root = tmp_path / "absent" if missing == "no such folder" else tmp_path
+    with pytest.raises(ValueError, match=missing):
+        build("mine", folder_entry(root))
+    with pytest.raises(ValueError, match="expected one of motions, folder"):
+        build("mine", folder_entry(root, kind="films"))
