@@ -7,7 +7,7 @@ import torch
 from specs import make_spec
 
 from dsnet import models, training
-from dsnet.diagnostics import TrainingError
+from dsnet.training import TrainingError
 
 
 def test_an_infinite_loss_stops_with_the_term_the_epoch_and_the_step(clips_path, tmp_path, teacher):
@@ -37,7 +37,7 @@ def test_a_collapse_to_chance_with_dead_gradients_is_named(
             torch.nn.init.constant_(block.bn3.bias, -1e4)  # every ReLU after it is off
         return network
 
-    monkeypatch.setattr(training.models, "build", dead)
+    monkeypatch.setattr(models, "build", dead)
     # One of two classes is always chance; the shares of the classes are equal.
     training.train(make_spec(epochs=1, lr=1e-6), clips_path, tmp_path)
     assert "collapsed" in caplog.text
