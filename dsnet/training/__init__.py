@@ -113,10 +113,10 @@ class Trainer:
         self.options = options = spec["stream"]["training"]
         self.classes = len(reader.extra["classes"])
         randomness.seed_everything(spec["run"]["seed"])
-        self.network = preparation.network(spec, self.classes, device, processes, init)
+        self.network = preparation.make_network(spec, self.classes, device, processes, init)
         self.frozen = preparation.freeze(self.network, options["trainable"])
-        self.task = preparation.task(spec["stream"], device, teacher)
-        self.training, self.selection = preparation.loaders(
+        self.task = preparation.make_task(spec["stream"], device, teacher)
+        self.training, self.selection = preparation.make_loaders(
             spec, reader, self.task.inputs, workers, processes
         )
         self.step = Step(self.network, self.task, options, device, processes)

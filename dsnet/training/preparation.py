@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 PathLike = str | os.PathLike[str]
 
 
-def network(
+def make_network(
     spec: Mapping[str, Any],
     classes: int,
     device: torch.device,
@@ -46,7 +46,7 @@ def network(
     return made
 
 
-def task(stream: Mapping[str, Any], device: torch.device, teacher: PathLike | None) -> Task:
+def make_task(stream: Mapping[str, Any], device: torch.device, teacher: PathLike | None) -> Task:
     """What gives a stream's loss, on ``device``: distillation where there is a ``teacher``."""
     made: Task = Classification(stream["input"])
     if teacher is not None:
@@ -75,7 +75,7 @@ def freeze(network: nn.Module, trainable: Sequence[str] | None) -> list[nn.Modul
     ]
 
 
-def loaders(
+def make_loaders(
     spec: Mapping[str, Any],
     reader: Reader,
     inputs: Sequence[str],

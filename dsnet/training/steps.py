@@ -38,7 +38,7 @@ Task = Classification | Distillation
 
 
 class _Loss(nn.Module):
-    """Network and task as one module, which gradients of several processes are averaged of."""
+    """Network and task as one module, of which DistributedDataParallel averages the gradients."""
 
     def __init__(self, network: ResNeXt3D, task: Task) -> None:
         super().__init__()

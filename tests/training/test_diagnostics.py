@@ -7,15 +7,32 @@ import torch
 from specs import make_spec
 
 from dsnet import models, training
-from dsnet.training import TrainingError
+from dsnet.training import TrainingError, diagnostics
 
 
 def test_an_infinite_loss_stops_with_the_term_the_epoch_and_the_step(clips_path, tmp_path, teacher):
     losses = {"mae": {"weight": math.inf, "levels": ["avgpool"]}}
     spec = make_spec("ds", losses)
-    with pytest.raises(TrainingError, match="term mae of the loss is inf at epoch 1, step 1"):
+    message = "term mae of the loss is inf at epoch 1, step 1; .*; no epoch was complete before"
+    with pytest.raises(TrainingError, match=message):
         training.train(spec, clips_path, tmp_path, teacher=teacher)
     assert not (tmp_path / "model.pt").exists()
+
+
+def test_a_training_that_breaks_later_names_the_last_good_checkpoint(
+    clips_path, tmp_path, monkeypatch
+):
+    check = diagnostics.check_finite
+
+    def breaking(terms, where):
+        broken = {"ce": torch.tensor(math.nan)} if where == "epoch 3, step 1" else {}
+        return check({**terms, **broken}, where)
+
+    monkeypatch.setattr(diagnostics, "check_finite", breaking)
+    message = r"at epoch 3, step 1; .*; the last good checkpoint, after epoch 2, is .*\.pt"
+    with pytest.raises(TrainingError, match=message):
+        training.train(make_spec(), clips_path, tmp_path)
+    assert models.read(tmp_path / ".checkpoint.pt")["epoch"] == 2
 
 
 def test_a_last_step_that_breaks_the_network_stops_with_the_epoch(clips_path, tmp_path):
