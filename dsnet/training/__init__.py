@@ -142,6 +142,7 @@ class Trainer:
                 results.add(row, self.network)
                 to_board(board, row)
                 bar.set_postfix(loss=f"{row['train_loss']:.3f}", val=f"{row['val_top1']:.1f}")
+                # dsnet.live.trainings reads this line, and under this logger's name.
                 log.info("%s", " ".join(f"{key}={value:.4g}" for key, value in row.items()))
                 if only:
                     resuming.save(folder, self._state())
