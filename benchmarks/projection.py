@@ -38,8 +38,8 @@ from tqdm import tqdm
 from dsnet import clips, config, datasets, flow, images, models, shards, video
 from dsnet.inference import to_device
 from dsnet.losses import Distillation
-from dsnet.steps import Classification, Step
 from dsnet.store import Reader
+from dsnet.training.steps import Classification, Step
 
 ROOT = Path(__file__).parents[1]
 CORES = 16

@@ -34,7 +34,7 @@ from tqdm import tqdm
 from dsnet.inference import choose_device, to_device
 from dsnet.losses import Distillation
 from dsnet.models import LEVELS, resnext3d_101
-from dsnet.steps import PRECISIONS, Classification, Step
+from dsnet.training.steps import PRECISIONS, Classification, Step
 
 CLASSES = 101
 OPTIONS = {"lr": 1e-3, "momentum": 0.9, "dampening": 0, "weight_decay": 5e-4, "clip_gradient": None}

@@ -65,10 +65,10 @@ def _score(
     reader = clips.open_clips(clips_path)
     table = clips.table(reader)
     labels = dict(zip(table["id"], table["label"], strict=True))
-    chosen_parts = splits.parts(table, run["split"], run["protocol"], spec["validation_share"])
+    split = splits.parts(table, run["split"], run["protocol"], spec["validation_share"])
     parts: dict[str, Part] = {}
-    for name, ids in chosen_parts.items():
-        if name == "test" and ids == chosen_parts["validation"]:  # protocol paper
+    for name, ids in split.items():
+        if name == "test" and ids == split["validation"]:  # protocol paper
             parts[name] = parts["validation"]
             continue
         own = [labels[id] for id in ids]
@@ -87,17 +87,19 @@ def _score(
             )
         counts = np.bincount(owners, minlength=len(ids))
         parts[name] = Part(tuple(ids), np.array(own, np.int64), logits, counts)
-        found = metrics(parts[name])
-        log.info(
-            "%s %s on %s: video top-1 %.2f, top-5 %.2f, clip top-1 %.2f, top-5 %.2f (%d videos)",
-            run["stream"],
-            name,
-            chosen,
-            found["video_top1"],
-            found["video_top5"],
-            found["clip_top1"],
-            found["clip_top5"],
-            found["n_videos"],
-        )
+        _tell(f"{run['stream']} {name} on {chosen}", parts[name])
     run = {**run, **{key: reader.extra[key] for key in ("n_missing", "n_listed")}}
     return Scores(run, tuple(content["classes"]), parts, spec)
+
+
+def _tell(of: str, part: Part) -> None:
+    found = metrics(part)
+    log.info(
+        "%s: video top-1 %.2f, top-5 %.2f, clip top-1 %.2f, top-5 %.2f (%d videos)",
+        of,
+        found["video_top1"],
+        found["video_top5"],
+        found["clip_top1"],
+        found["clip_top5"],
+        found["n_videos"],
+    )

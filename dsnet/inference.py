@@ -16,7 +16,7 @@ from dsnet.models import ResNeXt3D
 
 
 class DeviceError(UserError):
-    """A device that was asked for and is not there."""
+    """A device that is not there, or is not made for what is asked of it."""
 
 
 def choose_device(device: str, processes: Processes = ALONE) -> torch.device:

@@ -72,7 +72,7 @@ def measure(
     settings = {"semantics": spec["semantics"], **spec["tvl1"]}
     backend = flow.resolve(spec["backend"], spec["semantics"])
     ms_flow = _time(lambda: flow.compute(gray, backend, **settings), options)
-    costs = {path: _network(*pair, chosen, options) for path, pair in loaded.items()}
+    costs = {path: _cost(*pair, chosen, options) for path, pair in loaded.items()}
     found = []
     for title, paths in rows:
         inputs = [loaded[path][1]["input"] for path in paths]
@@ -97,9 +97,10 @@ def measure(
     return pd.DataFrame(found, columns=list(COLUMNS))
 
 
-def _network(
+def _cost(
     network: ResNeXt3D, content: Mapping[str, Any], device: torch.device, options: Mapping[str, Any]
 ) -> dict[str, float]:
+    """Milliseconds, operations (two per multiply-add) and parameters of a network for one clip."""
     size, length = content["spec"]["clips"]["crop"], content["spec"]["run"]["clip_length"]
     to_device(network.eval(), device)
     clip = torch.randn(1, CHANNELS[content["input"]], length, size, size, device=device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import h5py
@@ -49,13 +49,14 @@ class Scores:
     """What ``scores.h5`` holds: ``parts`` by name, ``classes`` in label order, and ``run``.
 
     ``run`` names dataset, split, clip_length, seed, stream and protocol, and the numbers of videos
-    that the data set lists and that were missing, n_listed and n_missing.
+    that the data set lists and that were missing, n_listed and n_missing. ``spec`` is that of the
+    stream's training.
     """
 
     run: dict[str, Any]
     classes: tuple[str, ...]
     parts: dict[str, Part]
-    spec: Any = field(default=None)
+    spec: Any = None
 
 
 def write_scores(path: str | os.PathLike[str], scores: Scores) -> None:

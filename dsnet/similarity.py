@@ -101,11 +101,11 @@ def compare(
     torch.set_num_threads(threads)
     chosen = choose_device(device)
     networks: dict[str, tuple[ResNeXt3D, str]] = {}
-    spec: dict[str, Any] = {}
     for name, path in paths.items():
         network, content = models.load_model(path)
         to_device(network.eval(), chosen)
-        networks[name], spec = (network, content["input"]), content["spec"]
+        networks[name] = network, content["input"]
+    spec = content["spec"]  # of any of them, being of one run
     data = _clips(clips_path, spec)
     shown = _spread(len(data), SHOWN)
     examples, pictures = _features(networks, data, shown, chosen)
@@ -118,16 +118,20 @@ def compare(
     with replacing(table) as temporary:
         found.to_csv(temporary, index=False, float_format="%.6f")
     about = {"run": spec["run"], "provenance": record(device=str(chosen))}
-    labels: dict[str, Any] = {
-        "streams": list(networks),
-        "ids": [data.videos.ids[i] for i in shown],
-        "classes": [data.videos.reader.extra["classes"][data.videos.labels[i]] for i in shown],
-        "bound": data.videos.reader.spec["flow"]["bound"],
-        "about": canonical(about),
-    }
+    captions = {"streams": list(networks), **_captions(data.videos, shown)}
     with replacing(maps) as temporary, open(temporary, "wb") as stream:
-        np.savez_compressed(stream, **{**labels, **pictures})
+        np.savez_compressed(stream, **{**captions, "about": canonical(about), **pictures})
     return found
+
+
+def _captions(videos: clips.Videos, shown: Sequence[int]) -> dict[str, Any]:
+    """What there is to say of the clips that are shown."""
+    reader = videos.reader
+    return {
+        "ids": [videos.ids[i] for i in shown],
+        "classes": [reader.extra["classes"][videos.labels[i]] for i in shown],
+        "bound": reader.spec["flow"]["bound"],
+    }
 
 
 def _spread(count: int, wanted: int) -> list[int]:

@@ -1,18 +1,8 @@
 """Networks, fusion and their files."""
 
-from dsnet.models.checkpoints import (
-    Checkpoint,
-    CheckpointError,
-    build,
-    convert,
-    inspect,
-    load_checkpoint,
-    load_model,
-    read,
-    save,
-    start_from,
-)
+from dsnet.models.checkpoints import CheckpointError, build, load_model, read, save
 from dsnet.models.fusion import AttentionFusion
+from dsnet.models.pretrained import Checkpoint, convert, inspect, load_checkpoint, start_from
 from dsnet.models.resnext3d import CHANNELS, LEVELS, Frozen, ResNeXt3D, resnext3d_101
 
 __all__ = [

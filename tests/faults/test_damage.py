@@ -13,10 +13,10 @@ from checks import leftovers, scores, shard_digests, state_dict
 from project import RUN, SHARDS, Project
 from stages import one, stages
 
-from dsnet import training
 from dsnet.cli import main
 from dsnet.datasets import read_manifest
 from dsnet.store import DamagedError, Reader, StoreError, Writer
+from dsnet.training.results import Results
 
 DATASET = "results/motions"
 LOGS = "results/logs/motions"
@@ -167,11 +167,11 @@ def test_a_training_falls_back_to_the_checkpoint_before_a_truncated_one(
     for path in stage.outputs:
         (project / str(path)).unlink()
 
-    def interrupted(run: training.Run) -> None:
+    def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.chdir(project.folder)
-    monkeypatch.setattr(training.Run, "_write", interrupted)
+    monkeypatch.setattr(Results, "write", interrupted)
     with pytest.raises(KeyboardInterrupt):
         main(stage.arguments)
     last = project / f"{RUN}/ds/.checkpoint.pt"

@@ -8,7 +8,8 @@ import sys
 import pandas as pd
 import torch
 
-from dsnet import diagnostics, training
+from dsnet import training
+from dsnet.training import diagnostics
 
 
 def die(*_, **__):

@@ -5,7 +5,8 @@ import random
 import numpy as np
 import torch
 
-from dsnet import diagnostics, models
+from dsnet import models
+from dsnet.training import diagnostics
 
 OPTIONS = {
     "epochs": 3,

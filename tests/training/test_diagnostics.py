@@ -7,15 +7,32 @@ import torch
 from specs import make_spec
 
 from dsnet import models, training
-from dsnet.diagnostics import TrainingError
+from dsnet.training import TrainingError, diagnostics
 
 
 def test_an_infinite_loss_stops_with_the_term_the_epoch_and_the_step(clips_path, tmp_path, teacher):
     losses = {"mae": {"weight": math.inf, "levels": ["avgpool"]}}
     spec = make_spec("ds", losses)
-    with pytest.raises(TrainingError, match="term mae of the loss is inf at epoch 1, step 1"):
+    message = "term mae of the loss is inf at epoch 1, step 1; .*; no epoch was complete before"
+    with pytest.raises(TrainingError, match=message):
         training.train(spec, clips_path, tmp_path, teacher=teacher)
     assert not (tmp_path / "model.pt").exists()
+
+
+def test_a_training_that_breaks_later_names_the_last_good_checkpoint(
+    clips_path, tmp_path, monkeypatch
+):
+    check = diagnostics.check_finite
+
+    def breaking(terms, where):
+        broken = {"ce": torch.tensor(math.nan)} if where == "epoch 3, step 1" else {}
+        return check({**terms, **broken}, where)
+
+    monkeypatch.setattr(diagnostics, "check_finite", breaking)
+    message = r"at epoch 3, step 1; .*; the last good checkpoint, after epoch 2, is .*\.pt"
+    with pytest.raises(TrainingError, match=message):
+        training.train(make_spec(), clips_path, tmp_path)
+    assert models.read(tmp_path / ".checkpoint.pt")["epoch"] == 2
 
 
 def test_a_last_step_that_breaks_the_network_stops_with_the_epoch(clips_path, tmp_path):
@@ -37,7 +54,7 @@ def test_a_collapse_to_chance_with_dead_gradients_is_named(
             torch.nn.init.constant_(block.bn3.bias, -1e4)  # every ReLU after it is off
         return network
 
-    monkeypatch.setattr(training.models, "build", dead)
+    monkeypatch.setattr(models, "build", dead)
     # One of two classes is always chance; the shares of the classes are equal.
     training.train(make_spec(epochs=1, lr=1e-6), clips_path, tmp_path)
     assert "collapsed" in caplog.text

@@ -13,11 +13,12 @@ from specs import DS, make_spec, weights
 
 from dsnet import models
 from dsnet.clips import EpochBatches
-from dsnet.distributed import Processes, synchronise_batch_norm
+from dsnet.distributed import Processes
 from dsnet.errors import UserError
 from dsnet.losses import Distillation
 from dsnet.scores import read_scores
-from dsnet.steps import Classification, Step
+from dsnet.training.batch_norm import synchronise_batch_norm
+from dsnet.training.steps import Classification, Step
 
 
 def dsnet(*words):

@@ -14,7 +14,8 @@ import pytest
 import torch
 from specs import DS, Killed, make_spec, same, stop_after, weights
 
-from dsnet import models, steps, training
+from dsnet import models, training
+from dsnet.training import steps
 
 
 def disturb_the_generators():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from specs import OPTIONS
 
-from dsnet.schedule import Schedule
+from dsnet.training.schedule import Schedule
 
 
 def make(kind, **options):

@@ -9,7 +9,7 @@ from specs import DS, make_spec
 from dsnet import models, training
 from dsnet.inference import DeviceError
 from dsnet.losses import Distillation
-from dsnet.steps import Classification, Step
+from dsnet.training.steps import Classification, Step
 
 CPU = torch.device("cpu")
 

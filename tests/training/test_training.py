@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from dsnet import inference, models, training
 from dsnet.clips import TestClips, Videos, open_clips, scoring_loader, table
-from dsnet.diagnostics import TrainingError
+from dsnet.training import TrainingError
 
 
 def test_history_has_every_term_and_its_gradient(teacher, clips_path, tmp_path):

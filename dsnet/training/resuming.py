@@ -58,6 +58,16 @@ def load(folder: Path, sources: Any) -> dict[str, Any] | None:
     return None
 
 
+def last_good(folder: Path, epochs: int) -> str:
+    """What to tell of the checkpoint of a training that stopped after ``epochs`` complete ones."""
+    if not epochs:
+        return "no epoch was complete before"
+    return (
+        f"the last good checkpoint, after epoch {epochs}, is {folder / LAST}; other "
+        f"settings begin anew, or from a copy of it that the stream's pretrained names"
+    )
+
+
 def remove(folder: Path) -> None:
     """Remove both, since the training is complete."""
     for name in (LAST, PREVIOUS):

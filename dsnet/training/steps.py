@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
-from dsnet import diagnostics
 from dsnet.distributed import ALONE, Processes
 from dsnet.inference import DeviceError
 from dsnet.losses import Distillation
 from dsnet.models import ResNeXt3D
+from dsnet.training import diagnostics
 
 PRECISIONS = {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -34,10 +34,13 @@ class Classification(nn.Module):
         return logits, {"ce": F.cross_entropy(logits, labels)}
 
 
-class _Loss(nn.Module):
-    """Network and task as one module, which gradients of several processes are averaged of."""
+Task = Classification | Distillation
 
-    def __init__(self, network: ResNeXt3D, task: Classification | Distillation) -> None:
+
+class _Loss(nn.Module):
+    """Network and task as one module, of which DistributedDataParallel averages the gradients."""
+
+    def __init__(self, network: ResNeXt3D, task: Task) -> None:
         super().__init__()
         self.network, self.task = network, task
 
@@ -66,7 +69,7 @@ class Step:
     def __init__(
         self,
         network: ResNeXt3D,
-        task: Classification | Distillation,
+        task: Task,
         options: Mapping[str, Any],
         device: torch.device,
         processes: Processes = ALONE,
@@ -107,7 +110,7 @@ class Step:
             return self._forward(batch, labels)
 
     def gradient_norms(self, terms: Mapping[str, Tensor], share: float) -> dict[str, float]:
-        """:func:`dsnet.diagnostics.gradient_norms` of the whole batch; see :meth:`update`."""
+        """:func:`.diagnostics.gradient_norms` of the whole batch; see :meth:`update`."""
         scale = float(self.scaler.get_scale())
         scaled = {name: scale * share * value for name, value in terms.items()}
         norms = diagnostics.gradient_norms(self.network, scaled, self.processes)

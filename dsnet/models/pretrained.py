@@ -1,0 +1,259 @@
+"""Weights to start from, ours or MARS's: what they are, taking them up, and converting them."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dsnet.models.checkpoints import (
+    FORMAT,
+    VERSION,
+    CheckpointError,
+    build,
+    check_version,
+    read,
+    save,
+)
+from dsnet.models.resnext3d import CHANNELS, ResNeXt3D
+from dsnet.provenance import canonical, record
+
+log = logging.getLogger(__name__)
+
+
+def start_from(model: nn.Module, path: str | os.PathLike[str]) -> list[str]:
+    """Copy the weights of a checkpoint into ``model``; return the keys that stay as drawn.
+
+    Takes what :func:`load_checkpoint` takes. The first convolution and the classifier may have
+    another shape and then stay as they are.
+
+    Raises:
+        CheckpointError: keys other than those are absent or of another shape.
+    """
+    weights = _tensors(read(path))
+    own = model.state_dict()
+    differing = _differing(own, weights)
+    wrong = [k for k in differing if k != "conv1.weight" and not k.startswith("fc.")]
+    if wrong:
+        raise CheckpointError(_differences(path, own, weights, wrong))
+    model.load_state_dict(
+        {k: weights[k] for k in own if k in weights and k not in differing}, strict=False
+    )
+    log.info("started from %s; drawn anew: %s", path, ", ".join(differing) or "nothing")
+    return differing
+
+
+def load_checkpoint(path: str | os.PathLike[str]) -> ResNeXt3D:
+    """The network of a checkpoint, in eval mode on the CPU; the log says what it is.
+
+    Takes ``model.pt`` and the ``.pth`` of MARS and 3D-ResNets-PyTorch: a ``state_dict``, alone or
+    in a dictionary, with or without the prefix ``module.``, whatever the number of classes. The
+    network's size is read off the shapes. Code in the file is never executed.
+
+    Raises:
+        CheckpointError: damaged, code, or the weights of another architecture; the message has
+            the first keys that differ.
+        FileNotFoundError: no such file.
+    """
+    found = inspect(path)
+    model = found.build()
+    log.info("loaded %s: %s", path, found.summary())
+    return model.eval()
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The weights of a file under dsnet's names, and what can be told of them.
+
+    ``classes`` is empty where the file does not name them; ``ignored`` are the tensors that the
+    network has no place for.
+    """
+
+    path: str
+    source: str
+    arch: dict[str, Any]
+    input: str
+    num_classes: int
+    weights: dict[str, Tensor]
+    classes: list[str]
+    epoch: int | None
+    ignored: list[str]
+    provenance: str
+
+    def build(self) -> ResNeXt3D:
+        """The network with these weights, on the CPU."""
+        model = build(self.arch, self.input, self.num_classes)
+        # The counters of batches are absent before PyTorch 0.4.1 and of no use here.
+        model.load_state_dict(self.weights, strict=False)
+        return model
+
+    @property
+    def depth(self) -> int:
+        """As in ResNeXt-101: three convolutions per block, the first one and the classifier."""
+        return 3 * sum(self.arch["layers"]) + 2
+
+    def summary(self) -> str:
+        """In one line."""
+        trained = f", epoch {self.epoch}" if self.epoch is not None else ""
+        left = f", {len(self.ignored)} ignored" if self.ignored else ""
+        return (
+            f"{self.source}: 3D ResNeXt-{self.depth} ({self.arch['cardinality']} groups) for "
+            f"{self.input}, {self.num_classes} classes{trained}{left}"
+        )
+
+    def describe(self) -> str:
+        """In some lines, to read."""
+        size = sum(weight.numel() for weight in self.weights.values())
+        lines = [
+            f"{self.path}: {self.summary()}",
+            f"blocks {self.arch['layers']}, widths {self.arch['widths']}, stem {self.arch['stem']} "
+            f"with a kernel of {self.arch['stem_kernel']}; {size:,} numbers",
+            *([f"classes: {', '.join(self.classes)}"] if self.classes else []),
+            *([f"made by: {self.provenance}"] if self.provenance else []),
+            *(f"ignored: {key}" for key in self.ignored),
+        ]
+        return "\n".join(lines)
+
+
+def inspect(path: str | os.PathLike[str]) -> Checkpoint:
+    """What a checkpoint holds; see :func:`load_checkpoint`."""
+    content = read(path)
+    tensors = _tensors(content)
+    arch, channels = _architecture(path, tensors)
+    with torch.device("meta"):
+        model = ResNeXt3D(tensors["fc.weight"].shape[0], channels, **arch)
+    own = model.state_dict()
+    differing = _differing(own, tensors)
+    if differing:
+        raise CheckpointError(_differences(path, own, tensors, differing))
+    names = {count: name for name, count in CHANNELS.items()}
+    ours = content.get("format") == FORMAT
+    if ours:
+        check_version(content, path)
+    return Checkpoint(
+        path=os.fspath(path),
+        source="dsnet" if ours else str(content.get("arch", "weights without a name")),
+        arch=arch,
+        input=names[channels],
+        num_classes=tensors["fc.weight"].shape[0],
+        weights={key: tensors[key] for key in own if key in tensors},
+        classes=list(content["classes"]) if ours else [],
+        epoch=content.get("epoch") if isinstance(content.get("epoch"), int) else None,
+        ignored=sorted(set(tensors) - set(own)),
+        provenance=canonical(content.get("provenance")) if ours else "",
+    )
+
+
+def convert(
+    path: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    classes: Sequence[str] | None = None,
+) -> None:
+    """Write a checkpoint as ``model.pt`` (``output`` ends in .pt) or in MARS's layout (.pth).
+
+    A converted ``model.pt`` has no spec: it is to start or to distill from, not to evaluate.
+
+    Args:
+        classes: names in label order, for a ``.pt``; without them the file's own, or numbers.
+
+    Raises:
+        CheckpointError: see :func:`load_checkpoint`; or there are other numbers of names and
+            classes, or ``output`` ends otherwise.
+    """
+    found, suffix = inspect(path), os.path.splitext(output)[1]
+    if suffix == ".pth":
+        weights = {f"module.{key}": value for key, value in found.weights.items()}
+        arch = f"resnext-{found.depth}"
+        save(output, {"epoch": found.epoch, "arch": arch, "state_dict": weights})
+        return
+    if suffix != ".pt":
+        raise CheckpointError(f"{os.fspath(output)}: expected .pt (dsnet) or .pth (MARS)")
+    names = list(classes or found.classes or map(str, range(found.num_classes)))
+    if len(names) != found.num_classes:
+        raise CheckpointError(
+            f"{os.fspath(path)} has {found.num_classes} classes, and there are {len(names)} names"
+        )
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "arch": found.arch,
+        "input": found.input,
+        "classes": names,
+        "state_dict": found.build().state_dict(),
+        "epoch": found.epoch,
+        "sources": {"converted": found.path},
+        "provenance": record(),
+    }
+    save(output, content)
+
+
+def _tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The tensors of a state_dict, alone or in a dictionary, without the prefix ``module.``."""
+    state = content.get("state_dict", content)
+    return {
+        key.removeprefix("module."): value
+        for key, value in (state.items() if isinstance(state, Mapping) else ())
+        if isinstance(key, str) and isinstance(value, Tensor)
+    }
+
+
+def _architecture(
+    path: str | os.PathLike[str], tensors: Mapping[str, Tensor]
+) -> tuple[dict[str, Any], int]:
+    """The arguments of :class:`ResNeXt3D` that these tensors are of, and its input channels."""
+    grouped = [f"layer{i}.0.conv2.weight" for i in range(1, 5)]
+    telling = ["conv1.weight", *grouped, "fc.weight"]
+    dimensions = [tensors[key].ndim if key in tensors else None for key in telling]
+    if dimensions == [5, 5, 5, 5, 5, 2]:
+        stem, channels, *kernel = tensors["conv1.weight"].shape
+        widths = [tensors[key].shape[0] for key in grouped]
+        groups = {w // tensors[key].shape[1] for w, key in zip(widths, grouped, strict=True)}
+        if channels in CHANNELS.values() and len(set(kernel)) == len(groups) == 1:
+            blocks = [
+                len({key.split(".")[1] for key in tensors if key.startswith(f"layer{i}.")})
+                for i in range(1, 5)
+            ]
+            arch = {
+                "layers": blocks,
+                "widths": widths,
+                "stem": stem,
+                "stem_kernel": kernel[0],
+                "cardinality": groups.pop(),
+            }
+            return arch, channels
+    with torch.device("meta"):
+        own = ResNeXt3D(400).state_dict()
+    wrong = [key for key in _differing(own, tensors) if key in telling]
+    raise CheckpointError(_differences(path, own, tensors, wrong))
+
+
+def _differing(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> list[str]:
+    """The keys of ``own`` that are absent or of another shape, but for counters of batches."""
+    return [
+        key
+        for key, value in own.items()
+        if (key in theirs and theirs[key].shape != value.shape)
+        or (key not in theirs and not key.endswith("num_batches_tracked"))
+    ]
+
+
+def _differences(
+    path: str | os.PathLike[str],
+    own: Mapping[str, Tensor],
+    theirs: Mapping[str, Tensor],
+    keys: Sequence[str],
+) -> str:
+    lines = [
+        f"{key}: expected {tuple(own[key].shape)}, "
+        + (f"found {tuple(theirs[key].shape)}" if key in theirs else "absent")
+        for key in sorted(keys, key=lambda key: key in theirs)[:5]  # the absent ones first
+    ]
+    return (
+        f"{os.fspath(path)} has the weights of another network "
+        f"({len(keys)} of {len(own)} keys differ):\n  " + "\n  ".join(lines)
+    )

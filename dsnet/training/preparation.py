@@ -1,0 +1,110 @@
+"""What a training is made of, from its spec: the network, its task, and batches of clips."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from dsnet import clips, models, splits
+from dsnet.distributed import Processes
+from dsnet.inference import to_device
+from dsnet.losses import Distillation
+from dsnet.models import ResNeXt3D
+from dsnet.store import Reader
+from dsnet.training.batch_norm import synchronise_batch_norm
+from dsnet.training.diagnostics import TrainingError
+from dsnet.training.steps import Classification, Task
+
+log = logging.getLogger(__name__)
+PathLike = str | os.PathLike[str]
+
+
+def make_network(
+    spec: Mapping[str, Any],
+    classes: int,
+    device: torch.device,
+    processes: Processes,
+    init: PathLike | None,
+) -> ResNeXt3D:
+    """A spec's network on ``device``, as drawn but for what the checkpoint ``init`` has.
+
+    Raises:
+        CheckpointError: ``init`` is not of this network.
+    """
+    made = models.build(spec["model"], spec["stream"]["input"], classes)
+    if init is not None:
+        models.start_from(made, init)
+    if processes.count > 1 and spec["stream"]["training"]["sync_batch_norm"]:
+        synchronise_batch_norm(made, device)
+    to_device(made, device)
+    return made
+
+
+def make_task(stream: Mapping[str, Any], device: torch.device, teacher: PathLike | None) -> Task:
+    """What gives a stream's loss, on ``device``: distillation where there is a ``teacher``."""
+    made: Task = Classification(stream["input"])
+    if teacher is not None:
+        made = Distillation(models.load_model(teacher)[0], stream["losses"])
+    to_device(made, device)
+    return made
+
+
+def freeze(network: nn.Module, trainable: Sequence[str] | None) -> list[nn.Module]:
+    """Leave only the children named ``trainable`` to be trained, or all; return the others.
+
+    Raises:
+        TrainingError: the network has no child of such a name.
+    """
+    if trainable is None:
+        return []
+    children = dict(network.named_children())
+    unknown = sorted(set(trainable) - set(children))
+    if unknown:
+        raise TrainingError(
+            f"training.trainable: the network has no {', '.join(unknown)}; "
+            f"it has {', '.join(children)}"
+        )
+    return [
+        child.requires_grad_(False) for name, child in children.items() if name not in trainable
+    ]
+
+
+def make_loaders(
+    spec: Mapping[str, Any],
+    reader: Reader,
+    inputs: Sequence[str],
+    workers: int,
+    processes: Processes,
+) -> tuple[DataLoader[Any], DataLoader[Any]]:
+    """Batches to train on, of the modalities ``inputs``, and of the network's own to select by.
+
+    Raises:
+        DamagedError: the bytes of a video are damaged.
+    """
+    run, options = spec["run"], spec["stream"]["training"]
+    table = clips.table(reader)
+    parts = splits.parts(table, run["split"], run["protocol"], spec["validation_share"])
+    labels = dict(zip(table["id"], table["label"], strict=True))
+
+    def videos(part: str, modalities: Sequence[str]) -> clips.Videos:
+        ids = parts[part]
+        own = [labels[id] for id in ids]
+        return clips.Videos(reader, ids, own, modalities, run["clip_length"], spec["clips"])
+
+    training = clips.TrainingClips(videos("train", inputs), run["seed"], spec["flip"])
+    selection = clips.TestClips(
+        videos("validation", (spec["stream"]["input"],)), options["selection_clips"]
+    )
+    log.info("%d videos to train, %d to select by", len(training), len(parts["validation"]))
+    for data in (training.videos, selection.videos) if processes.first else ():
+        data.verify()
+    return (
+        clips.training_loader(training, options["batch_size"], workers, processes),
+        clips.scoring_loader(selection, options["batch_size"], workers, processes),
+    )

@@ -1,0 +1,104 @@
+"""What comes out of a training: a row per epoch, the best weights, and the files of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from dsnet.models import ResNeXt3D, checkpoints
+from dsnet.provenance import replacing
+from dsnet.store import Reader
+
+
+class Results:
+    """What came out of the epochs so far.
+
+    Args:
+        folder: where the files are written.
+        spec: :func:`dsnet.config.train_spec`.
+        reader: of ``clips.h5``; a model records how frames and flow were made, to predict alike.
+        sources: what the training is made from.
+        provenance: :func:`dsnet.provenance.record`.
+
+    Attributes:
+        history: a row of numbers by name for every epoch, of which ``epoch`` counts from 1.
+        best: rank, number and weights of the best epoch; ``None`` before the first one ends.
+        warnings: what the model says of its training.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        spec: Mapping[str, Any],
+        reader: Reader,
+        sources: Mapping[str, Any],
+        provenance: Mapping[str, Any],
+    ) -> None:
+        self.folder, self.spec, self.reader = folder, spec, reader
+        self.sources, self.provenance = sources, provenance
+        self.history: list[dict[str, float]] = []
+        self.best: dict[str, Any] | None = None
+        self.warnings: list[str] = []
+
+    def add(self, row: dict[str, float], network: ResNeXt3D) -> None:
+        """Keep an epoch's row, and the weights where its selection accuracy is the highest.
+
+        Among equal accuracies the lowest loss is the best.
+        """
+        self.history.append(row)
+        rank = (row["val_top1"], -row["val_loss"])
+        if self.best is None or rank > tuple(self.best["rank"]):
+            weights = {name: value.clone() for name, value in _weights(network).items()}
+            self.best = {"rank": list(rank), "epoch": row["epoch"], "state_dict": weights}
+
+    def about(self) -> dict[str, Any]:
+        """What every file of the network says of it."""
+        return {
+            "format": checkpoints.FORMAT,
+            "version": checkpoints.VERSION,
+            "arch": dict(self.spec["model"]),
+            "input": self.spec["stream"]["input"],
+            "classes": list(self.reader.extra["classes"]),
+            "warnings": self.warnings,
+            "spec": dict(self.spec),
+            "data": self.reader.spec,
+            "sources": dict(self.sources),
+            "provenance": self.provenance,
+        }
+
+    def write(self, network: ResNeXt3D) -> None:
+        """Write ``model.pt``, with the weights that the spec selects, and ``history.csv``."""
+        assert self.best is not None
+        last = {"epoch": len(self.history), "state_dict": _weights(network)}
+        selected = self.best if self.spec["stream"]["training"]["select"] == "best" else last
+        checkpoints.save(
+            self.folder / "model.pt",
+            {
+                **self.about(),
+                "state_dict": selected["state_dict"],
+                "epoch": selected["epoch"],
+                "best": self.best,
+                "last": last,
+            },
+        )
+        with replacing(self.folder / "history.csv") as temporary:
+            pd.DataFrame(self.history).to_csv(temporary, index=False)
+
+
+def _weights(network: ResNeXt3D) -> dict[str, Tensor]:
+    """On the CPU; where the network is there too, they go on changing with it."""
+    return {name: value.detach().cpu() for name, value in network.state_dict().items()}
+
+
+def to_board(board: SummaryWriter | None, row: Mapping[str, float]) -> None:
+    """Show an epoch's row in TensorBoard, grouped by first words; without a board do nothing."""
+    if board is None:
+        return
+    for name, value in row.items():
+        if name != "epoch":
+            board.add_scalar(name.replace("_", "/", 1), value, int(row["epoch"]))
