@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from dsnet.scores import Scores
-from dsnet.tables.measured import Experiment, Measured, deviation
-from dsnet.tables.significance import HEADERS, HOW_TO_READ, bootstrap, compare, readable
+from dsnet.tables.measured import Experiment, Fused, Measured, Streams, named
+from dsnet.tables.significance import HEADERS, HOW_TO_READ, compare, readable
+from dsnet.tables.statistics import bootstrap, deviation
 from dsnet.tables.text import NOTHING, TextTable, render_plain
 
 CLAIM_COLUMNS = (
@@ -22,7 +23,15 @@ STUDY_COLUMNS = (
     *("selection", "splits", "seeds", "n_videos"),
 )
 LEVEL = 0.05  # of p, above which a claim stays undecided
-Streams = Mapping[str, Mapping[str, Any] | None]
+MORE_HEADERS = {
+    **HEADERS,
+    "claim": "Claim",
+    "answer": "Answer",
+    "group": "Group",
+    "top1": "Top-1 (%)",
+    "selection": "Selection part (%)",
+    "splits": "Splits",
+}
 
 
 def claims(
@@ -72,7 +81,7 @@ def _result(
     places: Sequence[Experiment],
     streams: Streams,
     row: Mapping[str, Any],
-) -> tuple[str, tuple[tuple[str, ...], str]]:
+) -> tuple[str, Fused]:
     """Title, and streams and kind, of a result that the config names.
 
     Of a list of streams it is the one with the highest accuracy on the part of the training videos
@@ -82,10 +91,9 @@ def _result(
     if isinstance(row["stream"], list):
         best = max(row["stream"], key=lambda name: _selection(measured, places, name))
         return f"{titles[best]} (best of {len(row['stream'])})", ((best,), "")
-    if not row.get("fuse"):
-        return titles[row["stream"]], ((row["stream"],), "")
-    names, kind = (row["stream"], *row["fuse"]), row.get("by") or "average"
-    return f"{' + '.join(titles[name] for name in names)} ({kind})", (names, kind)
+    names, kind = named(row)
+    title = " + ".join(titles[name] for name in names)
+    return f"{title} ({kind})" if kind else title, (names, kind)
 
 
 def _selection(measured: Measured, places: Sequence[Experiment], stream: str) -> float:
@@ -152,7 +160,7 @@ def render_claims(table: pd.DataFrame) -> TextTable:
         f"{len(table)} claims are answered, each by itself.",
     ]
     title = "The paper's claims: difference of top-1 accuracy"
-    return render_plain(readable(table), title, notes, HEADERS)
+    return render_plain(readable(table), title, notes, MORE_HEADERS)
 
 
 def render_study(table: pd.DataFrame) -> TextTable:
@@ -167,4 +175,4 @@ def render_study(table: pd.DataFrame) -> TextTable:
         "Mean ± sample standard deviation over seeds; the interval is of a bootstrap over videos "
         "and seeds. The test videos of all splits count together.",
     ]
-    return render_plain(shown, "Top-1 accuracy on the test videos, in groups", notes, HEADERS)
+    return render_plain(shown, "Top-1 accuracy on the test videos, in groups", notes, MORE_HEADERS)
