@@ -12,7 +12,7 @@ from dsnet.scores import Scores
 from dsnet.tables.measured import Experiment, Fused, Measured, Streams, named
 from dsnet.tables.significance import HEADERS, HOW_TO_READ, compare, readable
 from dsnet.tables.statistics import bootstrap, deviation
-from dsnet.tables.text import NOTHING, TextTable, render_plain
+from dsnet.tables.text import TextTable, accuracy, interval, per_cent, render_plain
 
 CLAIM_COLUMNS = (
     *("dataset", "clip_length", "claim", "answer", "method", "against"),
@@ -130,25 +130,27 @@ def study(
         about = {"dataset": title, "clip_length": length, "splits": len(places)}
         for group in groups:
             for row in group["rows"]:
-                method, (names, kind) = _result(measured, places, streams, row)
-                right = [100.0 * measured.right(place, names, kind) for place in places]
-                low, high = bootstrap(right)
-                pooled = np.concatenate(right, axis=1)
-                table.append(
-                    {
-                        **about,
-                        "group": group["group"],
-                        "method": method,
-                        "top1": float(pooled.mean()),
-                        "top1_std": deviation(pooled.mean(axis=1)),
-                        "low": low,
-                        "high": high,
-                        "selection": float("nan") if kind else _selection(measured, places, *names),
-                        "seeds": pooled.shape[0],
-                        "n_videos": pooled.shape[1],
-                    }
-                )
+                method, result = _result(measured, places, streams, row)
+                names = {"group": group["group"], "method": method}
+                table.append({**about, **names, **_pooled(measured, places, result)})
     return pd.DataFrame(table, columns=list(STUDY_COLUMNS))
+
+
+def _pooled(measured: Measured, places: Sequence[Experiment], result: Fused) -> dict[str, Any]:
+    """The cells of one result, the test videos of all splits taken together."""
+    names, kind = result
+    right = [100.0 * measured.right(place, names, kind) for place in places]
+    low, high = bootstrap(right)
+    pooled = np.concatenate(right, axis=1)
+    return {
+        "top1": float(pooled.mean()),
+        "top1_std": deviation(pooled.mean(axis=1)),
+        "low": low,
+        "high": high,
+        "selection": float("nan") if kind else _selection(measured, places, *names),
+        "seeds": pooled.shape[0],
+        "n_videos": pooled.shape[1],
+    }
 
 
 def render_claims(table: pd.DataFrame) -> TextTable:
@@ -165,11 +167,11 @@ def render_claims(table: pd.DataFrame) -> TextTable:
 
 def render_study(table: pd.DataFrame) -> TextTable:
     """The table with headings, and how to read it."""
-    spread = ["" if pd.isna(s) else f" ± {s:.1f}" for s in table["top1_std"]]
+    rows = table.to_dict("records")
     shown = table.assign(
-        top1=[f"{value:.1f}{s}" for value, s in zip(table["top1"], spread, strict=True)],
-        low=[f"{a:.1f} to {b:.1f}" for a, b in zip(table["low"], table["high"], strict=True)],
-        selection=[NOTHING if pd.isna(v) else f"{v:.1f}" for v in table["selection"]],
+        top1=[accuracy(row) for row in rows],
+        low=[interval(row) for row in rows],
+        selection=[per_cent(row["selection"]) for row in rows],
     ).drop(columns=["top1_std", "high"])
     notes = [
         "Mean ± sample standard deviation over seeds; the interval is of a bootstrap over videos "
