@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from dsnet import flow, video
 from dsnet.errors import UserError
-from dsnet.figures.clips import colour_wheel, flow_colours
+from dsnet.figures.colours import colour_wheel, flow_colours
 from dsnet.figures.videos import check_name, write_video
 from dsnet.provenance import replacing
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from dsnet import clips
 from dsnet.errors import UserError
-from dsnet.figures.clips import full_speed, read_row
+from dsnet.figures.colours import full_speed
+from dsnet.figures.contact import read_row
 from dsnet.pages.page import write
 from dsnet.pages.pictures import Chart, Line, chart, strips, wheel
 from dsnet.scores import Part, Scores, accuracies, aligned, per_class, read_scores, softmax, topk
@@ -169,7 +170,7 @@ class Pages:
         # Every frame has flow but for the last.
         wanted = np.minimum((places * count).astype(int), count - 2).tolist()
         row = read_row(self.reader, id, self.reader.spec["flow"]["bound"], wanted)
-        full = full_speed([row])
+        full = full_speed(row.flow)
         frames, flow = strips(row, full)
         return {
             "id": id,

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from dsnet import images
-from dsnet.figures.clips import Row, colour_wheel, flow_colours
+from dsnet.figures.colours import colour_wheel, flow_colours
+from dsnet.figures.contact import Row
 
 HEIGHT = 96  # pixels of a frame on a page; larger ones are scaled down
 QUALITY = 80
