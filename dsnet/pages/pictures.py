@@ -68,6 +68,7 @@ class Chart:
 
     width: int
     height: int
+    left: int  # of the axes
     lines: list[tuple[str, str]]  # style and path
     spans: list[tuple[float, float, float, str]]  # left, width, y and text
     seconds: list[tuple[float, str]]  # place and text of the ticks
@@ -100,6 +101,7 @@ def chart(lines: Sequence[Line], duration: float) -> Chart:
     return Chart(
         WIDTH,
         TALL,
+        LEFT,
         paths,
         spans,
         [(x(second), f"{second:g}") for second in ticks(duration)],

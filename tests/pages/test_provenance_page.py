@@ -12,7 +12,7 @@ from project import RUN, SHARDS, STREAMS, Project
 
 from dsnet.pages import provenance_page
 from dsnet.pages.page import duration, number
-from dsnet.pages.provenance import flat
+from dsnet.pages.settings import flat
 
 MADE, COSTS, TRAININGS = 1, 2, 3  # the tables after the first one
 
