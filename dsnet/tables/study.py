@@ -84,8 +84,8 @@ def _result(
 ) -> tuple[str, Fused]:
     """Title, and streams and kind, of a result that the config names.
 
-    Of a list of streams it is the one with the highest accuracy on the part of the training videos
-    that selects the epoch, over all splits and seeds; the first one among equals.
+    Of a list of streams it is the one with the highest accuracy on the part that selects the epoch,
+    over all splits and seeds; the first one among equals.
     """
     titles = {name: stream["title"] for name, stream in streams.items() if stream}
     if isinstance(row["stream"], list):
