@@ -75,20 +75,20 @@ def classes_page(
     """
     read = {role: read_scores(path) for role, path in zip(ROLES, scores, strict=True)}
     run, names = read["student"].run, read["student"].classes
-    videos = aligned(read.values(), "test")[ROLES.index("student")]
+    test = aligned(read.values(), "test")[ROLES.index("student")]
     streams = [_stream(role, read[role], titles) for role in ROLES]
     reader = clips.open_clips(clips_path)
-    sections = Sections(reader, videos, streams, names, run["clip_length"])
+    sections = Sections(reader, test, streams, names, run["clip_length"])
     chosen = [sections.chosen(label) for label in range(len(names))]
     samples = [i for of_class in chosen for i in of_class.values() if i is not None]
-    reader.verify([videos.ids[i] for i in samples], reader.modalities)
+    reader.verify([test.ids[i] for i in samples], reader.modalities)
     write(
         "classes.html",
         output,
         run=run,
         streams=streams,
         shown=sections.shown,
-        n_videos=len(videos.ids),
+        n_videos=len(test.ids),
         classes=[sections.section(label, of_class) for label, of_class in enumerate(chosen)],
         wheel=wheel(64),
         samples=SAMPLES,
@@ -117,14 +117,14 @@ class Sections:
 
     Attributes:
         reader: the clips.
-        videos: the test videos, which are the same for all streams.
+        test: the test videos and their labels, which are the same for all streams.
         streams: in the order of :data:`ROLES`.
         names: the classes in label order.
         length: frames of a clip.
     """
 
     reader: Reader
-    videos: Part
+    test: Part
     streams: Sequence[Stream]
     names: Sequence[str]
     length: int
@@ -140,7 +140,7 @@ class Sections:
 
     def own(self, label: int) -> list[int]:
         """Places of a class's test videos."""
-        return np.flatnonzero(self.videos.labels == label).tolist()
+        return np.flatnonzero(self.test.labels == label).tolist()
 
     def chosen(self, label: int) -> dict[bool, int | None]:
         """The recognised and the mistaken video that the student is most certain of, or none."""
@@ -156,7 +156,7 @@ class Sections:
             "accuracies": {s.role: s.per_class[label] for s in self.streams},
             "samples": {r: None if i is None else self.sample(i) for r, i in chosen.items()},
             "videos": [
-                {"id": self.videos.ids[i], "said": [self.said(s, i) for s in self.shown]}
+                {"id": self.test.ids[i], "said": [self.said(s, i) for s in self.shown]}
                 for i in self.own(label)
             ],
         }
@@ -168,12 +168,12 @@ class Sections:
             "right": bool(stream.right[index]),
             "taken_for": self.names[int(scores.argmax())],
             "certain": float(scores.max()),
-            "truth": float(scores[self.videos.labels[index]]),
+            "truth": float(scores[self.test.labels[index]]),
         }
 
     def sample(self, index: int) -> dict[str, Any]:
         """Frames, flow and scores of a video."""
-        id = self.videos.ids[index]
+        id = self.test.ids[index]
         count = self.reader.videos[id].frames("rgb")
         places = (np.arange(COLUMNS) + 0.5) / COLUMNS
         # Every frame has flow but for the last.
@@ -192,7 +192,7 @@ class Sections:
 
     def over_time(self, index: int, id: str, duration: float) -> Chart:
         """Probability of the truth and of the strongest other class, clip by clip."""
-        label = int(self.videos.labels[index])
+        label = int(self.test.labels[index])
         lines = []
         for stream in reversed(self.shown):
             scores = stream.clips[stream.starts[index] : stream.starts[index + 1]]

@@ -8,15 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from dsnet.tables.text import (
-    NOTHING,
-    REPORTED,
-    Block,
-    TextTable,
-    accuracy,
-    interval,
-    per_cent,
-)
+from dsnet.tables.text import NOTHING, REPORTED, Block, TextTable, accuracy, interval, per_cent
 
 BLOCKS = {  # an empty name fills a block up to the width of the other
     "Method": ("RGB", "Flow", "RGB+Flow", ""),
