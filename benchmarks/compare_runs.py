@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from dsnet.scores import read_scores, topk
-from dsnet.tables.significance import bootstrap, combined, mcnemar
+from dsnet.tables.statistics import bootstrap, combined, mcnemar
 
 
 def right(run: Path, stream: str) -> np.ndarray:

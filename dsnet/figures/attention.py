@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from dsnet.figures.style import BLUE, ORANGE, SKY, STYLE, wrapped
+from dsnet.figures.style import BLUE, ORANGE, SKY, STYLE, literal, wrapped
 
 # A light, a middle and a dark one; the hatches tell them apart without any colour.
 ROLES = {"student": (BLUE, ""), "rgb": (SKY, "////"), "flow": (ORANGE, "....")}
@@ -46,7 +46,7 @@ def attention_weights(
     panels = {names: weights(of_seeds) for names, of_seeds in by_streams.items()}
     roles = {name: _role(name, streams, rgb) for names in panels for name in names}
     order = _order(next(iter(panels.values()))[1])
-    classes = [fusions[0]["classes"][i].replace("$", r"\$") for i in order]
+    classes = [literal(fusions[0]["classes"][i]) for i in order]
     size = (1.6 + 2.1 * len(panels), LINE * (len(order) + 1.6) + 1.35)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from dsnet.figures.style import BLUE, STYLE, VERMILION, spread
+from dsnet.figures.style import BLUE, STYLE, VERMILION, faint_grid, literal, spread
 
 LEFT, RIGHT, BELOW, ABOVE = 0.7, 0.3, 1.0, 0.4  # inches around the axes, names aside
 SPAN, HEIGHT = 4.4, 3.4  # of the axes, names aside
@@ -22,12 +22,7 @@ CHARACTER = 0.064  # inches, on average
 PLAIN: dict[str, Any] = {"marker": "s", "color": BLUE}  # needs no flow
 WHOLE: dict[str, Any] = {"marker": "o", "color": VERMILION}  # with the flow's own time
 # The flow is there already.
-GIVEN: dict[str, Any] = {
-    "marker": "o",
-    "mec": VERMILION,
-    "mfc": "white",
-    "mew": 1.4,
-}  # the flow is there already
+GIVEN: dict[str, Any] = {"marker": "o", "mec": VERMILION, "mfc": "white", "mew": 1.4}
 
 
 @matplotlib.rc_context(STYLE)
@@ -95,7 +90,7 @@ def _conditions(points: pd.DataFrame) -> str:
     where = f"{first['dataset']}, split {int(first['split'])}, {int(first['clip_length'])} frames"
     backends = " and ".join(filter(None, dict.fromkeys(points["backend"].dropna())))
     flow = f"; TV-L1 by {backends}" if backends else ""
-    return f"{where}; {first['device']}{flow}".replace("$", r"\$")
+    return literal(f"{where}; {first['device']}{flow}")
 
 
 def _scales(axes: Axes, points: pd.DataFrame) -> None:
@@ -111,8 +106,7 @@ def _scales(axes: Axes, points: pd.DataFrame) -> None:
     axes.set_ylim(max(low - margin, -2), min(high + margin, 102))
     axes.set_xlabel("Milliseconds per clip (log scale)")
     axes.set_ylabel("Top-1 (%)")
-    axes.grid(color="0.9", lw=0.6)
-    axes.set_axisbelow(True)
+    faint_grid(axes, "both")
 
 
 def _name(row: Mapping[Any, Any]) -> str:
@@ -144,7 +138,7 @@ def _annotate(axes: Axes, row: Mapping[Any, Any], place: float, left: float) -> 
     needs = row["ms_flow"] > 0
     line = {"arrowstyle": "-", "color": "0.6", "lw": 0.6, "shrinkA": 1, "shrinkB": 4}
     axes.annotate(
-        _name(row).replace("$", r"\$"),
+        literal(_name(row)),
         (row["ms_total"], row["top1"]),
         xytext=(1.03 if needs else left, place),
         textcoords=axes.get_yaxis_transform() if needs else "data",

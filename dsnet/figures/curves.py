@@ -21,6 +21,7 @@ from dsnet.figures.style import (
     SKY,
     STYLE,
     VERMILION,
+    faint_grid,
     grid,
     spread,
     wrapped,
@@ -108,16 +109,8 @@ def curves_together(histories: Histories, titles: Mapping[str, str]) -> Figure:
     axes = figure.add_axes((0.65 / width, 0.55 / height, size[0] / width, size[1] / height))
     ends = []
     for index, stream in enumerate(streams):
-        of_seeds = [
-            h.set_index("epoch")["val_top1"] for (s, _), h in histories.items() if s == stream
-        ]
-        together = pd.concat(of_seeds, axis=1)
-        mean, style = together.mean(axis=1), _style(index)
-        axes.plot(mean.index, mean, lw=1.6, marker=".", markevery=[-1], **style)
-        if len(of_seeds) > 1:
-            low, high = together.min(axis=1), together.max(axis=1)
-            axes.fill_between(mean.index, low, high, color=style["color"], alpha=0.12, lw=0)
-        ends.append(mean.iloc[-1])
+        of_stream = [history for (name, _), history in histories.items() if name == stream]
+        ends.append(_mean_and_range(axes, of_stream, _style(index)))
     axes.set_ylim(0, 102)
     gap = 102 * 0.16 * lines / size[1]
     places = _within(spread(ends, gap), gap)
@@ -125,10 +118,22 @@ def curves_together(histories: Histories, titles: Mapping[str, str]) -> Figure:
         _name(axes, name, place, _style(index))
     axes.set_xlabel("Epoch")
     axes.set_ylabel("Top-1 on the part that selects the epoch (%)")
-    axes.grid(axis="y", color="0.9", lw=0.6)
-    axes.set_axisbelow(True)
+    faint_grid(axes, "y")
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
     return figure
+
+
+def _mean_and_range(
+    axes: Axes, histories: Sequence[pd.DataFrame], style: Mapping[str, Any]
+) -> float:
+    """One stream's line and, of several seeds, band; gives the height at which the line ends."""
+    together = pd.concat([h.set_index("epoch")["val_top1"] for h in histories], axis=1)
+    mean = together.mean(axis=1)
+    axes.plot(mean.index, mean, lw=1.6, marker=".", markevery=[-1], **style)
+    if len(histories) > 1:
+        low, high = together.min(axis=1), together.max(axis=1)
+        axes.fill_between(mean.index, low, high, color=style["color"], alpha=0.12, lw=0)
+    return mean.iloc[-1]
 
 
 def _style(index: int) -> dict[str, Any]:

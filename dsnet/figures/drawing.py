@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from dsnet.figures.clips import contact_sheet
+from dsnet.figures.contact import contact_sheet
 from dsnet.figures.curves import curves_together, training_curves
-from dsnet.figures.results import confusion_matrices, per_class_difference
+from dsnet.figures.per_class import confusion_matrices, per_class_difference
 from dsnet.figures.style import save
 from dsnet.scores import read_scores
 

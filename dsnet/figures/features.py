@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dsnet.figures.clips import flow_colours
+from dsnet.figures.colours import flow_colours, full_speed
 from dsnet.figures.style import STYLE, save, wrapped
 from dsnet.flow.planes import decode
 
@@ -130,8 +130,7 @@ def _rows(maps: Mapping[str, np.ndarray], clip: int, shown: Sequence[str]) -> li
     """Pictures of a clip, each :data:`TIMES` of them side by side: frames, flow, then streams."""
     frames = maps["rgb"][clip]
     fields = decode(maps["flow"][clip], float(maps["bound"]))
-    full = max(float(np.percentile(np.linalg.norm(fields, axis=-1), 99)), 0.1)
-    rows = [_beside(frames), _beside(flow_colours(fields, full))]
+    rows = [_beside(frames), _beside(flow_colours(fields, full_speed(fields)))]
     streams = maps["streams"].tolist()
     for name in shown:
         strength = maps[LEVEL][streams.index(name), clip]

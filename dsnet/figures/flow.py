@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import chain, islice
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -15,12 +16,13 @@ from tqdm import tqdm
 
 from dsnet import flow, video
 from dsnet.errors import UserError
-from dsnet.figures.clips import colour_wheel, flow_colours
+from dsnet.figures.colours import colour_wheel, flow_colours
 from dsnet.figures.videos import check_name, write_video
 from dsnet.provenance import replacing
 
 log = logging.getLogger(__name__)
 CHUNK = 2**23  # pixels computed at a time, which bounds the memory: some 50 bytes for each
+Chunk = tuple[np.ndarray, np.ndarray]  # N frames, and the N fields that lead to the next ones
 
 
 def flow_video(
@@ -52,14 +54,11 @@ def flow_video(
         raise UserError(f"{source}: flow needs two frames, and at {fps} fps there are fewer")
     full = max(float(np.percentile(np.linalg.norm(first[1], axis=-1), 95)), 0.5)
     log.info("the 95th percentile of the first speeds, the full colour, is %.1f pixels", full)
-    fields: Iterable[Chunk] = chain([first], chunks)
+    everything: Iterable[Chunk] = chain([first], chunks)
     with ExitStack() as stack:
         if raw is not None:
-            fields = _kept(fields, stack.enter_context(replacing(raw)))
-        write_video(output, _pictures(fields, full), fps)
-
-
-Chunk = tuple[np.ndarray, np.ndarray]  # N frames, and the N fields that lead to the next ones
+            everything = _kept(everything, stack.enter_context(replacing(raw)))
+        write_video(output, _pictures(everything, full), fps)
 
 
 def _chunks(
@@ -110,9 +109,7 @@ def _kept(chunks: Iterable[Chunk], path: Path) -> Iterator[Chunk]:
         _header(stream, shape)
 
 
-def _header(stream: object, shape: tuple[int, ...]) -> None:
+def _header(stream: BinaryIO, shape: tuple[int, ...]) -> None:
     # NumPy leaves room in the header for the first axis to grow.
-    np.lib.format.write_array_header_1_0(
-        stream,  # type: ignore[arg-type]
-        {"descr": "<f4", "fortran_order": False, "shape": shape},
-    )
+    about = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, about)

@@ -6,9 +6,10 @@ import math
 import os
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dsnet.provenance import replacing
@@ -63,9 +64,20 @@ def spread(wanted: Sequence[float], gap: float) -> list[float]:
 def wrapped(text: str, width: int) -> str:
     """``text`` in lines of at most ``width`` characters, broken between words.
 
-    Dollar signs stay dollar signs and do not begin a formula.
+    Dollar signs do not begin a formula, as in :func:`literal`.
     """
-    return "\n".join(textwrap.wrap(text, width, break_on_hyphens=False)).replace("$", r"\$")
+    return literal("\n".join(textwrap.wrap(text, width, break_on_hyphens=False)))
+
+
+def literal(text: str) -> str:
+    """``text`` whose dollar signs do not begin a formula."""
+    return text.replace("$", r"\$")
+
+
+def faint_grid(axes: Axes, axis: Literal["x", "y", "both"]) -> None:
+    """Lines behind what is drawn, from the ticks of one axis or both."""
+    axes.grid(axis=axis, color="0.9", lw=0.6)
+    axes.set_axisbelow(True)
 
 
 def save(figure: Figure, png: str | os.PathLike[str], svg: str | os.PathLike[str]) -> None:

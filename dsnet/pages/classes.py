@@ -11,7 +11,8 @@ import numpy as np
 
 from dsnet import clips
 from dsnet.errors import UserError
-from dsnet.figures.clips import full_speed, read_row
+from dsnet.figures.colours import full_speed
+from dsnet.figures.contact import read_row
 from dsnet.pages.page import write
 from dsnet.pages.pictures import Chart, Line, chart, strips, wheel
 from dsnet.scores import Part, Scores, accuracies, aligned, per_class, read_scores, softmax, topk
@@ -74,20 +75,21 @@ def classes_page(
     """
     read = {role: read_scores(path) for role, path in zip(ROLES, scores, strict=True)}
     run, names = read["student"].run, read["student"].classes
-    parts = dict(zip(ROLES, aligned(read.values(), "test"), strict=True))
+    test = aligned(read.values(), "test")[ROLES.index("student")]
     streams = [_stream(role, read[role], titles) for role in ROLES]
     reader = clips.open_clips(clips_path)
-    pages = Pages(reader, parts, streams, names, run["clip_length"])
-    chosen = [pages.chosen(label) for label in range(len(names))]
-    shown = [i for of_class in chosen for i in of_class.values() if i is not None]
-    reader.verify([parts["student"].ids[i] for i in shown], reader.modalities)
+    sections = Sections(reader, test, streams, names, run["clip_length"])
+    chosen = [sections.chosen(label) for label in range(len(names))]
+    samples = [i for of_class in chosen for i in of_class.values() if i is not None]
+    reader.verify([test.ids[i] for i in samples], reader.modalities)
     write(
         "classes.html",
         output,
         run=run,
         streams=streams,
-        n_videos=len(parts["student"].ids),
-        classes=[pages.section(label, of_class) for label, of_class in enumerate(chosen)],
+        shown=sections.shown,
+        n_videos=len(test.ids),
+        classes=[sections.section(label, of_class) for label, of_class in enumerate(chosen)],
         wheel=wheel(64),
         samples=SAMPLES,
     )
@@ -110,11 +112,19 @@ def _stream(role: str, scores: Scores, titles: Mapping[str, str]) -> Stream:
 
 
 @dataclass(frozen=True)
-class Pages:
-    """What the sections are made from: the clips, the test parts by role, and the streams."""
+class Sections:
+    """The sections of all classes, and what they are made from.
+
+    Attributes:
+        reader: the clips.
+        test: the test videos and their labels, which are the same for all streams.
+        streams: in the order of :data:`ROLES`.
+        names: the classes in label order.
+        length: frames of a clip.
+    """
 
     reader: Reader
-    parts: Mapping[str, Part]
+    test: Part
     streams: Sequence[Stream]
     names: Sequence[str]
     length: int
@@ -130,7 +140,7 @@ class Pages:
 
     def own(self, label: int) -> list[int]:
         """Places of a class's test videos."""
-        return np.flatnonzero(self.parts["student"].labels == label).tolist()
+        return np.flatnonzero(self.test.labels == label).tolist()
 
     def chosen(self, label: int) -> dict[bool, int | None]:
         """The recognised and the mistaken video that the student is most certain of, or none."""
@@ -146,7 +156,7 @@ class Pages:
             "accuracies": {s.role: s.per_class[label] for s in self.streams},
             "samples": {r: None if i is None else self.sample(i) for r, i in chosen.items()},
             "videos": [
-                {"id": self.parts["student"].ids[i], "said": [self.said(s, i) for s in self.shown]}
+                {"id": self.test.ids[i], "said": [self.said(s, i) for s in self.shown]}
                 for i in self.own(label)
             ],
         }
@@ -158,18 +168,18 @@ class Pages:
             "right": bool(stream.right[index]),
             "taken_for": self.names[int(scores.argmax())],
             "certain": float(scores.max()),
-            "truth": float(scores[self.parts["student"].labels[index]]),
+            "truth": float(scores[self.test.labels[index]]),
         }
 
     def sample(self, index: int) -> dict[str, Any]:
         """Frames, flow and scores of a video."""
-        id = self.parts["student"].ids[index]
+        id = self.test.ids[index]
         count = self.reader.videos[id].frames("rgb")
         places = (np.arange(COLUMNS) + 0.5) / COLUMNS
         # Every frame has flow but for the last.
         wanted = np.minimum((places * count).astype(int), count - 2).tolist()
         row = read_row(self.reader, id, self.reader.spec["flow"]["bound"], wanted)
-        full = full_speed([row])
+        full = full_speed(row.flow)
         frames, flow = strips(row, full)
         return {
             "id": id,
@@ -182,7 +192,7 @@ class Pages:
 
     def over_time(self, index: int, id: str, duration: float) -> Chart:
         """Probability of the truth and of the strongest other class, clip by clip."""
-        label = int(self.parts["student"].labels[index])
+        label = int(self.test.labels[index])
         lines = []
         for stream in reversed(self.shown):
             scores = stream.clips[stream.starts[index] : stream.starts[index + 1]]

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from dsnet import images
-from dsnet.figures.clips import Row, colour_wheel, flow_colours
+from dsnet.figures.colours import colour_wheel, flow_colours
+from dsnet.figures.contact import Row
 
 HEIGHT = 96  # pixels of a frame on a page; larger ones are scaled down
 QUALITY = 80
@@ -67,6 +68,7 @@ class Chart:
 
     width: int
     height: int
+    left: int  # of the axes
     lines: list[tuple[str, str]]  # style and path
     spans: list[tuple[float, float, float, str]]  # left, width, y and text
     seconds: list[tuple[float, str]]  # place and text of the ticks
@@ -99,6 +101,7 @@ def chart(lines: Sequence[Line], duration: float) -> Chart:
     return Chart(
         WIDTH,
         TALL,
+        LEFT,
         paths,
         spans,
         [(x(second), f"{second:g}") for second in ticks(duration)],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 
 from dsnet import clips, costs
+from dsnet.pages import settings
 from dsnet.pages.page import write
 from dsnet.provenance import canonical
 
@@ -54,12 +55,12 @@ def provenance_page(
         "scores": [_attribute(path, "provenance") for path in scores],
         "fusions": [item["provenance"] for item in fused],
     }
-    folders = [_folder(path) for path in models]
-    made = {*folders, *(_folder(path, own_name=True) for path in fusions)}
+    # motions/split1/16f/seed0/fusion/ds+flow.average, as Snakemake's measurements are named.
+    fusion_places = {_last(Path(path).with_suffix(""), 6) for path in fusions}
+    made = {item["place"] for item in trained} | fusion_places
     found = costs.jobs(benchmarks)
     found = found[costs.belonging(found, {item["name"] for item in data}, made)]
-    # How a fusion is made is the same for all; the kind is in its name.
-    settings = {canonical({k: v for k, v in f["spec"].items() if k != "kind"}) for f in fused}
+    of_streams = settings.by_stream(trained, titles)
     write(
         "provenance.html",
         output,
@@ -67,22 +68,26 @@ def provenance_page(
         runs=_runs([item["spec"] for item in trained]),
         stages=_stages(found),
         data=data,
-        shared=_shared(trained, titles),
-        differing=_differing(trained, titles),
+        shared=settings.shared(of_streams),
+        differing=settings.differing(of_streams),
         trained=[_with_cost(item, found) for item in trained],
-        fusion=[flat(json.loads(text)) for text in sorted(settings)],
+        fusion=_fusion_settings(fused),
         titles=titles,
     )
 
 
-def _folder(path: PathLike, own_name: bool = False) -> str:
-    """``motions/split1/16f/seed0/ds`` of a model, and that of a fusion with its own name."""
-    path = Path(path)
-    last = path.with_suffix("") if own_name else path.parent
-    return "/".join(last.parts[-5 - own_name :])
+def _last(path: Path, parts: int) -> str:
+    """The last parts of a path: from the data set on, where it is one of an artifact."""
+    return "/".join(path.parts[-parts:])
 
 
-def _order(titles: Mapping[str, str]) -> Any:
+def _fusion_settings(fused: Iterable[Row]) -> list[settings.Settings]:
+    """How fusions are made, every way once; their kinds are in their names."""
+    specs = {canonical({k: v for k, v in item["spec"].items() if k != "kind"}) for item in fused}
+    return [settings.flat(json.loads(text)) for text in sorted(specs)]
+
+
+def _order(titles: Mapping[str, str]) -> Callable[[Row], tuple[int, str]]:
     """Streams as the config has them, and their runs in the order of their names."""
     names = list(titles)
     return lambda item: (names.index(item["run"]["stream"]), canonical(item["run"]))
@@ -99,7 +104,7 @@ def _data(path: PathLike) -> Row:
         "listed": extra["n_listed"],
         "missing": extra["n_missing"],
         "backends": extra["flow_backends"],
-        "spec": flat(reader.spec),
+        "spec": settings.flat(reader.spec),
         "provenance": reader.provenance,
     }
 
@@ -109,7 +114,7 @@ def _trained(path: PathLike) -> Row:
     # Mapped, so that the weights, which may be gigabytes, are not read.
     content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     return {
-        "place": _folder(path),
+        "place": _last(Path(path).parent, 5),  # motions/split1/16f/seed0/ds
         "run": content["spec"]["run"],
         "spec": content["spec"],
         "epoch": content["epoch"],
@@ -166,52 +171,3 @@ def _with_cost(item: Row, found: pd.DataFrame) -> Row:
     nan = float("nan")
     seconds, memory = (own[c].iloc[0] if len(own) else nan for c in ("seconds", "memory_mb"))
     return {**item, "seconds": seconds, "memory_mb": memory}
-
-
-# --- settings ------------------------------------------------------------------------------
-
-
-def flat(spec: Any, path: str = "") -> dict[str, str]:
-    """Nested settings as ``a.b.c`` and the value in words; lists are values."""
-    if not isinstance(spec, Mapping):
-        return {path: _words(spec)}
-    found: dict[str, str] = {}
-    for key, value in spec.items():
-        found.update(flat(value, f"{path}.{key}".removeprefix(".")))
-    return found
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(_words, value))
-    words = {None: "none", True: "yes", False: "no"}
-    return words[value] if value is None or isinstance(value, bool) else str(value)
-
-
-def _by_stream(trained: Iterable[Row], titles: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """The settings of every stream; where its runs differ, as data sets may, all values."""
-    found: dict[str, dict[str, list[str]]] = {name: {} for name in titles}
-    for item in trained:
-        for key, value in flat({k: v for k, v in item["spec"].items() if k != "run"}).items():
-            values = found[item["run"]["stream"]].setdefault(key, [])
-            if value not in values:
-                values.append(value)
-    return {
-        name: {key: " or ".join(values) for key, values in settings.items()}
-        for name, settings in found.items()
-        if settings
-    }
-
-
-def _shared(trained: Sequence[Row], titles: Mapping[str, str]) -> dict[str, str]:
-    """The settings that are the same for all streams."""
-    streams = list(_by_stream(trained, titles).values())
-    return {k: v for k, v in streams[0].items() if all(s.get(k) == v for s in streams)}
-
-
-def _differing(trained: Sequence[Row], titles: Mapping[str, str]) -> Row:
-    """The other settings: by key the value of each stream, or a dash."""
-    streams, shared = _by_stream(trained, titles), _shared(trained, titles)
-    keys = dict.fromkeys(k for settings in streams.values() for k in settings if k not in shared)
-    rows = {key: [settings.get(key, "—") for settings in streams.values()] for key in keys}
-    return {"streams": list(streams), "rows": rows}

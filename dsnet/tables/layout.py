@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from dsnet.tables.text import NOTHING, REPORTED, Block, TextTable
+from dsnet.tables.text import NOTHING, REPORTED, Block, TextTable, accuracy, interval, per_cent
 
 BLOCKS = {  # an empty name fills a block up to the width of the other
     "Method": ("RGB", "Flow", "RGB+Flow", ""),
@@ -31,11 +31,11 @@ class Cells:
 
 def _compact(row: Mapping[Any, Any]) -> str:
     paper = "" if pd.isna(row["paper_top1"]) else f" ({row['paper_top1']:.1f})"
-    return _value(row) + paper
+    return accuracy(row) + paper
 
 
 def _detailed(row: Mapping[Any, Any]) -> str:
-    lines = [_value(row), _interval(row)]
+    lines = [accuracy(row), interval(row)]
     if not pd.isna(row["paper_top1"]):
         lines.append(f"paper {row['paper_top1']:.1f}")
     return "\n".join(lines)
@@ -128,19 +128,6 @@ def _distinct(table: pd.DataFrame, columns: list[str]) -> list[tuple[Any, ...]]:
     return list(table[columns].drop_duplicates().itertuples(index=False, name=None))
 
 
-def _value(row: Mapping[Any, Any]) -> str:
-    spread = "" if pd.isna(row["top1_std"]) else f" ± {row['top1_std']:.1f}"
-    return f"{row['top1']:.1f}{spread}"
-
-
-def _paper(value: float) -> str:
-    return NOTHING if pd.isna(value) else f"{value:.1f}"
-
-
-def _interval(row: Mapping[Any, Any]) -> str:
-    return f"{row['low']:.1f} to {row['high']:.1f}"
-
-
 def _statistic(measured: pd.DataFrame) -> str:
     seeds = sorted(set(measured["seeds"]))
     if not seeds:
@@ -179,7 +166,7 @@ def render_table2(table: pd.DataFrame, listed: Mapping[str, int] | None = None) 
     paper = "Paper (UCF-101, split 1, 16f)"
     ours = "; ".join(f"{dataset}, split {split}, {length}f" for dataset, split, length in places)
     rows = tuple(
-        (row["method"], _value(row), _interval(row), _paper(row["paper_top1"]))
+        (row["method"], accuracy(row), interval(row), per_cent(row["paper_top1"]))
         for row in table.to_dict("records")
     )
     notes = [

@@ -11,6 +11,8 @@ import numpy as np
 from dsnet.scores import Scores, accuracies, topk
 
 Experiment = tuple[str, int, int]  # title of the data set, split, clip length
+Fused = tuple[Sequence[str], str]  # streams, and the kind of their fusion, empty for one stream
+Streams = Mapping[str, Mapping[str, Any] | None]  # the config's; those left out are None
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,13 @@ class Measured:
         return values[0]
 
 
+def named(row: Mapping[str, Any]) -> Fused:
+    """Streams and kind of a result that the config names: stream, and optionally fuse and by."""
+    if not row.get("fuse"):
+        return (row["stream"],), ""
+    return (row["stream"], *row["fuse"]), row.get("by") or "average"
+
+
 def _of_scores(item: Scores) -> Result:
     part = item.parts["test"]
     selection = item.parts.get("validation")
@@ -153,8 +162,3 @@ def describe(experiment: Experiment, streams: Sequence[str], kind: str, *seeds: 
     what = " + ".join(streams) + (f" ({kind} fusion)" if kind else "")
     which = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
     return f"{what} on {title}, split {split}, {length}f, {which}"
-
-
-def deviation(values: Sequence[float]) -> float:
-    """The sample standard deviation; NaN of a single value."""
-    return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from dsnet.scores import Scores
-from dsnet.tables.measured import Experiment, Measured, deviation
-from dsnet.tables.significance import bootstrap
+from dsnet.tables.measured import Experiment, Measured, Streams, named
+from dsnet.tables.statistics import bootstrap, deviation
 
 TABLE1_COLUMNS = (
     *("dataset", "split", "clip_length", "method", "column", "top1", "top1_std", "seeds"),
@@ -62,7 +62,7 @@ def _frame(rows: list[dict[Any, Any]], columns: Sequence[str]) -> pd.DataFrame:
 def table1(
     scores: Sequence[Scores],
     fusions: Sequence[Mapping[str, Any]],
-    streams: Mapping[str, Mapping[str, Any] | None],
+    streams: Streams,
     two_stream: Sequence[str],
     students: Sequence[str],
 ) -> pd.DataFrame:
@@ -79,7 +79,7 @@ def table1(
     Returns:
         Columns :data:`TABLE1_COLUMNS`, accuracies in per cent. ``top1_std`` is the sample
         standard deviation over the seeds, empty for one seed; ``low`` and ``high`` are the 95 %
-        interval of :func:`~dsnet.tables.significance.bootstrap`. ``paper_top1`` is set where the
+        interval of :func:`~dsnet.tables.statistics.bootstrap`. ``paper_top1`` is set where the
         paper has the same data set, split, method and column. ``streams`` are those of the cell,
         joined by ``+``.
 
@@ -113,7 +113,7 @@ def table1(
 
 
 def _cells(
-    streams: Mapping[str, Mapping[str, Any] | None],
+    streams: Streams,
     two_stream: Sequence[str],
     students: Sequence[str],
     length: int,
@@ -135,7 +135,7 @@ def _cells(
         yield method, "Mimic+RGB+Flow", (name, rgb, teacher)
 
 
-def _pretrain(streams: Mapping[str, Mapping[str, Any] | None], name: str, length: int) -> str:
+def _pretrain(streams: Streams, name: str, length: int) -> str:
     """The checkpoint that a stream's weights go back to through other streams, or ``none``."""
     stream: Mapping[str, Any] = {"init": name}
     while stream.get("init"):
@@ -185,10 +185,7 @@ def table2(
     numbers = _paper("table2.csv").set_index("method")["top1"].to_dict()
     table: list[dict[Any, Any]] = []
     for row in rows if measured.experiments else ():
-        names, kind = [row["stream"]], ""
-        if row.get("fuse"):
-            names, kind = [row["stream"], *row["fuse"]], row.get("by") or "average"
         method = row["method"]
         known = {"method": method, "paper_top1": numbers.get(method)}
-        table.append({**_row(measured, measured.experiments[0], names, kind), **known})
+        table.append({**_row(measured, measured.experiments[0], *named(row)), **known})
     return _frame(table, TABLE2_COLUMNS)

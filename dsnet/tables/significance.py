@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
@@ -11,28 +10,22 @@ import numpy as np
 import pandas as pd
 
 from dsnet.scores import Scores
-from dsnet.tables.measured import Experiment, Measured, describe
+from dsnet.tables.measured import Experiment, Fused, Measured, Streams, describe
+from dsnet.tables.statistics import bootstrap, combined, mcnemar
 from dsnet.tables.text import TextTable, render_plain
 
 COLUMNS = (
     *("dataset", "split", "clip_length", "method", "against", "difference", "low", "high", "p"),
     *("seeds", "n_videos"),
 )
-RESAMPLES = 2000
 HEADERS = {
     "dataset": "Data set",
     "split": "Split",
-    "splits": "Splits",
     "clip_length": "Frames",
-    "group": "Group",
-    "claim": "Claim",
-    "answer": "Answer",
     "method": "Method",
     "against": "Against",
     "difference": "Difference (points)",
-    "top1": "Top-1 (%)",
     "low": "95 % interval",
-    "selection": "Selection part (%)",
     "p": "p",
     "seeds": "Seeds",
     "n_videos": "Test videos",
@@ -41,60 +34,9 @@ HOW_TO_READ = (
     "The interval is of a bootstrap over videos and seeds, p of McNemar's exact test on the same "
     "videos, over several seeds twice the median."
 )
-Fused = tuple[Sequence[str], str]  # streams, and the kind of their fusion
 
 
-def mcnemar(a: np.ndarray, b: np.ndarray) -> float:
-    """Two-sided p of McNemar's test that two methods are right equally often.
-
-    The exact binomial version (McNemar 1947): of the videos that only one of them gets right, each
-    is as likely to be either's.
-
-    Args:
-        a: (V,) bool, whether the first method is right.
-        b: (V,) bool, the same of the second, on the same videos.
-    """
-    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
-    n = only_a + only_b
-    tail = sum(math.comb(n, k) for k in range(min(only_a, only_b) + 1))
-    return min(1.0, 2 * tail / 2**n)
-
-
-def combined(p: Sequence[float]) -> float:
-    """One p for tests that are not independent, such as those of several seeds.
-
-    Twice the median, which is valid whatever the dependence (Rüschendorf 1982); a single one is
-    left as it is.
-    """
-    return min(1.0, 2 * float(np.median(p))) if len(p) > 1 else float(p[0])
-
-
-def bootstrap(values: Sequence[np.ndarray], seed: int = 0) -> tuple[float, float]:
-    """The 95 % percentile interval of the mean over seeds and videos of every split.
-
-    Both seeds and videos of each split are drawn anew, with replacement (Efron and Tibshirani
-    1993): a split's trainings are its own.
-
-    Args:
-        values: (S, V) for each split.
-        seed: of the draws.
-    """
-    rng = np.random.default_rng(seed)
-    means = np.empty(RESAMPLES)
-    for i in range(RESAMPLES):
-        drawn = []
-        for split in values:
-            seeds, videos = split.shape
-            rows = split[rng.integers(0, seeds, seeds)]
-            drawn.append(rows.mean(axis=0)[rng.integers(0, videos, videos)])
-        means[i] = np.concatenate(drawn).mean()
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
-
-
-def significance(
-    scores: Sequence[Scores], streams: Mapping[str, Mapping[str, Any] | None]
-) -> pd.DataFrame:
+def significance(scores: Sequence[Scores], streams: Streams) -> pd.DataFrame:
     """Every pair of RGB streams of an experiment, the later of the config's against the earlier.
 
     Args:

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from dsnet.scores import Scores
-from dsnet.tables.measured import Experiment, Measured, deviation
-from dsnet.tables.significance import HEADERS, HOW_TO_READ, bootstrap, compare, readable
-from dsnet.tables.text import NOTHING, TextTable, render_plain
+from dsnet.tables.measured import Experiment, Fused, Measured, Streams, named
+from dsnet.tables.significance import HEADERS, HOW_TO_READ, compare, readable
+from dsnet.tables.statistics import bootstrap, deviation
+from dsnet.tables.text import TextTable, accuracy, interval, per_cent, render_plain
 
 CLAIM_COLUMNS = (
     *("dataset", "clip_length", "claim", "answer", "method", "against"),
@@ -22,7 +23,15 @@ STUDY_COLUMNS = (
     *("selection", "splits", "seeds", "n_videos"),
 )
 LEVEL = 0.05  # of p, above which a claim stays undecided
-Streams = Mapping[str, Mapping[str, Any] | None]
+MORE_HEADERS = {
+    **HEADERS,
+    "claim": "Claim",
+    "answer": "Answer",
+    "group": "Group",
+    "top1": "Top-1 (%)",
+    "selection": "Selection part (%)",
+    "splits": "Splits",
+}
 
 
 def claims(
@@ -72,20 +81,19 @@ def _result(
     places: Sequence[Experiment],
     streams: Streams,
     row: Mapping[str, Any],
-) -> tuple[str, tuple[tuple[str, ...], str]]:
+) -> tuple[str, Fused]:
     """Title, and streams and kind, of a result that the config names.
 
-    Of a list of streams it is the one with the highest accuracy on the part of the training videos
-    that selects the epoch, over all splits and seeds; the first one among equals.
+    Of a list of streams it is the one with the highest accuracy on the part that selects the epoch,
+    over all splits and seeds; the first one among equals.
     """
     titles = {name: stream["title"] for name, stream in streams.items() if stream}
     if isinstance(row["stream"], list):
         best = max(row["stream"], key=lambda name: _selection(measured, places, name))
         return f"{titles[best]} (best of {len(row['stream'])})", ((best,), "")
-    if not row.get("fuse"):
-        return titles[row["stream"]], ((row["stream"],), "")
-    names, kind = (row["stream"], *row["fuse"]), row.get("by") or "average"
-    return f"{' + '.join(titles[name] for name in names)} ({kind})", (names, kind)
+    names, kind = named(row)
+    title = " + ".join(titles[name] for name in names)
+    return f"{title} ({kind})" if kind else title, (names, kind)
 
 
 def _selection(measured: Measured, places: Sequence[Experiment], stream: str) -> float:
@@ -122,25 +130,27 @@ def study(
         about = {"dataset": title, "clip_length": length, "splits": len(places)}
         for group in groups:
             for row in group["rows"]:
-                method, (names, kind) = _result(measured, places, streams, row)
-                right = [100.0 * measured.right(place, names, kind) for place in places]
-                low, high = bootstrap(right)
-                pooled = np.concatenate(right, axis=1)
-                table.append(
-                    {
-                        **about,
-                        "group": group["group"],
-                        "method": method,
-                        "top1": float(pooled.mean()),
-                        "top1_std": deviation(pooled.mean(axis=1)),
-                        "low": low,
-                        "high": high,
-                        "selection": float("nan") if kind else _selection(measured, places, *names),
-                        "seeds": pooled.shape[0],
-                        "n_videos": pooled.shape[1],
-                    }
-                )
+                method, result = _result(measured, places, streams, row)
+                names = {"group": group["group"], "method": method}
+                table.append({**about, **names, **_pooled(measured, places, result)})
     return pd.DataFrame(table, columns=list(STUDY_COLUMNS))
+
+
+def _pooled(measured: Measured, places: Sequence[Experiment], result: Fused) -> dict[str, Any]:
+    """The cells of one result, the test videos of all splits taken together."""
+    names, kind = result
+    right = [100.0 * measured.right(place, names, kind) for place in places]
+    low, high = bootstrap(right)
+    pooled = np.concatenate(right, axis=1)
+    return {
+        "top1": float(pooled.mean()),
+        "top1_std": deviation(pooled.mean(axis=1)),
+        "low": low,
+        "high": high,
+        "selection": float("nan") if kind else _selection(measured, places, *names),
+        "seeds": pooled.shape[0],
+        "n_videos": pooled.shape[1],
+    }
 
 
 def render_claims(table: pd.DataFrame) -> TextTable:
@@ -152,19 +162,19 @@ def render_claims(table: pd.DataFrame) -> TextTable:
         f"{len(table)} claims are answered, each by itself.",
     ]
     title = "The paper's claims: difference of top-1 accuracy"
-    return render_plain(readable(table), title, notes, HEADERS)
+    return render_plain(readable(table), title, notes, MORE_HEADERS)
 
 
 def render_study(table: pd.DataFrame) -> TextTable:
     """The table with headings, and how to read it."""
-    spread = ["" if pd.isna(s) else f" ± {s:.1f}" for s in table["top1_std"]]
+    rows = table.to_dict("records")
     shown = table.assign(
-        top1=[f"{value:.1f}{s}" for value, s in zip(table["top1"], spread, strict=True)],
-        low=[f"{a:.1f} to {b:.1f}" for a, b in zip(table["low"], table["high"], strict=True)],
-        selection=[NOTHING if pd.isna(v) else f"{v:.1f}" for v in table["selection"]],
+        top1=[accuracy(row) for row in rows],
+        low=[interval(row) for row in rows],
+        selection=[per_cent(row["selection"]) for row in rows],
     ).drop(columns=["top1_std", "high"])
     notes = [
         "Mean ± sample standard deviation over seeds; the interval is of a bootstrap over videos "
         "and seeds. The test videos of all splits count together.",
     ]
-    return render_plain(shown, "Top-1 accuracy on the test videos, in groups", notes, HEADERS)
+    return render_plain(shown, "Top-1 accuracy on the test videos, in groups", notes, MORE_HEADERS)

@@ -64,17 +64,16 @@ def to_markdown(text: TextTable) -> str:
     rules = {"l": ":--", "c": ":-:", "r": "--:"}
     prefixes = [name for name, width in text.groups for _ in range(width)]
     parts = [f"**{text.title.translate(MARKDOWN)}**"]
+    align = [rules[a] for a in text.align]
     for block in text.blocks:
         names = [f"{p} {name}".strip() for p, name in zip(prefixes, block.header, strict=True)]
-        align = [rules[a] for a in text.align]
-        lines = [_markdown_row(block.named(names)), _markdown_row(block.named(align), escape=False)]
-        parts.append("\n".join(lines + [_markdown_row(block.named(row)) for row in block.rows]))
+        parts.append("\n".join(_markdown_row(block.named(r)) for r in (names, align, *block.rows)))
     parts.append("\n".join(f"- {note.translate(MARKDOWN)}" for note in text.notes))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _markdown_row(cells: Iterable[str], escape: bool = True) -> str:
-    return f"| {' | '.join(c.translate(MARKDOWN) if escape else c for c in cells)} |"
+def _markdown_row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cell.translate(MARKDOWN) for cell in cells)} |"
 
 
 def to_latex(text: TextTable) -> str:
@@ -130,6 +129,22 @@ def render_plain(
     header = tuple((headers or {}).get(column, column) for column in table.columns)
     align = "".join("r" if pd.api.types.is_numeric_dtype(t) else "l" for t in table.dtypes)
     return TextTable(title, tuple(notes), align, (("", len(header)),), (Block(header, rows),))
+
+
+def accuracy(row: Mapping[Any, Any]) -> str:
+    """``75.0 ± 7.1``, of ``top1`` and ``top1_std``, or ``75.0`` of a single seed."""
+    spread = "" if pd.isna(row["top1_std"]) else f" ± {row['top1_std']:.1f}"
+    return f"{row['top1']:.1f}{spread}"
+
+
+def interval(row: Mapping[Any, Any]) -> str:
+    """``70.1 to 79.3``, of ``low`` and ``high``."""
+    return f"{row['low']:.1f} to {row['high']:.1f}"
+
+
+def per_cent(value: float) -> str:
+    """With one decimal; a dash for what is not known."""
+    return NOTHING if pd.isna(value) else f"{value:.1f}"
 
 
 def _plain(value: Any) -> str:

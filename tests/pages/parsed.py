@@ -5,22 +5,31 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from pathlib import Path
 
-VOID = {"meta", "img", "br", "link", "input", "hr"}
+VOID = {"meta", "img", "br", "wbr", "link", "input", "hr"}
 
 
 class Page(HTMLParser):
-    """Attributes: ``text``, ``tags`` (name and attributes), ``tables`` (rows of cells)."""
+    """What a page shows.
 
-    def __init__(self, path: Path) -> None:
+    Attributes: ``text``, ``tags`` (name and attributes), ``tables`` (rows of cells), and ``small``,
+    what is written small, of which the cells have nothing.
+    """
+
+    def __init__(self, source: str) -> None:
         super().__init__(convert_charrefs=True)
-        self.source = path.read_text(encoding="utf-8")
+        self.source = source
         self.tags: list[tuple[str, dict[str, str]]] = []
         self.tables: list[list[list[str]]] = []
         self.text = ""
+        self.small: list[str] = []
         self._open: list[str] = []
         self.feed(self.source)
         self.close()
         assert self._open == []
+
+    @classmethod
+    def read(cls, path: Path) -> Page:
+        return cls(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         names = [name for name, _ in attrs]
@@ -47,7 +56,9 @@ class Page(HTMLParser):
         if "style" in self._open:
             return
         self.text += data
-        if "td" in self._open or "th" in self._open:
+        if "small" in self._open:
+            self.small.append(data)
+        elif "td" in self._open or "th" in self._open:
             self.tables[-1][-1][-1] += data
 
     def cells(self, table: int) -> list[list[str]]:

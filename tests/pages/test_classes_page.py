@@ -30,7 +30,7 @@ def softmax(logits):
 
 @pytest.fixture(scope="module")
 def page(finished: Project) -> Page:
-    return Page(finished / "results/figures/motions-split1-4f-classes.html")
+    return Page.read(finished / "results/figures/motions-split1-4f-classes.html")
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def written(tmp_path):
             run["protocol"] = "held-out"
             write_scores(paths[-1], Scores(run, NAMES, {"test": part}, spec))
         classes_page(tmp_path / "clips.h5", paths, TITLES, tmp_path / "page.html")
-        return Page(tmp_path / "page.html")
+        return Page.read(tmp_path / "page.html")
 
     return write
 

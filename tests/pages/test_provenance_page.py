@@ -12,14 +12,14 @@ from project import RUN, SHARDS, STREAMS, Project
 
 from dsnet.pages import provenance_page
 from dsnet.pages.page import duration, number
-from dsnet.pages.provenance import flat
+from dsnet.pages.settings import flat
 
 MADE, COSTS, TRAININGS = 1, 2, 3  # the tables after the first one
 
 
 @pytest.fixture(scope="module")
 def page(finished: Project) -> Page:
-    return Page(finished / "results/provenance.html")
+    return Page.read(finished / "results/provenance.html")
 
 
 def test_the_page_needs_no_other_file(page: Page):
@@ -81,7 +81,7 @@ def write(project: Project, output, titles):
     scores = [path.with_name("scores.h5") for path in models]
     clips = [results / "motions/clips.h5"]
     provenance_page(clips, models, scores, fusions, results / "benchmarks", titles, output)
-    return Page(output)
+    return Page.read(output)
 
 
 def test_versions_that_differ_are_told_apart_and_titles_escaped(finished: Project, tmp_path):

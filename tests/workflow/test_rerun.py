@@ -44,7 +44,7 @@ def test_words_concern_nothing(project: Project, old, new):
 
 
 def test_code_of_the_tables_concerns_the_tables(project: Project):
-    project.edit("dsnet/tables/measured.py", "ddof=1", "ddof=0")
+    project.edit("dsnet/tables/statistics.py", "ddof=1", "ddof=0")
     # The latency is a table too, written by the same code.
     assert project.plan().jobs == TABLES | {("latency", "")}
 

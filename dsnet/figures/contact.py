@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 
 from dsnet import images
+from dsnet.figures.colours import colour_wheel, flow_colours, full_speed
 from dsnet.figures.style import STYLE, wrapped
 from dsnet.flow.planes import decode
 from dsnet.store import Reader
@@ -56,7 +56,7 @@ def contact_sheet(
     if not ids:
         raise ValueError("a contact sheet needs at least one video")
     rows = [read_row(clips, id, bound, _spread(clips, id, columns)) for id in ids]
-    full = full_speed(rows)
+    full = full_speed(field for row in rows for field in row.flow)
     pictures = [_picture(row, full, columns) for row in rows]
     heights = [WIDTH * p.shape[0] / p.shape[1] for p in pictures]
     size = (LEFT + WIDTH + RIGHT, max(sum(heights) + BELOW * len(rows) + TOP, 2.2))
@@ -74,13 +74,6 @@ def contact_sheet(
         y += height + BELOW
     _wheel(place(LEFT + WIDTH + 0.2, TOP + 0.3, RIGHT - 0.4, RIGHT - 0.4), full)
     return figure
-
-
-def full_speed(rows: Sequence[Row]) -> float:
-    """The 99th percentile of the speeds of some rows, in pixels per frame."""
-    speeds = [np.linalg.norm(f, axis=-1).ravel() for row in rows for f in row.flow]
-    full = float(np.percentile(np.concatenate(speeds), 99)) if speeds else 0.0
-    return max(full, 0.1)  # where nothing moves, the noise of the compression would glow
 
 
 def _draw(axes: Axes, row: Row, picture: np.ndarray, name: str) -> None:
@@ -126,18 +119,6 @@ def read_row(clips: Reader, id: str, bound: float, indices: Sequence[int]) -> Ro
     return Row(list(indices), frames, flow)
 
 
-def flow_colours(flow: np.ndarray, full: float) -> np.ndarray:
-    """Flow (..., 2) in pixels (x to the right, y downwards) as colours, (..., 3) uint8.
-
-    The hue is the direction (red to the right, then clockwise through yellow and green), the
-    saturation the speed, full at ``full`` pixels.
-    """
-    hue = (np.arctan2(flow[..., 1], flow[..., 0]) / (2 * np.pi)) % 1
-    saturation = np.clip(np.linalg.norm(flow, axis=-1) / full, 0, 1)
-    colours = hsv_to_rgb(np.stack([hue, saturation, np.ones_like(hue)], -1))
-    return (255 * colours).round().astype(np.uint8)
-
-
 def _picture(row: Row, full: float, columns: int) -> np.ndarray:
     """Frames side by side and the flow under them, as wide as ``columns`` frames."""
     height, width = row.frames[0].shape[:2]
@@ -161,16 +142,6 @@ def _framed(flow: np.ndarray, full: float) -> np.ndarray:
     image = flow_colours(flow, full)
     image[[0, -1]] = image[:, [0, -1]] = 190
     return image
-
-
-def colour_wheel(size: int, full: float) -> tuple[np.ndarray, np.ndarray]:
-    """All directions and speeds up to ``full`` as colours, y downwards as in images.
-
-    Returns (size, size, 3) uint8, and (size, size) bool: the disc within which it counts.
-    """
-    line = np.linspace(-full, full, size)
-    flow = np.stack(np.meshgrid(line, line), -1)
-    return flow_colours(flow, full), np.linalg.norm(flow, axis=-1) <= full
 
 
 def _wheel(axes: Axes, full: float) -> None:

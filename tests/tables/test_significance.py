@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from toy import scores
 
-from dsnet.scores import Part, Scores
 from dsnet.tables import render_significance, significance, to_markdown
-from dsnet.tables.significance import bootstrap, combined, mcnemar
+from dsnet.tables.statistics import bootstrap, combined, mcnemar
 
 STREAMS = {
     "flow": {"title": "Flow", "input": "flow"},
@@ -78,24 +78,16 @@ def test_the_interval_counts_what_differs_between_seeds():
     assert wide > 3 * narrow
 
 
-def scores(stream, seed, correct, ids=None):
-    """Scores of two classes that are right where ``correct``."""
-    labels = np.arange(len(correct)) % 2
-    logits = np.where(np.eye(2, dtype=bool)[labels] == np.asarray(correct)[:, None], 1.0, 0.0)
-    ids = tuple(ids or map(str, range(len(correct))))
-    counts = np.ones(len(correct), np.int64)
-    part = Part(ids, labels, logits.astype(np.float32), counts)
-    run = {"title": "Toy", "split": 1, "clip_length": 16, "seed": seed, "stream": stream}
-    run |= {"protocol": "held-out", "n_missing": 0}
-    return Scores(run, ("a", "b"), {"test": part})
+def of_stream(stream, seed, correct, ids=None):
+    return scores(stream, correct, ids, title="Toy", length=16, seed=seed)
 
 
 def experiment():
     worse, better = right(2, 12)
-    found = [scores("flow", seed, better) for seed in (0, 1)]
+    found = [of_stream("flow", seed, better) for seed in (0, 1)]
     for seed in (0, 1):
-        found += [scores("rgb", seed, worse), scores("mars", seed, worse)]
-        found.append(scores("ds", seed, better))
+        found += [of_stream("rgb", seed, worse), of_stream("mars", seed, worse)]
+        found.append(of_stream("ds", seed, better))
     return found
 
 
@@ -125,10 +117,10 @@ def test_every_pair_of_rgb_streams_is_compared_in_the_configs_order():
 def test_streams_of_other_videos_or_seeds_are_not_compared(change, message):
     found = experiment()
     if change == "one seed's ids":
-        found[-1] = scores("ds", 1, right(2, 12)[1], ids=[f"x{i}" for i in range(22)])
+        found[-1] = of_stream("ds", 1, right(2, 12)[1], ids=[f"x{i}" for i in range(22)])
     elif change == "ids":
         for i in (-1, -4):
-            found[i] = scores(
+            found[i] = of_stream(
                 "ds", found[i].run["seed"], right(2, 12)[1], ids=map(str, range(1, 23))
             )
     else:

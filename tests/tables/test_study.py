@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from toy import first, fusion, scores
 
 from dsnet.figures import intervals
-from dsnet.scores import Part, Scores
 from dsnet.tables import claims, render_claims, render_study, study, to_markdown
 
 STREAMS = {
@@ -16,62 +16,41 @@ STREAMS = {
 }
 VIDEOS = 40
 TUNED = {"stream": ["ds", "ds-strong"]}
-
-
-def part(name, right, videos=VIDEOS):
-    """Scores of two classes that are right for the first ``right`` videos."""
-    labels = np.arange(videos) % 2
-    shown = np.where(np.arange(videos) < right, labels, 1 - labels)
-    ids = tuple(f"{name}{i}" for i in range(videos))
-    return Part(ids, labels, np.eye(2, dtype=np.float32)[shown], np.ones(videos, np.int64))
-
-
-def run(split, seed, **more):
-    about = {"title": "Toy", "clip_length": 16, "protocol": "held-out", "n_missing": 0}
-    return {**about, "split": split, "seed": seed, **more}
+WHERE = {"title": "Toy", "length": 16}
+PLACES = [{**WHERE, "split": split, "seed": seed} for split in (1, 2) for seed in (0, 1)]
 
 
 def experiment(right, selected):
     """Scores of two splits and two seeds: videos right, and right of the ten that select."""
     return [
-        Scores(
-            run(split, seed, stream=stream),
-            ("a", "b"),
-            {
-                "test": part(f"{split}/", right[stream] - seed),
-                "validation": part("v", selected[stream], 10),
-            },
+        scores(
+            stream,
+            first(right[stream] - place["seed"], VIDEOS),
+            ids=[f"{place['split']}/{i}" for i in range(VIDEOS)],
+            selection=first(selected[stream]),
+            **place,
         )
         for stream in right
-        for split in (1, 2)
-        for seed in (0, 1)
+        for place in PLACES
     ]
 
 
-def fusion(kind, right):
+def fused(kind, right):
     """The fused DS and Flow, right for the first ``right`` videos of every split and seed."""
-    return [
-        {
-            "run": run(split, seed, streams=["ds", "flow"], kind=kind),
-            "top1": 100 * right / VIDEOS,
-            "n_videos": VIDEOS,
-            "right": (np.arange(VIDEOS) < right).tolist(),
-        }
-        for split in (1, 2)
-        for seed in (0, 1)
-    ]
+    top1 = 100 * right / VIDEOS
+    return [fusion("ds", "flow", top1=top1, kind=kind, of=VIDEOS, **place) for place in PLACES]
 
 
 SCORES = experiment(
     {"flow": 38, "mars": 10, "ds": 30, "ds-strong": 31},
     {"flow": 9, "mars": 5, "ds": 8, "ds-strong": 6},
 )
-FUSIONS = fusion("average", 35) + fusion("attention", 35)
+FUSIONS = fused("average", 35) + fused("attention", 35)
 
 
-def claim(method, against, scores=SCORES):
+def claim(method, against):
     rows = [{"claim": "It helps", "method": method, "against": against}]
-    (answer,) = claims(scores, FUSIONS, STREAMS, rows).to_dict("records")
+    (answer,) = claims(SCORES, FUSIONS, STREAMS, rows).to_dict("records")
     return answer
 
 
@@ -92,15 +71,7 @@ def test_the_opposite_is_not_supported_and_the_same_is_undecided():
 
 
 def test_one_video_decides_nothing():
-    labels, ids, counts = np.zeros(1, np.int64), ("v",), np.ones(1, np.int64)
-    found = [
-        Scores(
-            run(1, 0, stream=name),
-            ("a", "b"),
-            {"test": Part(ids, labels, np.array([logits], np.float32), counts)},
-        )
-        for name, logits in (("mars", (0, 1)), ("ds", (1, 0)))
-    ]
+    found = [scores("mars", [False], **WHERE), scores("ds", [True], **WHERE)]
     rows = [{"claim": "", "method": {"stream": "ds"}, "against": {"stream": "mars"}}]
     (answer,) = claims(found, [], STREAMS, rows).to_dict("records")
     assert (answer["low"], answer["high"]) == (100, 100)
@@ -136,14 +107,14 @@ def test_a_fusion_that_does_not_say_which_videos_is_refused():
 
 def test_a_study_pools_splits_and_shows_what_settings_may_be_chosen_by():
     groups = [{"group": "Both", "rows": [{"stream": "ds"}, {"stream": "ds", "fuse": ["flow"]}]}]
-    alone, fused = study(SCORES, FUSIONS, STREAMS, groups).to_dict("records")
+    alone, together = study(SCORES, FUSIONS, STREAMS, groups).to_dict("records")
     assert alone["top1"] == pytest.approx(100 * 29.5 / VIDEOS)
     assert alone["top1_std"] == pytest.approx(100 / VIDEOS / np.sqrt(2))
     assert alone["low"] < alone["top1"] < alone["high"]
     assert alone["selection"] == 80
     assert (alone["splits"], alone["seeds"], alone["n_videos"]) == (2, 2, 2 * VIDEOS)
-    assert fused["top1"] == pytest.approx(100 * 35 / VIDEOS)
-    assert np.isnan(fused["selection"])
+    assert together["top1"] == pytest.approx(100 * 35 / VIDEOS)
+    assert np.isnan(together["selection"])
 
 
 def test_a_seed_that_is_missing_is_named():
