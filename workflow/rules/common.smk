@@ -225,7 +225,7 @@ def data_digests(pattern):
     return [file_digest(path) for path in sorted(PACKAGE.glob(pattern))]
 
 
-# Functions, since Snakemake would take {clip_length} in a string for a wildcard.
+# Functions, since Snakemake would take a {word} of a title or path in a string for a wildcard.
 def tables_spec(wildcards):
     """What tables need of the configuration, as JSON with the streams in their order."""
     return settings.ordered_json(settings.tables_spec(cfg))
@@ -244,6 +244,16 @@ def ordered_titles(wildcards):
 def maps_spec(wildcards):
     """What the figure of feature maps needs, as JSON."""
     return canonical(settings.maps_spec(cfg))
+
+
+def attention_spec(wildcards):
+    """What the figure of the attention fusion's weights needs, as JSON."""
+    return canonical(settings.attention_spec(cfg))
+
+
+def latency_spec(wildcards):
+    """How the cost of inference is measured, and of what, as JSON."""
+    return canonical(settings.latency_spec(cfg))
 
 
 def of_all_seeds(name):

@@ -59,7 +59,7 @@ rule attention:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=canonical(settings.attention_spec(cfg)),
+        spec=attention_spec,
         code=code_digest("dsnet.figures"),
     shell:
         "python -m dsnet attention"

@@ -25,7 +25,7 @@ rule latency:
         device=cfg["training"]["device"],
         arithmetic=cfg["training"]["threads"],
     params:
-        spec=canonical(settings.latency_spec(cfg)),
+        spec=latency_spec,
         code=code_digest("dsnet.latency"),
     shell:
         "python -m dsnet latency"
