@@ -4,7 +4,7 @@ A spec is the part of the configuration that determines one artifact's bytes; th
 it to the verbs as JSON and Snakemake reruns what has a changed one.
 """
 
-from dsnet.config.compute import GPU_DEVICES, busy_cores, flow_gpus, processes
+from dsnet.config.compute import busy_cores, flow_gpus, gpu_devices, processes
 from dsnet.config.reference import document
 from dsnet.config.resolving import ConfigError, resolve
 from dsnet.config.schema import Config, load_schema
@@ -39,7 +39,6 @@ from dsnet.config.streams import (
 
 __all__ = [
     "FUSION_KINDS",
-    "GPU_DEVICES",
     "Config",
     "ConfigError",
     "ablation_fusions",
@@ -54,6 +53,7 @@ __all__ = [
     "frames_spec",
     "fused",
     "fusions",
+    "gpu_devices",
     "latency_rows",
     "latency_spec",
     "load_schema",

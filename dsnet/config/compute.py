@@ -17,8 +17,13 @@ def flow_gpus(config: Config) -> int:
     chosen = config["flow"]["gpus"]
     if chosen is None:
         on_cpu = config["flow"]["backend"] in ("numba", "opencv")
-        return int(not on_cpu and any(map(os.path.exists, GPU_DEVICES)))
+        return int(not on_cpu and bool(gpu_devices()))
     return chosen
+
+
+def gpu_devices() -> list[str]:
+    """What this machine has of the devices that drivers of GPUs make."""
+    return [path for path in GPU_DEVICES if os.path.exists(path)]
 
 
 def processes(training: Config) -> int:

@@ -5,6 +5,7 @@ from collections import namedtuple
 import numpy as np
 import pytest
 import torch
+from findings import only
 
 from dsnet import models, video
 from dsnet.doctor import estimate, experiment
@@ -31,11 +32,6 @@ def mine(config, here):
     config["catalogue"]["mine"] = {**entry, "lists": None, "csv": None, "allow_missing": False}
     config["datasets"] = ["mine"]
     return config
-
-
-def only(findings):
-    (finding,) = findings
-    return finding
 
 
 def test_a_data_set_that_is_there(mine):
