@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dsnet import flow, video
-from dsnet.config import gpu_devices
+from dsnet.config import busy_cores, gpu_devices, processes
 from dsnet.doctor.finding import Finding
 
 # What the data sets and most people's videos are coded in.
@@ -27,13 +27,15 @@ def cores(config: dict[str, Any]) -> Iterator[Finding]:
     """Cores that this process may use, against those that one training keeps busy."""
     there = len(os.sched_getaffinity(0))
     training = config["training"]
-    busy = training["threads"] + training["workers"]
+    busy, count = busy_cores(training), processes(training)
     if busy > there:
+        of = f" of {count} processes" if count > 1 else ""
         yield Finding(
             "cores",
             "warning",
-            f"{there}; one training keeps {busy} busy (training.threads and workers)",
-            f"set training.workers to {max(there - training['threads'], 0)} for this machine",
+            f"{there}; one training keeps {busy} busy (training.threads and workers{of})",
+            "set training.workers to "
+            f"{max(there // count - training['threads'], 0)} for this machine",
         )
     else:
         yield Finding("cores", "ok", f"{there}")

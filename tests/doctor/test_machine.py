@@ -35,6 +35,17 @@ def test_cores(config, monkeypatch):
     assert "set training.workers to 3" in found.advice
 
 
+def test_cores_of_several_processes(config, monkeypatch):
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda pid: set(range(8)))
+    config["training"].update(threads=1, workers=3, gpus=2)
+    assert only(machine.cores(config)).status == "ok"
+    config["training"]["gpus"] = 3
+    found = only(machine.cores(config))
+    assert found.status == "warning"
+    assert "one training keeps 12 busy (training.threads and workers of 3 processes)" in found.found
+    assert "set training.workers to 1 " in found.advice
+
+
 def test_an_ffmpeg_that_works(config):
     found = only(machine.ffmpeg(config))
     assert found.status in ("ok", "warning")
