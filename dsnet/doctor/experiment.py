@@ -25,17 +25,21 @@ def data_sets(config: dict[str, Any]) -> Iterator[Finding]:
         if entry["kind"] == "motions":
             yield Finding(check, "ok", "made by the workflow")
         elif absent:
-            yield from (_absent(check, f"catalogue.{name}.{key}", key, entry) for key in absent)
+            fetched = Path(config["results"]) / name / "fetched.json"
+            for key in absent:
+                yield _absent(check, f"catalogue.{name}.{key}", entry[key], entry, fetched)
         else:
             yield _videos(check, name, entry)
 
 
-def _absent(check: str, where: str, key: str, entry: dict[str, Any]) -> Finding:
+def _absent(check: str, where: str, folder: str, entry: dict[str, Any], fetched: Path) -> Finding:
     """A folder that is not there, named by the key ``where`` of the configuration."""
+    what = f"there is no folder {folder} (looked in {os.getcwd()})"
+    if entry["fetch"] and fetched.exists():  # and the workflow will not look again
+        return Finding(check, "problem", what, f"delete {fetched} to have it fetched again")
     if entry["fetch"]:
-        return Finding(check, "ok", f"{entry[key]} is not there yet: the workflow fetches it")
+        return Finding(check, "ok", f"{folder} is not there yet: the workflow fetches it")
     get = f" (dsnet fetch {entry['kind']} does)" if entry["kind"] in SOURCES else ""
-    what = f"there is no folder {entry[key]} (looked in {os.getcwd()})"
     return Finding(check, "problem", what, f"put or link it there{get}, or set {where}")
 
 

@@ -67,6 +67,17 @@ def test_folders_that_the_workflow_fetches_are_not_missed(config, here):
     assert all("the workflow fetches it" in finding.found for finding in found)
 
 
+def test_folders_that_the_workflow_has_fetched_are_missed(config, here):
+    config["catalogue"]["ucf101"]["fetch"] = True
+    (here / "results/ucf101").mkdir(parents=True)
+    (here / "results/ucf101/fetched.json").touch()
+    (here / "data/UCF-101").mkdir(parents=True)
+    found = only(experiment.data_sets({**config, "datasets": ["ucf101"]}))
+    assert found.status == "problem"
+    assert "no folder data/ucfTrainTestlist" in found.found
+    assert found.advice == "delete results/ucf101/fetched.json to have it fetched again"
+
+
 def test_lists_that_are_not_the_official_ones(config, here):
     config["datasets"] = ["ucf101"]
     (here / "data/UCF-101").mkdir(parents=True)
