@@ -54,6 +54,33 @@ def _flow(chosen: Config) -> Iterator[str]:
         yield f"flow: {backend} does not follow semantics {semantics}; {', '.join(able)} do"
 
 
+def _stream(name: str, stream: Config, streams: Config) -> Iterator[str]:
+    where = f"streams.{name}"
+    training = stream["training"]
+    if processes(training) > training["batch_size"]:
+        yield f"{where}.training.batch_size: expected a clip or more for each process"
+    if processes(training) > 1 and ":" in training["device"]:
+        yield f"{where}.training.device: {training['device']} is one GPU for several processes"
+    teacher = stream["teacher"]
+    if teacher is not None and teacher not in streams:
+        yield f"{where}.teacher: {teacher} is not in streams ({', '.join(streams)})"
+    elif teacher is not None and (streams[teacher]["input"], stream["input"]) != ("flow", "rgb"):
+        yield f"{where}.teacher: expected a flow stream teaching an rgb stream"
+    if bool(stream["losses"]) != (teacher is not None):
+        yield f"{where}: teacher and losses belong together; one of them is missing"
+    init = stream["init"]
+    if init is not None and init not in streams:
+        yield f"{where}.init: {init} is not in streams ({', '.join(streams)}); see pretrained"
+    if init is not None and stream["pretrained"] is not None:
+        yield f"{where}: init and pretrained exclude each other; set one of them to null"
+    seen, current = {name}, name
+    while (current := streams[current]["init"]) in streams:
+        if current in seen:
+            yield f"{where}.init: starts from itself"
+            break
+        seen.add(current)
+
+
 def _tables(tables: Config, streams: Config) -> Iterator[str]:
     two_stream, compare, students = tables["two_stream"], tables["compare"], tables["students"]
     for key, names in (("two_stream", two_stream), ("compare", compare)):
@@ -83,30 +110,3 @@ def _result(where: str, row: Config, streams: Config) -> Iterator[str]:
         for name in found:
             if name not in streams:
                 yield f"{where}.{key}: {name} is not in streams"
-
-
-def _stream(name: str, stream: Config, streams: Config) -> Iterator[str]:
-    where = f"streams.{name}"
-    training = stream["training"]
-    if processes(training) > training["batch_size"]:
-        yield f"{where}.training.batch_size: expected a clip or more for each process"
-    if processes(training) > 1 and ":" in training["device"]:
-        yield f"{where}.training.device: {training['device']} is one GPU for several processes"
-    teacher = stream["teacher"]
-    if teacher is not None and teacher not in streams:
-        yield f"{where}.teacher: {teacher} is not in streams ({', '.join(streams)})"
-    elif teacher is not None and (streams[teacher]["input"], stream["input"]) != ("flow", "rgb"):
-        yield f"{where}.teacher: expected a flow stream teaching an rgb stream"
-    if bool(stream["losses"]) != (teacher is not None):
-        yield f"{where}: teacher and losses belong together; one of them is missing"
-    init = stream["init"]
-    if init is not None and init not in streams:
-        yield f"{where}.init: {init} is not in streams ({', '.join(streams)}); see pretrained"
-    if init is not None and stream["pretrained"] is not None:
-        yield f"{where}: init and pretrained exclude each other; set one of them to null"
-    seen, current = {name}, name
-    while (current := streams[current]["init"]) in streams:
-        if current in seen:
-            yield f"{where}.init: starts from itself"
-            break
-        seen.add(current)
