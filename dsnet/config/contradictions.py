@@ -11,7 +11,7 @@ from dsnet.config.streams import named_results
 from dsnet.fetching.sources import SOURCES
 
 # Folders of the results that no data set may be named like.
-RESERVED = ("tables", "figures", "logs")
+RESERVED = ("tables", "figures", "logs", "benchmarks")
 LISTED = ("ucf101", "hmdb51")  # kinds of data sets that have official lists
 
 

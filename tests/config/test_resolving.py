@@ -100,6 +100,8 @@ def test_null_leaves_out_a_stream_and_a_loss(raw_config, resolved):
         ({"tables": {"students": ["mars"]}}, r"tables\.compare: ds is not in tables\.students"),
         ({"catalogue": {"tables": {"kind": "motions", "flip": False}}, "datasets": ["tables"]},
          r"datasets: tables is a folder of the results"),
+        ({"catalogue": {"benchmarks": {"kind": "motions", "flip": False}},
+          "datasets": ["benchmarks"]}, r"datasets: benchmarks is a folder of the results"),
         ({"max_broken": 2}, r"max_broken: expected at most 1, got 2"),
         ({"training": {"device": "gpu"}}, r"training\.device: expected text like"),
     ],
