@@ -47,7 +47,7 @@ def test_an_error_a_user_can_mend_is_one_message_without_a_traceback(tmp_path):
     assert "Traceback" not in result.stderr
 
 
-def test_a_spec_is_json_or_a_file_of_it(tmp_path, caplog):
+def test_a_spec_is_json_or_a_file_of_it(tmp_path):
     (tmp_path / "spec.json").write_text('{"kind": "average"}')
     options = parser().parse_args(
         ["flow", "--spec", f"@{tmp_path}/spec.json", "--frames", "a", "--output", "b"]

@@ -20,51 +20,48 @@ MARGIN = 0.9  # of the free space that the estimate may take
 def data_sets(config: dict[str, Any]) -> Iterator[Finding]:
     """Whether the folders, official lists and videos of each data set are there."""
     for name in config["datasets"]:
-        for finding in _data_set(name, config["catalogue"][name]):
-            yield Finding(f"data: {name}", *finding)
+        entry, check = config["catalogue"][name], f"data: {name}"
+        absent = [k for k in ("videos", "lists") if entry[k] and not os.path.isdir(entry[k])]
+        if entry["kind"] == "motions":
+            yield Finding(check, "ok", "made by the workflow")
+        elif absent:
+            fetched = Path(config["results"]) / name / "fetched.json"
+            for key in absent:
+                yield _absent(check, f"catalogue.{name}.{key}", entry[key], entry, fetched)
+        else:
+            yield _videos(check, name, entry)
 
 
-def _data_set(name: str, entry: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
-    if entry["kind"] == "motions":
-        yield "ok", "made by the workflow"
-        return
-    absent = False
+def _absent(check: str, where: str, folder: str, entry: dict[str, Any], fetched: Path) -> Finding:
+    """A folder that is not there, named by the key ``where`` of the configuration."""
+    what = f"there is no folder {folder} (looked in {os.getcwd()})"
+    if entry["fetch"] and fetched.exists():  # and the workflow will not look again
+        return Finding(check, "problem", what, f"delete {fetched} to have it fetched again")
+    if entry["fetch"]:
+        return Finding(check, "ok", f"{folder} is not there yet: the workflow fetches it")
     get = f" (dsnet fetch {entry['kind']} does)" if entry["kind"] in SOURCES else ""
-    for key in ("videos", "lists"):
-        if entry[key] and not os.path.isdir(entry[key]):
-            absent = True
-            if entry["fetch"]:
-                yield "ok", f"{entry[key]} is not there yet: the workflow fetches it"
-                continue
-            yield (
-                "problem",
-                f"there is no folder {entry[key]} (looked in {os.getcwd()})",
-                f"put or link it there{get}, or set catalogue.{name}.{key}",
-            )
-    if absent:
-        return
+    return Finding(check, "problem", what, f"put or link it there{get}, or set {where}")
+
+
+def _videos(check: str, name: str, entry: dict[str, Any]) -> Finding:
+    """Whether the videos that a data set lists are there."""
     try:
         listing = catalogue.KINDS[entry["kind"]](entry)
     except (DataSetError, OSError) as error:
-        yield (
-            "problem",
-            str(error),
-            f"compare {entry['lists'] or entry['videos']} with docs/data.md",
-        )
-        return
+        advice = f"compare {entry['lists'] or entry['videos']} with docs/data.md"
+        return Finding(check, "problem", str(error), advice)
     missing = [path for path in listing["path"] if not os.path.exists(path)]
     found = (
         f"{len(listing) - len(missing)} of {len(listing)} videos, "
         f"{listing['class_name'].nunique()} classes"
     )
     if not missing:
-        yield "ok", found
-        return
-    wrong = "warning" if entry["allow_missing"] else "problem"
-    advice = "put them there" if wrong == "warning" else (
-        f"put them there, or set catalogue.{name}.allow_missing: true to go on without them"
-    )  # fmt: skip
-    yield wrong, f"{found}; the first that is missing is {missing[0]}", advice
+        return Finding(check, "ok", found)
+    found += f"; the first that is missing is {missing[0]}"
+    if entry["allow_missing"]:
+        return Finding(check, "warning", found, "put them there")
+    advice = f"put them there, or set catalogue.{name}.allow_missing: true to go on without them"
+    return Finding(check, "problem", found, advice)
 
 
 def checkpoints(config: dict[str, Any]) -> Iterator[Finding]:

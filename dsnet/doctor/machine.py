@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dsnet import flow, video
-from dsnet.config import GPU_DEVICES
+from dsnet.config import busy_cores, gpu_devices, processes
 from dsnet.doctor.finding import Finding
 
 # What the data sets and most people's videos are coded in.
@@ -27,13 +27,15 @@ def cores(config: dict[str, Any]) -> Iterator[Finding]:
     """Cores that this process may use, against those that one training keeps busy."""
     there = len(os.sched_getaffinity(0))
     training = config["training"]
-    busy = training["threads"] + training["workers"]
+    busy, count = busy_cores(training), processes(training)
     if busy > there:
+        of = f" of {count} processes" if count > 1 else ""
         yield Finding(
             "cores",
             "warning",
-            f"{there}; one training keeps {busy} busy (training.threads and workers)",
-            f"set training.workers to {max(there - training['threads'], 0)} for this machine",
+            f"{there}; one training keeps {busy} busy (training.threads and workers{of})",
+            "set training.workers to "
+            f"{max(there // count - training['threads'], 0)} for this machine",
         )
     else:
         yield Finding("cores", "ok", f"{there}")
@@ -91,12 +93,11 @@ def opencv(config: dict[str, Any]) -> Iterator[Finding]:
             f"{cv2.__version__}, whose remap and so whose flow differs slightly from version 4's",
             'for the numbers of version 4: pip install "opencv-contrib-python-headless<5"',
         )
-    for name, missing in (("opencv", "warning"), ("opencv-cuda", "ok")):
+    for name, module in (("opencv", "optflow"), ("opencv-cuda", "cuda.OpticalFlowDual_TVL1")):
         reason = flow.BACKENDS[name].load().why_not()
-        module = {"opencv": "optflow", "opencv-cuda": "cuda.OpticalFlowDual_TVL1"}[name]
         if reason is None:
             yield Finding("opencv", "ok", f"{module} is there (flow backend {name})")
-        elif missing == "warning":
+        elif name == "opencv":  # every wheel has it
             yield Finding("opencv", "warning", f"no {module}: {reason}", INSTALL_CV2)
         else:
             yield Finding("opencv", "ok", f"no {module}, which is not needed: {reason}")
@@ -164,11 +165,6 @@ def _asked(config: dict[str, Any], count: int) -> Iterator[Finding]:
         )
     elif not count and not gpu_devices():
         yield Finding("gpu", "ok", "none, and none is asked for: trained on the CPU")
-
-
-def gpu_devices() -> list[str]:
-    """What there is of the devices that drivers of GPUs make."""
-    return [path for path in GPU_DEVICES if os.path.exists(path)]
 
 
 def size_gib(count: int) -> str:

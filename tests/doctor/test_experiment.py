@@ -5,6 +5,7 @@ from collections import namedtuple
 import numpy as np
 import pytest
 import torch
+from findings import only
 
 from dsnet import models, video
 from dsnet.doctor import estimate, experiment
@@ -31,11 +32,6 @@ def mine(config, here):
     config["catalogue"]["mine"] = {**entry, "lists": None, "csv": None, "allow_missing": False}
     config["datasets"] = ["mine"]
     return config
-
-
-def only(findings):
-    (finding,) = findings
-    return finding
 
 
 def test_a_data_set_that_is_there(mine):
@@ -69,6 +65,17 @@ def test_folders_that_the_workflow_fetches_are_not_missed(config, here):
     found = list(experiment.data_sets({**config, "datasets": ["ucf101"]}))
     assert [finding.status for finding in found] == ["ok", "ok"]
     assert all("the workflow fetches it" in finding.found for finding in found)
+
+
+def test_folders_that_the_workflow_has_fetched_are_missed(config, here):
+    config["catalogue"]["ucf101"]["fetch"] = True
+    (here / "results/ucf101").mkdir(parents=True)
+    (here / "results/ucf101/fetched.json").touch()
+    (here / "data/UCF-101").mkdir(parents=True)
+    found = only(experiment.data_sets({**config, "datasets": ["ucf101"]}))
+    assert found.status == "problem"
+    assert "no folder data/ucfTrainTestlist" in found.found
+    assert found.advice == "delete results/ucf101/fetched.json to have it fetched again"
 
 
 def test_lists_that_are_not_the_official_ones(config, here):

@@ -7,8 +7,10 @@ from types import SimpleNamespace
 import cv2
 import pytest
 import torch
+from findings import only
 
 from dsnet import flow, video
+from dsnet.config import compute
 from dsnet.doctor import machine
 
 
@@ -16,30 +18,36 @@ def statuses(findings):
     return [finding.status for finding in findings]
 
 
-def one(findings):
-    (finding,) = findings
-    return finding
-
-
 @pytest.fixture
 def no_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(machine, "GPU_DEVICES", ())
+    monkeypatch.setattr(compute, "GPU_DEVICES", ())
 
 
 def test_cores(config, monkeypatch):
     monkeypatch.setattr(machine.os, "sched_getaffinity", lambda pid: set(range(4)))
     config["training"].update(threads=1, workers=3)
-    assert one(machine.cores(config)).status == "ok"
+    assert only(machine.cores(config)).status == "ok"
     config["training"]["workers"] = 8
-    found = one(machine.cores(config))
+    found = only(machine.cores(config))
     assert found.status == "warning"
     assert "one training keeps 9 busy" in found.found
     assert "set training.workers to 3" in found.advice
 
 
+def test_cores_of_several_processes(config, monkeypatch):
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda pid: set(range(8)))
+    config["training"].update(threads=1, workers=3, gpus=2)
+    assert only(machine.cores(config)).status == "ok"
+    config["training"]["gpus"] = 3
+    found = only(machine.cores(config))
+    assert found.status == "warning"
+    assert "one training keeps 12 busy (training.threads and workers of 3 processes)" in found.found
+    assert "set training.workers to 1 " in found.advice
+
+
 def test_an_ffmpeg_that_works(config):
-    found = one(machine.ffmpeg(config))
+    found = only(machine.ffmpeg(config))
     assert found.status in ("ok", "warning")
     assert video.ffmpeg_executable() in found.found
 
@@ -47,7 +55,7 @@ def test_an_ffmpeg_that_works(config):
 def test_an_ffmpeg_that_lacks_a_decoder(config, monkeypatch):
     shown = {"-version": "ffmpeg version 4.0 Copyright", "-decoders": " VFS..D mpeg4  MPEG-4\n"}
     monkeypatch.setattr(machine, "_output", lambda executable, option: shown[option])
-    found = one(machine.ffmpeg(config))
+    found = only(machine.ffmpeg(config))
     assert found.status == "warning"
     assert found.found.startswith("4.0 at ")
     assert "cannot decode h264" in found.found
@@ -60,7 +68,7 @@ def test_an_ffmpeg_that_does_not_work(config, monkeypatch, tmp_path):
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     for module in (video, video.running):
         monkeypatch.setattr(module, "ffmpeg_executable", lambda: str(script))
-    found = one(machine.ffmpeg(config))
+    found = only(machine.ffmpeg(config))
     assert found.status == "problem"
     assert "Unknown encoder mpeg4" in found.found
     assert "imageio-ffmpeg" in found.advice
@@ -71,7 +79,7 @@ def test_no_ffmpeg(config, monkeypatch):
         raise RuntimeError("no ffmpeg: put one on PATH")
 
     monkeypatch.setattr(video, "ffmpeg_executable", none)
-    assert one(machine.ffmpeg(config)).status == "problem"
+    assert only(machine.ffmpeg(config)).status == "problem"
 
 
 def test_opencv(config, monkeypatch):
@@ -86,12 +94,12 @@ def test_opencv(config, monkeypatch):
 
 def test_the_flow_backend(config, monkeypatch):
     config["flow"]["backend"] = "numba"
-    monkeypatch.setattr(machine, "GPU_DEVICES", ())
-    found = one(machine.flow_backend(config))
+    monkeypatch.setattr(compute, "GPU_DEVICES", ())
+    found = only(machine.flow_backend(config))
     assert found.status == "ok"
     assert found.found.startswith("numba on cpu")
-    monkeypatch.setattr(machine, "GPU_DEVICES", ("/dev/null",))
-    found = one(machine.flow_backend(config))
+    monkeypatch.setattr(compute, "GPU_DEVICES", ("/dev/null",))
+    found = only(machine.flow_backend(config))
     assert found.status == "warning"
     assert "although there is a GPU" in found.found
 
@@ -100,19 +108,19 @@ def test_a_flow_backend_that_cannot_run(config, monkeypatch):
     config["flow"]["backend"] = "opencv-cuda"
     module = flow.BACKENDS["opencv-cuda"].load()
     monkeypatch.setattr(module, "why_not", lambda: "built without CUDA")
-    found = one(machine.flow_backend(config))
+    found = only(machine.flow_backend(config))
     assert found.status == "problem"
     assert "built without CUDA" in found.found
 
 
 def test_no_gpu_where_none_is_asked_for(config, no_gpu):
-    assert one(machine.gpu(config)).status == "ok"
+    assert only(machine.gpu(config)).status == "ok"
 
 
 @pytest.mark.parametrize(("device", "status"), [("auto", "warning"), ("cuda", "problem")])
 def test_no_gpu_where_one_is_asked_for(config, no_gpu, device, status):
     config["streams"]["ds"]["training"].update(gpus=1, device=device)
-    found = one(machine.gpu(config))
+    found = only(machine.gpu(config))
     assert found.status == status
     assert "asks for 1, and PyTorch finds none" in found.found
     assert "training.device: cpu" in found.advice
@@ -146,8 +154,8 @@ def test_a_gpu_that_pytorch_cannot_use(config, monkeypatch, built, words):
     monkeypatch.setattr(torch.cuda, "is_available", available)
     monkeypatch.setattr(torch.version, "cuda", built)
     monkeypatch.setattr(torch.version, "hip", None)
-    monkeypatch.setattr(machine, "GPU_DEVICES", ("/dev/null",))
-    found = one(machine.gpu(config))
+    monkeypatch.setattr(compute, "GPU_DEVICES", ("/dev/null",))
+    found = only(machine.gpu(config))
     assert found.status == "problem"
     assert words in found.found
     assert found.advice
@@ -155,12 +163,12 @@ def test_a_gpu_that_pytorch_cannot_use(config, monkeypatch, built, words):
 
 def test_locks(config, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    assert one(machine.locks(config)).status == "ok"
+    assert only(machine.locks(config)).status == "ok"
 
     def none(file, how):
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(machine.fcntl, "flock", none)
-    found = one(machine.locks(config))
+    found = only(machine.locks(config))
     assert found.status == "warning"
     assert "Operation not supported" in found.found

@@ -1,5 +1,6 @@
 """Bad videos and bad configurations, through the whole pipeline."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,14 @@ def test_a_folder_that_is_not_there_is_named(fresh: Project, tmp_path: Path):
 def test_overlays_merge_as_snakemake_merges_them():
     merged = merge({"a": {"b": 1, "c": [1, 2]}}, {"a": {"c": [3]}, "d": None})
     assert merged == {"a": {"b": 1, "c": [3]}, "d": None}
+
+
+def test_a_title_may_have_braces(fresh: Project):
+    fresh.configure(streams={"ds": {"title": "DS {dataset} {clip_length}"}})
+    text = fresh.finish("-n", "-p").text
+    given = re.findall(r"dsnet (\w+) --spec .*DS \{dataset\} \{clip_length\}", text)
+    verbs = {"table1", "table2", "significance", "claims", "study", "figures", "attention"}
+    assert set(given) == verbs | {"latency", "features", "classes", "provenance"}
 
 
 def test_a_stream_starts_from_a_release_once_it_is_there(fresh: Project):

@@ -80,7 +80,7 @@ def test_epochs_concern_trainings_and_what_follows(project: Project):
 
 def test_the_weight_of_a_loss_concerns_one_student(project: Project):
     project.configure(streams={"mars": {"losses": {"mse": {"weight": 49}}}})
-    # The tables' spec names the streams with their losses; no model that is timed is MARS's.
+    # No model that is timed is MARS's.
     assert project.plan().jobs == after_training(["mars"]) - {("latency", "")}
 
 

@@ -6,7 +6,7 @@ localrules:
 rule fetch:
     # Get a data set and its official lists from where they are published, if they are not there.
     output:
-        f"{DATASET}/fetched.json",
+        FETCHED,
     log:
         f"{LOGS}/{{dataset}}/fetch.log",
     benchmark:

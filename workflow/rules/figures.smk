@@ -12,16 +12,16 @@ localrules:
 rule figures:
     # Training curves, confusion matrices, and the per-class difference of two streams.
     input:
-        scores=of_a_run("scores.h5"),
-        histories=of_a_run("history.csv"),
+        scores=of_all_seeds("scores.h5"),
+        histories=of_all_seeds("history.csv"),
     output:
         report(
-            expand(f"{OF_A_RUN}-{{kind}}.png", kind=KINDS, allow_missing=True),
+            expand(f"{OF_A_SPLIT}-{{kind}}.png", kind=SCORE_FIGURES, allow_missing=True),
             category="Figures",
             subcategory="{dataset}, split {split}, {length} frames",
             caption="../report/figures.rst",
         ),
-        expand(f"{OF_A_RUN}-{{kind}}.svg", kind=KINDS, allow_missing=True),
+        expand(f"{OF_A_SPLIT}-{{kind}}.svg", kind=SCORE_FIGURES, allow_missing=True),
     log:
         f"{LOGS}/figures/{{dataset}}-split{{split}}-{{length}}f.log",
     benchmark:
@@ -29,7 +29,7 @@ rule figures:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=table_spec,
+        spec=tables_spec,
         code=code_digest("dsnet.figures"),
     shell:
         "python -m dsnet figures"
@@ -46,12 +46,12 @@ rule attention:
         weighed,
     output:
         report(
-            f"{OF_A_RUN}-attention.png",
+            f"{OF_A_SPLIT}-attention.png",
             category="Figures",
             subcategory="{dataset}, split {split}, {length} frames",
             caption="../report/attention.rst",
         ),
-        f"{OF_A_RUN}-attention.svg",
+        f"{OF_A_SPLIT}-attention.svg",
     log:
         f"{LOGS}/figures/{{dataset}}-split{{split}}-{{length}}f-attention.log",
     benchmark:
@@ -59,7 +59,7 @@ rule attention:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=attention_spec(),
+        spec=attention_spec,
         code=code_digest("dsnet.figures"),
     shell:
         "python -m dsnet attention"

@@ -1,8 +1,12 @@
 rule latency:
     # Milliseconds, parameters and GFLOPs per clip, with and without TV-L1; on cores of its own.
     input:
-        clips=f"{RESULTS}/{cfg['datasets'][0]}/clips.h5",
-        models=[f"{runs()[0]}/{name}/model.pt" for _, names in latency_rows() for name in names],
+        clips=clips()[0],
+        models=[
+            f"{runs()[0]}/{name}/model.pt"
+            for _, names in settings.latency_rows(cfg)
+            for name in names
+        ],
     output:
         report(
             multiext(f"{TABLES}/latency", ".csv", ".md", ".tex", ".html"),
@@ -17,11 +21,11 @@ rule latency:
         "../../envs/train.yaml"
     threads: 8
     resources:
-        gpu=training("gpus"),
-        device=training("device"),
-        arithmetic=training("threads"),
+        gpu=cfg["training"]["gpus"],
+        device=cfg["training"]["device"],
+        arithmetic=cfg["training"]["threads"],
     params:
-        spec=canonical({"options": cfg["latency"], "rows": latency_rows()}),
+        spec=latency_spec,
         code=code_digest("dsnet.latency"),
     shell:
         "python -m dsnet latency"

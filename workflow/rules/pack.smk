@@ -2,8 +2,8 @@ rule pack:
     # Gather the shards into one training-ready file, and list the unusable videos.
     input:
         manifest=rules.manifest.output,
-        frames=shard_files("frames"),
-        flow=shard_files("flow"),
+        frames=lambda wildcards: shards("frames", [wildcards.dataset]),
+        flow=lambda wildcards: shards("flow", [wildcards.dataset]),
     output:
         clips=f"{DATASET}/clips.h5",
         broken=report(

@@ -9,7 +9,7 @@ rule similarity:
     # How alike the features of students and teacher are, level by level, on some test clips.
     input:
         clips=rules.pack.output.clips,
-        models=[f"{RUN}/{name}/model.pt" for name in compared()],
+        models=[f"{RUN}/{name}/model.pt" for name in settings.similarity_streams(cfg)],
     output:
         table=f"{RUN}/similarity.csv",
         maps=f"{RUN}/maps.npz",
@@ -19,13 +19,13 @@ rule similarity:
         f"{COSTS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/similarity.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: training("threads")
+    threads: cfg["training"]["threads"]
     resources:
-        gpu=training("gpus"),
-        arithmetic=training("threads"),
-        device=training("device"),
+        gpu=cfg["training"]["gpus"],
+        arithmetic=cfg["training"]["threads"],
+        device=cfg["training"]["device"],
     params:
-        spec=canonical({"streams": compared(), "teachers": teachers()}),
+        spec=canonical(settings.similarity_spec(cfg)),
         code=code_digest("dsnet.similarity"),
     shell:
         "python -m dsnet similarity"
@@ -42,26 +42,24 @@ rule similarity:
 rule features:
     # Both as figures: likeness over all seeds, maps of the first one.
     input:
-        tables=lambda wildcards: [
-            f"{RUN.format(**wildcards, seed=seed)}/similarity.csv" for seed in cfg["seeds"]
-        ],
+        tables=lambda wildcards: [f"{run}/similarity.csv" for run in seeds_of(wildcards)],
         maps=f"{FIRST_SEED}/maps.npz",
     output:
         report(
-            f"{OF_A_RUN}-similarity.png",
+            f"{OF_A_SPLIT}-similarity.png",
             category="Distillation",
             subcategory="{dataset}, split {split}, {length} frames",
             caption="../report/features.rst",
             labels={"what": "likeness of features"},
         ),
         report(
-            f"{OF_A_RUN}-features.png",
+            f"{OF_A_SPLIT}-features.png",
             category="Distillation",
             subcategory="{dataset}, split {split}, {length} frames",
             caption="../report/features.rst",
             labels={"what": "feature maps"},
         ),
-        expand(f"{OF_A_RUN}-{{kind}}.svg", kind=FEATURES, allow_missing=True),
+        expand(f"{OF_A_SPLIT}-{{kind}}.svg", kind=FEATURE_FIGURES, allow_missing=True),
     log:
         f"{LOGS}/figures/{{dataset}}-split{{split}}-{{length}}f-features.log",
     benchmark:
@@ -69,7 +67,7 @@ rule features:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=map_spec,
+        spec=maps_spec,
         code=code_digest("dsnet.figures.features"),
     shell:
         "python -m dsnet features"
@@ -84,10 +82,10 @@ rule classes:
     # A page per class: frames, flow, and both streams' scores over time, of the first seed.
     input:
         clips=rules.pack.output.clips,
-        scores=[f"{FIRST_SEED}/{name}/scores.h5" for name in chosen_streams()],
+        scores=[f"{FIRST_SEED}/{name}/scores.h5" for name in settings.featured(cfg)],
     output:
         report(
-            f"{OF_A_RUN}-classes.html",
+            f"{OF_A_SPLIT}-classes.html",
             category="Classes",
             subcategory="{dataset}, split {split}, {length} frames",
             caption="../report/classes.rst",
@@ -100,9 +98,9 @@ rule classes:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=stream_titles,
+        spec=titles,
         code=code_digest("dsnet.pages.classes"),
-        templates=templates_digest(),
+        templates=data_digests("pages/templates/*"),
     shell:
         "python -m dsnet classes"
         " --spec {params.spec:q}"
@@ -115,7 +113,7 @@ rule classes:
 rule provenance:
     # Versions, commit, settings of every artifact, time and memory; last, to know of all jobs.
     input:
-        clips=[f"{RESULTS}/{dataset}/clips.h5" for dataset in cfg["datasets"]],
+        clips=clips(),
         models=per_stream("model.pt"),
         scores=per_stream("scores.h5"),
         fusions=all_fusions(),
@@ -139,7 +137,7 @@ rule provenance:
     params:
         spec=ordered_titles,
         code=code_digest("dsnet.pages.provenance"),
-        templates=templates_digest(),
+        templates=data_digests("pages/templates/*"),
         benchmarks=COSTS,
     shell:
         "python -m dsnet provenance"

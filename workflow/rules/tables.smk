@@ -26,9 +26,9 @@ rule table1:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=table_spec,
+        spec=tables_spec,
         code=code_digest("dsnet.tables"),
-        paper=paper_digest(),
+        paper=data_digests("paper/*.csv"),
     shell:
         "python -m dsnet table1"
         " --spec {params.spec:q}"
@@ -60,9 +60,9 @@ rule table2:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=table_spec,
+        spec=tables_spec,
         code=code_digest("dsnet.tables"),
-        paper=paper_digest(),
+        paper=data_digests("paper/*.csv"),
     shell:
         "python -m dsnet table2"
         " --spec {params.spec:q}"
@@ -89,7 +89,7 @@ rule significance:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=table_spec,
+        spec=tables_spec,
         code=code_digest("dsnet.tables"),
     shell:
         "python -m dsnet significance"
@@ -117,7 +117,7 @@ rule claims:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=table_spec,
+        spec=tables_spec,
         code=code_digest("dsnet.tables"),
     shell:
         "python -m dsnet claims"
@@ -146,7 +146,7 @@ rule study:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=table_spec,
+        spec=tables_spec,
         code=code_digest("dsnet.tables"),
     shell:
         "python -m dsnet study"

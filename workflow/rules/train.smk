@@ -14,13 +14,13 @@ rule train:
         f"{COSTS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/{{stream}}/train.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: lambda wildcards: busy(wildcards.stream)
+    threads: lambda wildcards: settings.busy_cores(training_of(wildcards))
     resources:
-        gpu=lambda wildcards: training("gpus", wildcards.stream),
-        arithmetic=lambda wildcards: training("threads", wildcards.stream),
-        workers=lambda wildcards: training("workers", wildcards.stream),
-        processes=lambda wildcards: processes(wildcards.stream),
-        device=lambda wildcards: training("device", wildcards.stream),
+        gpu=lambda wildcards: training_of(wildcards)["gpus"],
+        arithmetic=lambda wildcards: training_of(wildcards)["threads"],
+        workers=lambda wildcards: training_of(wildcards)["workers"],
+        processes=lambda wildcards: settings.processes(training_of(wildcards)),
+        device=lambda wildcards: training_of(wildcards)["device"],
     params:
         spec=train_spec,
         code=train_code,

@@ -1,0 +1,112 @@
+"""What the schema cannot say: names that must exist, settings that exclude each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dsnet import flow
+from dsnet.config.compute import processes
+from dsnet.config.schema import Config
+from dsnet.config.streams import named_results
+from dsnet.fetching.sources import SOURCES
+
+# Folders of the results that no data set may be named like.
+RESERVED = ("tables", "figures", "logs", "benchmarks")
+LISTED = ("ucf101", "hmdb51")  # kinds of data sets that have official lists
+
+
+def contradictions(config: Config) -> Iterator[str]:
+    """A message for every contradiction of a configuration, once its defaults are filled in."""
+    streams = config["streams"]
+    yield from _data_sets(config["datasets"], config["catalogue"])
+    yield from _flow(config["flow"])
+    for name, stream in streams.items():
+        yield from _stream(name, stream, streams)
+    titles = [stream["title"] for stream in streams.values()]
+    for title in sorted({title for title in titles if titles.count(title) > 1}):
+        yield f"streams: two have the title {title!r}, which tables would mix up"
+    if any(width % config["model"]["cardinality"] for width in config["model"]["widths"]):
+        yield "model.cardinality: expected a divisor of every width"
+    yield from _tables(config["tables"], streams)
+    for where, row in named_results(config):
+        yield from _result(where, row, streams)
+
+
+def _data_sets(datasets: list[str], catalogue: Config) -> Iterator[str]:
+    for name in datasets:
+        if name not in catalogue:
+            yield f"datasets: {name} is not in catalogue ({', '.join(catalogue)})"
+        if name in RESERVED:
+            yield f"datasets: {name} is a folder of the results; give the data set another name"
+    for name, entry in catalogue.items():
+        for key in ("videos", *(["lists"] if entry["kind"] in LISTED else [])):
+            if name in datasets and not entry[key]:
+                yield f"catalogue.{name}.{key}: expected a folder, got nothing"
+        if entry["fetch"] and entry["kind"] not in SOURCES:
+            yield f"catalogue.{name}.fetch: expected false; only {', '.join(SOURCES)} are fetched"
+        if entry["kind"] == "motions" and entry["flip"]:
+            yield f"catalogue.{name}.flip: expected false, since mirroring swaps left and right"
+
+
+def _flow(chosen: Config) -> Iterator[str]:
+    backend, semantics = chosen["backend"], chosen["semantics"]
+    if backend not in ("auto", *(able := flow.following(semantics))):
+        yield f"flow: {backend} does not follow semantics {semantics}; {', '.join(able)} do"
+
+
+def _stream(name: str, stream: Config, streams: Config) -> Iterator[str]:
+    where = f"streams.{name}"
+    training = stream["training"]
+    if processes(training) > training["batch_size"]:
+        yield f"{where}.training.batch_size: expected a clip or more for each process"
+    if processes(training) > 1 and ":" in training["device"]:
+        yield f"{where}.training.device: {training['device']} is one GPU for several processes"
+    teacher = stream["teacher"]
+    if teacher is not None and teacher not in streams:
+        yield f"{where}.teacher: {teacher} is not in streams ({', '.join(streams)})"
+    elif teacher is not None and (streams[teacher]["input"], stream["input"]) != ("flow", "rgb"):
+        yield f"{where}.teacher: expected a flow stream teaching an rgb stream"
+    if bool(stream["losses"]) != (teacher is not None):
+        yield f"{where}: teacher and losses belong together; one of them is missing"
+    init = stream["init"]
+    if init is not None and init not in streams:
+        yield f"{where}.init: {init} is not in streams ({', '.join(streams)}); see pretrained"
+    if init is not None and stream["pretrained"] is not None:
+        yield f"{where}: init and pretrained exclude each other; set one of them to null"
+    seen, current = {name}, name
+    while (current := streams[current]["init"]) in streams:
+        if current in seen:
+            yield f"{where}.init: starts from itself"
+            break
+        seen.add(current)
+
+
+def _tables(tables: Config, streams: Config) -> Iterator[str]:
+    two_stream, compare, students = tables["two_stream"], tables["compare"], tables["students"]
+    for key, names in (("two_stream", two_stream), ("compare", compare)):
+        for name in names:
+            if name not in streams:
+                yield f"tables.{key}: {name} is not in streams ({', '.join(streams)})"
+    inputs = [streams[name]["input"] for name in two_stream if name in streams]
+    if inputs not in (["rgb", "flow"], []):
+        yield f"tables.two_stream: expected an rgb and a flow stream, got {', '.join(inputs)}"
+    for name in compare if students is not None else ():
+        if name not in (*students, *two_stream):
+            yield f"tables.compare: {name} is not in tables.students, so it is not shown"
+    for name in students or ():
+        if name == two_stream[0] or streams.get(name, {}).get("input") != "rgb":
+            yield f"tables.students: expected rgb streams beside the two-stream one, got {name}"
+
+
+def _result(where: str, row: Config, streams: Config) -> Iterator[str]:
+    names = row["stream"] if isinstance(row["stream"], list) else [row["stream"]]
+    if row["fuse"] and len(names) > 1:
+        yield f"{where}: expected one stream to fuse, got {', '.join(names)}"
+    if row["fuse"] and streams.get(names[0], {}).get("input") == "flow":
+        yield f"{where}: name the rgb stream first and the flow stream in fuse"
+    if len(names) == 1 and names[0] in row["fuse"]:
+        yield f"{where}.fuse: {names[0]} is the stream itself"
+    for key, found in (("stream", names), ("fuse", row["fuse"])):
+        for name in found:
+            if name not in streams:
+                yield f"{where}.{key}: {name} is not in streams"

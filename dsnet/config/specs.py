@@ -1,0 +1,122 @@
+"""What the verbs are given of a configuration: the part that determines one artifact's bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dsnet import flow, video
+from dsnet.config import streams
+from dsnet.config.compute import COMPUTE, processes
+from dsnet.config.schema import Config
+from dsnet.datasets import manifest, motions
+from dsnet.provenance import code_digest
+
+
+def ordered_json(spec: Any) -> str:
+    """``spec`` as JSON that keeps the order of its keys, unlike ``dsnet.provenance.canonical``."""
+    return json.dumps(spec, ensure_ascii=False)
+
+
+def _without(mapping: Mapping[str, Any], keys: Iterable[str]) -> Config:
+    return {key: value for key, value in mapping.items() if key not in keys}
+
+
+# --- from videos to streams ----------------------------------------------------------------
+
+
+def videos_spec(config: Config, dataset: str) -> Config:
+    """What determines the videos of a built-in data set."""
+    entry = config["catalogue"][dataset]
+    keys = ("kind", "train_per_class", "test_per_class", "size", "length", "seed")
+    return {**{key: entry[key] for key in keys}, "version": motions.SPEC_VERSION}
+
+
+def manifest_spec(config: Config, dataset: str) -> Config:
+    """What determines ``manifest.csv``."""
+    entry = _without(config["catalogue"][dataset], ["title", "flip", "fetch"])
+    return {"name": dataset, "entry": entry, "version": manifest.SPEC_VERSION}
+
+
+def frames_spec(config: Config) -> Config:
+    """What determines the frames of a video."""
+    return {**config["frames"], "version": video.SPEC_VERSION}
+
+
+def flow_spec(config: Config) -> Config:
+    """What determines the flow of given frames."""
+    return {**_without(config["flow"], COMPUTE), "version": flow.SPEC_VERSION}
+
+
+def train_spec(
+    config: Config, dataset: str, split: int, clip_length: int, seed: int, stream: str
+) -> Config:
+    """What determines ``model.pt``, beside the clips and the models it starts from."""
+    entry = config["catalogue"][dataset]
+    chosen = _without(config["streams"][stream], ["title"])
+    options = chosen["training"]
+    # Without a synchronised batch norm the batches of each process are what it normalises by.
+    apart = {} if options["sync_batch_norm"] else {"processes": processes(options)}
+    return {
+        "run": {
+            "dataset": dataset,
+            "split": split,
+            "clip_length": clip_length,
+            "seed": seed,
+            "stream": stream,
+            "protocol": config["protocol"],
+        },
+        "validation_share": config["validation_share"],
+        "flip": entry["flip"],
+        "clips": config["clips"],
+        "model": config["model"],
+        "stream": {**chosen, "training": {**_without(options, COMPUTE), **apart}},
+    }
+
+
+def train_code(taught: bool) -> str:
+    """Digest of the code that trains a stream; the losses count only where it has a teacher."""
+    return code_digest("dsnet.training", without=() if taught else ("dsnet.losses",))
+
+
+# --- tables, figures and pages -------------------------------------------------------------
+
+
+def tables_spec(config: Config) -> Config:
+    """What tables need, with the streams in their order."""
+    keys = ("title", "input", "init", "pretrained", "teacher")
+    return {
+        "streams": {
+            name: {key: stream[key] for key in keys} for name, stream in config["streams"].items()
+        },
+        "tables": {**config["tables"], "students": streams.students(config)},
+        "titles": {name: config["catalogue"][name]["title"] for name in config["datasets"]},
+    }
+
+
+def latency_spec(config: Config) -> Config:
+    """How the cost of inference is measured, and of what."""
+    return {"options": config["latency"], "rows": streams.latency_rows(config)}
+
+
+def similarity_spec(config: Config) -> Config:
+    """The streams whose features are compared, and with which teacher."""
+    return {
+        "streams": streams.similarity_streams(config),
+        "teachers": streams.similarity_teachers(config),
+    }
+
+
+def maps_spec(config: Config) -> Config:
+    """The streams' titles, and the streams whose feature maps are drawn."""
+    return {"titles": streams.titles(config), "shown": streams.mapped_streams(config)}
+
+
+def attention_spec(config: Config) -> Config:
+    """What the figure of the attention fusion's weights needs."""
+    shown = {
+        name: {key: config["streams"][name][key] for key in ("title", "input")}
+        for name in streams.attention_streams(config)
+    }
+    return {"streams": shown, "rgb": config["tables"]["two_stream"][0]}

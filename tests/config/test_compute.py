@@ -1,0 +1,41 @@
+"""GPUs, processes and cores that jobs ask for."""
+
+import pytest
+
+from dsnet import config as settings
+from dsnet.config import compute
+
+
+@pytest.mark.parametrize(
+    ("backend", "gpus", "there", "asked"),
+    [
+        ("auto", None, True, 1),
+        ("auto", None, False, 0),
+        ("torch", None, True, 1),
+        ("numba", None, True, 0),
+        ("auto", 0, True, 0),
+        ("opencv-cuda", 2, False, 2),
+    ],
+)
+def test_flow_jobs_ask_for_a_gpu_where_there_is_one(
+    resolved, tmp_path, monkeypatch, backend, gpus, there, asked
+):
+    (tmp_path / "gpu").touch()
+    monkeypatch.setattr(compute, "GPU_DEVICES", (str(tmp_path / ("gpu" if there else "none")),))
+    overlay = {"flow": {"backend": backend, "gpus": gpus}}
+    assert settings.flow_gpus(resolved(overlay)) == asked
+
+
+@pytest.mark.parametrize(
+    ("asked", "processes", "cores"),
+    [
+        ({}, 1, 3),
+        ({"gpus": 1}, 1, 3),
+        ({"gpus": 4}, 4, 12),
+        ({"gpus": 4, "processes": 2}, 2, 6),
+    ],
+)
+def test_a_process_for_each_gpu_and_its_helpers_beside_it(resolved, asked, processes, cores):
+    training = resolved({"training": {**asked, "threads": 1, "workers": 2}})["training"]
+    assert settings.processes(training) == processes
+    assert settings.busy_cores(training) == cores

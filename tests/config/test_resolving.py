@@ -1,0 +1,124 @@
+"""The configuration, its schema and the docs, held together."""
+
+import copy
+
+import pytest
+from project import ROOT
+
+from dsnet import config as settings
+from dsnet.config import ConfigError
+
+
+def leaves(schema, path=""):
+    """Dotted paths of all keys that a schema describes, with what it says of each."""
+    for key, sub in schema.get("properties", {}).items():
+        yield f"{path}{key}", sub
+        yield from leaves(sub, f"{path}{key}.")
+    for name, sub in (("*", schema.get("additionalProperties")), ("*", schema.get("items"))):
+        if isinstance(sub, dict):
+            yield from leaves(sub, f"{path}{name}.")
+
+
+def test_every_key_has_a_description_and_a_default_or_must_be_given(schema):
+    must = {"datasets", "catalogue", "catalogue.*.kind", "streams", "streams.*.title",
+            "streams.*.input", "tables.ablation.*.method", "tables.ablation.*.stream",
+            "tables.study.*.group", "tables.study.*.rows", "tables.study.*.rows.*.stream",
+            *(f"tables.claims.*.{k}" for k in ("claim", "method", "against")),
+            *(f"tables.claims.*.{k}.stream" for k in ("method", "against"))}  # fmt: skip
+    optional = {f"streams.*.losses.{term}" for term in ("mse", "mae", "gram")}
+    for path, sub in leaves(schema):
+        assert sub.get("description"), path
+        if path not in must | optional:
+            assert "default" in sub, path
+
+
+def test_the_docs_describe_every_key(schema):
+    text = (ROOT / "docs/config.md").read_text(encoding="utf-8")
+    assert text == settings.document(schema)
+
+
+def test_streams_take_the_common_training_and_change_single_keys(config):
+    common = config["training"]
+    assert config["streams"]["rgb"]["training"] == {**common, "epochs": 32}
+    assert config["streams"]["ds"]["training"] == common
+
+
+def test_null_leaves_out_a_stream_and_a_loss(raw_config, resolved):
+    overlay = {"streams": {"ds-literal": None, "ds": {"losses": {"mae": None}}}}
+    rows = [r for r in raw_config["tables"]["ablation"] if r["stream"] != "ds-literal"]
+    found = resolved({**overlay, "tables": {"ablation": rows}})
+    assert "ds-literal" not in found["streams"]
+    assert list(found["streams"]["ds"]["losses"]) == ["gram"]
+
+
+@pytest.mark.parametrize(
+    ("overlay", "message"),
+    [
+        ({"trainning": {}}, r"trainning: unknown key; did you mean training\?"),
+        ({"training": {"learning": 1}}, r"training\.learning: unknown key; known keys: epochs"),
+        ({"training": {"epochs": "ten"}}, r"training\.epochs: expected integer, got 'ten'"),
+        ({"training": {"epochs": 0}}, r"training\.epochs: expected at least 1, got 0"),
+        ({"training": {"lr": 0}}, r"training\.lr: expected more than 0, got 0"),
+        ({"protocol": "test"}, r"protocol: expected one of held-out, paper, got 'test'"),
+        ({"datasets": []}, r"datasets: expected at least 1 entries, got \[\]"),
+        ({"datasets": ["kinetics"]}, r"datasets: kinetics is not in catalogue \(motions"),
+        ({"clips": {"rgb_mean": [1, 2]}}, r"clips\.rgb_mean: expected at least 3 entries"),
+        ({"catalogue": {"motions": {"flip": True}}}, r"catalogue\.motions\.flip: expected false"),
+        ({"catalogue": {"mine": {"kind": "folder"}}, "datasets": ["mine"]},
+         r"catalogue\.mine\.videos: expected a folder, got nothing"),
+        ({"streams": {"ds": {"teacher": "nobody"}}}, r"streams\.ds\.teacher: nobody is not in"),
+        ({"streams": {"ds": {"teacher": "rgb"}}}, r"streams\.ds\.teacher: expected a flow stream"),
+        ({"streams": {"ds": {"teacher": None}}}, r"streams\.ds: teacher and losses belong"),
+        ({"streams": {"flow": {"init": "mars"}}}, r"streams\.\w+\.init: starts from itself"),
+        ({"streams": {"ds": {"losses": {"gram": {"normalize": "no"}}}}},
+         r"streams\.ds\.losses\.gram\.normalize: expected one of paper, channels"),
+        ({"streams": {"ds": {"losses": {"mae": {"levels": ["layer9"]}}}}},
+         r"streams\.ds\.losses\.mae\.levels\.0: expected one of stem"),
+        ({"streams": {"new": {"input": "rgb"}}}, r"streams\.new: 'title' is a required property"),
+        ({"model": {"cardinality": 5}}, r"model\.cardinality: expected a divisor"),
+        ({"tables": {"compare": ["ds", "x"]}}, r"tables\.compare: x is not in streams"),
+        ({"flow": {"tvl1": {"median_filtering": 2}}}, r"median_filtering: expected one of 1, 3, 5"),
+        ({"flow": {"backend": "opencv"}}, r"flow: opencv does not follow semantics cuda"),
+        ({"streams": {"ds": {"title": "MARS"}}}, r"streams: two have the title 'MARS'"),
+        ({"streams": {"ds": {"init": "flwo"}}}, r"streams\.ds\.init: flwo is not in streams"),
+        ({"streams": {"ds": {"pretrained": "x.pth"}}}, r"streams\.ds: init and pretrained exclude"),
+        ({"tables": {"two_stream": ["flow", "rgb"]}}, r"two_stream: expected an rgb and a flow"),
+        ({"tables": {"ablation": [{"method": "x", "stream": "flow", "fuse": "ds"}]}},
+         r"tables\.ablation\.0: name the rgb stream first"),
+        ({"tables": {"claims": [{"claim": "x", "method": {"stream": ["ds", "new"]},
+                                 "against": {"stream": ["mars", "ds"], "fuse": "flow"}}]}},
+         r"claims\.0\.method\.stream: new is not in streams\n.*0\.against: expected one stream"),
+        ({"tables": {"study": [{"group": "x", "rows": [{"stream": "flow", "fuse": "no"}]}]}},
+         r"tables\.study\.0\.rows\.0\.fuse: no is not in streams"),
+        ({"tables": {"ablation": [{"method": "x", "stream": "ds", "fuse": ["rgb", "no"]}]}},
+         r"tables\.ablation\.0\.fuse: no is not in streams"),
+        ({"tables": {"ablation": [{"method": "x", "stream": "ds", "fuse": ["rgb", "ds"]}]}},
+         r"tables\.ablation\.0\.fuse: ds is the stream itself"),
+        ({"tables": {"ablation": [{"method": "x", "stream": "ds", "fuse": ["rgb", "rgb"]}]}},
+         r"tables\.ablation\.0\.fuse: expected entries that differ"),
+        ({"tables": {"students": ["rgb"]}}, r"tables\.students: expected rgb streams .*, got rgb"),
+        ({"tables": {"students": ["mars"]}}, r"tables\.compare: ds is not in tables\.students"),
+        ({"catalogue": {"tables": {"kind": "motions", "flip": False}}, "datasets": ["tables"]},
+         r"datasets: tables is a folder of the results"),
+        ({"catalogue": {"benchmarks": {"kind": "motions", "flip": False}},
+          "datasets": ["benchmarks"]}, r"datasets: benchmarks is a folder of the results"),
+        ({"max_broken": 2}, r"max_broken: expected at most 1, got 2"),
+        ({"training": {"device": "gpu"}}, r"training\.device: expected text like"),
+    ],
+)  # fmt: skip
+def test_an_error_names_the_key_and_what_was_expected(resolved, overlay, message):
+    with pytest.raises(ConfigError, match=message):
+        resolved(overlay)
+
+
+def test_all_errors_are_told_at_once(resolved):
+    with pytest.raises(ConfigError) as caught:
+        resolved({"seeds": ["a"], "splits": [0]})
+    assert "seeds.0" in str(caught.value)
+    assert "splits.0" in str(caught.value)
+
+
+def test_the_config_given_is_not_changed(raw_config, schema):
+    before = copy.deepcopy(raw_config)
+    settings.resolve(raw_config, schema)
+    assert raw_config == before
