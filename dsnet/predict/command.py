@@ -11,8 +11,9 @@ from pathlib import Path
 import torch
 
 from dsnet.predict.annotation import annotate
-from dsnet.predict.classifier import PathLike, PredictError, VideoClassifier
+from dsnet.predict.classifier import VideoClassifier
 from dsnet.predict.prediction import Prediction, ranked
+from dsnet.predict.streams import PathLike, PredictError
 from dsnet.scores import softmax
 
 log = logging.getLogger(__name__)
