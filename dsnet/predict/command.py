@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from dsnet.figures.videos import check_name
 from dsnet.predict.annotation import annotate
 from dsnet.predict.classifier import VideoClassifier
 from dsnet.predict.prediction import Prediction, ranked
@@ -39,6 +40,7 @@ def predict(
         threads: CPU threads of the networks; all cores by default.
 
     Raises:
+        UserError: ``annotated`` does not name a video file.
         PredictError: there are no videos, or some could not be used; the others are done by then.
     """
     files = list(_files(paths))
@@ -46,6 +48,8 @@ def predict(
         raise PredictError(f"no videos in {', '.join(str(path) for path in paths)}")
     if annotated is not None and len(files) > 1:
         raise PredictError(f"--annotate takes one video, and there are {len(files)}")
+    if annotated is not None:
+        check_name(annotated)
     torch.set_num_threads(threads or os.cpu_count() or 1)
     classifier = VideoClassifier(model, flow, device)
     failed = 0
