@@ -54,20 +54,27 @@ def predict(
     classifier = VideoClassifier(model, flow, device)
     failed = 0
     for file in files:
-        try:
-            found = classifier.predict(file)
-        except PredictError as error:
+        found = _say(classifier, file, as_json)
+        if found is None:
             failed += 1
-            log.error("%s", error)
-            if as_json:
-                print(json.dumps({"video": os.fspath(file), "error": str(error)}), flush=True)
-            continue
-        print(json.dumps(found.to_dict()) if as_json else described(found), flush=True)
-        if annotated is not None:
+        elif annotated is not None:
             annotate(file, annotated, found, classifier.fps)
             log.info("wrote %s", annotated)
     if failed:
         raise PredictError(f"{failed} of {len(files)} videos could not be used, see above")
+
+
+def _say(classifier: VideoClassifier, file: Path, as_json: bool) -> Prediction | None:
+    """Print what a model says of a video; ``None`` where the video cannot be used."""
+    try:
+        found = classifier.predict(file)
+    except PredictError as error:
+        log.error("%s", error)
+        if as_json:
+            print(json.dumps({"video": os.fspath(file), "error": str(error)}), flush=True)
+        return None
+    print(json.dumps(found.to_dict()) if as_json else described(found), flush=True)
+    return found
 
 
 def described(prediction: Prediction, count: int = 3) -> str:
