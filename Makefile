@@ -17,6 +17,8 @@
 # make study  what the paper's claims are worth at small scale (an hour on two cores; docs/results.md)
 # make screenshots
 #             set up, then the README's pictures of results/report.zip (needs Chromium)
+# make format set up, then let the formatters rewrite the code and the workflow
+# make clean  remove results/, with all that was trained
 PYTHON ?= python3
 VENV ?= .venv
 CORES ?= all

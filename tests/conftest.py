@@ -91,14 +91,8 @@ def make_clips() -> Callable[..., Path]:
         rng = np.random.default_rng(5)
         bound = 4.0
         table: dict[str, list[Any]] = {"id": [], "label": [], "group": [], "split1": []}
-        spec = {"rgb": {}, "flow": {}}
-        spec["flow"] = {
-            "bound": bound,
-            "backend": "numba",
-            "semantics": "cuda",
-            "tvl1": {"warps": 1},
-        }
-        with Writer(path, ["rgb", "flow"], spec) as writer:
+        flow = {"bound": bound, "backend": "numba", "semantics": "cuda", "tvl1": {"warps": 1}}
+        with Writer(path, ["rgb", "flow"], {"rgb": {}, "flow": flow}) as writer:
             for role, count in (("train", train), ("test", test)):
                 for index in range(2 * count):
                     id, label = f"{role}/{index}", index % 2

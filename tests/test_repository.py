@@ -51,6 +51,16 @@ def test_constraints_are_sorted():
     assert lines == sorted(lines, key=str.lower)
 
 
+@pytest.mark.parametrize("path", sorted(ROOT.glob("envs/*.yaml")), ids=lambda path: path.stem)
+def test_an_environment_has_the_versions_that_are_pinned(path, pins):
+    *conda, of_pip = load(path)["dependencies"]
+    found = [re.split(" =|==", line) for line in (*conda, *of_pip["pip"]) if line != "pip"]
+    found = [(name.removesuffix("-base"), version) for name, version in found]
+    own = {"python", "ffmpeg"}  # not of PyPI
+    assert len(found) > 10
+    assert [pair for pair in found if pair[0] not in own and pins.get(pair[0]) != pair[1]] == []
+
+
 def test_the_citation_is_of_this_version(package):
     citation = load("CITATION.cff")
     assert citation["cff-version"] == "1.2.0"

@@ -73,14 +73,15 @@ def tail(path: str | os.PathLike[str], lines: int = LINES) -> list[str]:
     """The last ``lines`` of a log under a heading, or a line that says why there are none."""
     try:
         with open(path, "rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - READ))
+            start = max(0, os.fstat(file.fileno()).st_size - READ)
+            file.seek(start)
             found = file.read().decode("utf-8", "replace").splitlines()
     except OSError as error:
         return [f"Its log {os.fspath(path)} cannot be read: {error.strerror}."]
     if not found:
         return [f"Its log {os.fspath(path)} is empty."]
     shown = found[-lines:]
-    which = "All" if shown == found else f"The last {len(shown)} lines"
+    which = "All" if start == 0 and shown == found else f"The last {len(shown)} lines"
     heading = f"{which} of its log {os.fspath(path)}:"
     return [heading, "=" * len(heading), *shown, "=" * len(heading)]
 

@@ -16,7 +16,7 @@ from snakemake.logging import ColorizingTextHandler
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from dsnet.live.failures import Formatter
-from dsnet.live.state import State
+from dsnet.live.state import Job, State
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -110,8 +110,8 @@ class Handler(ColorizingTextHandler):  # type: ignore[misc, unused-ignore]
         with self.watched:
             return render(self.state)
 
-    def _tell(self, record: logging.LogRecord, event: Any, job: Any) -> None:
-        """Print above the summary what it does not show."""
+    def _tell(self, record: logging.LogRecord, event: Any, job: Job | None) -> None:
+        """Print above the summary what it does not show, and a line of a training that ended."""
         from rich.text import Text
 
         from dsnet.live.view import ended

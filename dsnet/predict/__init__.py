@@ -1,7 +1,8 @@
 """Actions in any video, by a trained stream: RGB alone, or fused with flow."""
 
-from dsnet.predict.classifier import PredictError, VideoClassifier, load_model
+from dsnet.predict.classifier import VideoClassifier, load_model
 from dsnet.predict.prediction import Prediction, ranked
+from dsnet.predict.streams import PredictError
 
 __all__ = [
     "PredictError",

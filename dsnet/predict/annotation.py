@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from dsnet import video
 from dsnet.errors import UserError
-from dsnet.figures.videos import check_name, write_video
+from dsnet.figures.videos import write_video
 from dsnet.predict.prediction import Prediction, ranked
 from dsnet.scores import softmax
 
@@ -40,7 +40,6 @@ def annotate(
     Raises:
         UserError: the video cannot be decoded, or ``output`` does not name a video file.
     """
-    check_name(output)
     try:
         write_video(output, _pictures(source, prediction, fps), fps)
     except video.VideoError as error:

@@ -5,33 +5,28 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from dsnet import flow as tvl1
-from dsnet import images, models, video
-from dsnet.clips import cut, normalise
-from dsnet.errors import UserError
-from dsnet.inference import choose_device, to_device
+from dsnet import images, video
+from dsnet.clips import cut
+from dsnet.inference import choose_device
 from dsnet.predict.prediction import Prediction
+from dsnet.predict.stopwatch import Stopwatch
+from dsnet.predict.streams import PathLike, PredictError, Stream, check_pair, flow_beside
 from dsnet.shards import encoded_frames, encoded_planes
 from dsnet.store import ITEMS_PER_FRAME
 
 log = logging.getLogger(__name__)
-PathLike = str | os.PathLike[str]
 T = TypeVar("T")
-
-
-class PredictError(UserError):
-    """A model or a video that nothing can be predicted with."""
 
 
 class VideoClassifier:
@@ -51,11 +46,11 @@ class VideoClassifier:
 
     def __init__(self, model: PathLike, flow: PathLike | bool = False, device: str = "auto"):
         self.device = choose_device(device)
-        self.streams = [_Stream(model, self.device)]
+        self.streams = [Stream(model, self.device)]
         if flow is not False:
-            path = _flow_beside(self.streams[0]) if flow is True else flow
-            self.streams.append(_Stream(path, self.device))
-        _check_pair(self.streams)
+            path = flow_beside(self.streams[0]) if flow is True else flow
+            self.streams.append(Stream(path, self.device))
+            check_pair(*self.streams)
         self.backend = ""
         if any(stream.input == "flow" for stream in self.streams):
             semantics = self.streams[0].data["flow"]["semantics"]
@@ -89,9 +84,10 @@ class VideoClassifier:
             batch_size: clips that go through a network at a time.
 
         Raises:
-            PredictError: the video cannot be decoded, or has a single frame and flow is wanted.
+            PredictError: the video cannot be decoded, or has a single frame and flow is wanted; or
+                a network puts out NaN or infinity.
         """
-        watch = _Stopwatch()
+        watch = Stopwatch()
         logits: list[list[np.ndarray]] = [[] for _ in self.streams]
         windows = self._windows(path, watch)
         frames = 0
@@ -121,7 +117,7 @@ class VideoClassifier:
         starts = np.arange(count) * self.clip_length
         return np.stack([starts, np.minimum(starts + self.clip_length, frames)], axis=1) / self.fps
 
-    def _windows(self, path: PathLike, watch: _Stopwatch) -> Iterator[_Window]:
+    def _windows(self, path: PathLike, watch: Stopwatch) -> Iterator[_Window]:
         """The clips of a video, resized and cropped, in the order of time."""
         data, inputs = self.streams[0].data, {stream.input for stream in self.streams}
         frames = watch.each("reading", encoded_frames(path, data["rgb"]))
@@ -130,9 +126,10 @@ class VideoClassifier:
                 if len(window) == 1 and "flow" in inputs:
                     raise PredictError(f"{os.fspath(path)}: flow needs two frames, and it has one")
                 clips = {}
-                if "rgb" in inputs and len(window) >= (0 if number == 0 else self.clip_length):
+                # The first clip is looped where it is short; later ones must be whole.
+                if "rgb" in inputs and (number == 0 or len(window) >= self.clip_length):
                     clips["rgb"] = watch.time("reading", self._clip, window, "rgb")
-                if "flow" in inputs and len(window) > (0 if number == 0 else self.clip_length):
+                if "flow" in inputs and (number == 0 or len(window) > self.clip_length):
                     planes = watch.time("flow", self._planes, window)
                     clips["flow"] = watch.time("reading", self._clip, planes, "flow")
                 if clips:
@@ -173,67 +170,6 @@ class _Window:
     frames: int
 
 
-class _Stream:
-    """A ``model.pt`` ready to score clips."""
-
-    def __init__(self, path: PathLike, device: torch.device) -> None:
-        self.path, self.device = Path(path), device
-        network, content = models.load_model(path)
-        if "data" not in content:
-            raise PredictError(
-                f"{self.path} does not say how its videos were prepared: it was converted, or "
-                f"trained by an earlier dsnet; train it with this one"
-            )
-        self.input: str = content["input"]
-        self.classes: tuple[str, ...] = tuple(content["classes"])
-        self.data: dict[str, Any] = content["data"]
-        self.run: dict[str, Any] = content["spec"]["run"]
-        self.teacher: str | None = content["spec"]["stream"]["teacher"]
-        self.length: int = self.run["clip_length"]
-        self.settings: dict[str, Any] = content["spec"]["clips"]
-        to_device(network.eval(), device)
-        self.network = network
-
-    @torch.inference_mode()
-    def logits(self, clips: torch.Tensor) -> np.ndarray:
-        """(N, T, crop, crop, C) uint8 to (N, K) float32.
-
-        Raises:
-            PredictError: the network puts out NaN or infinity.
-        """
-        out = self.network(normalise(clips, self.input, self.settings, self.device))
-        if not torch.isfinite(out).all():
-            raise PredictError(f"{self.path}: the network puts out NaN or infinity; train it again")
-        return out.float().cpu().numpy()
-
-
-def _flow_beside(stream: _Stream) -> Path:
-    """The flow stream of the same run."""
-    name = stream.teacher or "flow"
-    path = stream.path.parent.parent / name / "model.pt"
-    if not path.is_file():
-        raise PredictError(f"no flow stream {path}; name one (--flow-model, or flow=PATH)")
-    return path
-
-
-def _check_pair(streams: Sequence[_Stream]) -> None:
-    """Two streams must be an RGB and a flow stream of the same classes, frames and clips."""
-    if len(streams) == 1:
-        return
-    first, second = streams
-    if (first.input, second.input) != ("rgb", "flow"):
-        raise PredictError(
-            f"expected an RGB and a flow stream, not {first.path} ({first.input}) and "
-            f"{second.path} ({second.input})"
-        )
-    for what in ("classes", "length", "data", "settings"):
-        if getattr(first, what) != getattr(second, what):
-            raise PredictError(
-                f"{first.path} and {second.path} differ in their {what}: "
-                f"{getattr(first, what)} and {getattr(second, what)}"
-            )
-
-
 def _overlapping(items: Iterable[T], length: int) -> Iterator[list[T]]:
     """Windows of ``length`` items and the first of the next one, which flow leads to."""
     remaining = iter(items)
@@ -250,26 +186,3 @@ def _averaged(per_stream: Sequence[np.ndarray]) -> np.ndarray:
     for scores in per_stream[1:]:
         out[: len(scores)] = (out[: len(scores)] + scores) / 2
     return out
-
-
-@dataclass
-class _Stopwatch:
-    """Seconds spent, by name."""
-
-    seconds: dict[str, float] = field(
-        default_factory=lambda: {"reading": 0.0, "flow": 0.0, "network": 0.0}
-    )
-
-    def time(self, name: str, run: Callable[..., T], *arguments: Any) -> T:
-        """Call a function on somebody's account."""
-        start = time.perf_counter()
-        try:
-            return run(*arguments)
-        finally:
-            self.seconds[name] += time.perf_counter() - start
-
-    def each(self, name: str, items: Iterable[T]) -> Iterator[T]:
-        """The items, whose making is on somebody's account."""
-        remaining, end = iter(items), object()
-        while (item := self.time(name, next, remaining, end)) is not end:
-            yield item

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import torch
 
+from dsnet.figures.videos import check_name
 from dsnet.predict.annotation import annotate
-from dsnet.predict.classifier import PathLike, PredictError, VideoClassifier
+from dsnet.predict.classifier import VideoClassifier
 from dsnet.predict.prediction import Prediction, ranked
+from dsnet.predict.streams import PathLike, PredictError
 from dsnet.scores import softmax
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ def predict(
         threads: CPU threads of the networks; all cores by default.
 
     Raises:
+        UserError: ``annotated`` does not name a video file.
         PredictError: there are no videos, or some could not be used; the others are done by then.
     """
     files = list(_files(paths))
@@ -45,24 +48,33 @@ def predict(
         raise PredictError(f"no videos in {', '.join(str(path) for path in paths)}")
     if annotated is not None and len(files) > 1:
         raise PredictError(f"--annotate takes one video, and there are {len(files)}")
+    if annotated is not None:
+        check_name(annotated)
     torch.set_num_threads(threads or os.cpu_count() or 1)
     classifier = VideoClassifier(model, flow, device)
     failed = 0
     for file in files:
-        try:
-            found = classifier.predict(file)
-        except PredictError as error:
+        found = _say(classifier, file, as_json)
+        if found is None:
             failed += 1
-            log.error("%s", error)
-            if as_json:
-                print(json.dumps({"video": os.fspath(file), "error": str(error)}), flush=True)
-            continue
-        print(json.dumps(found.to_dict()) if as_json else described(found), flush=True)
-        if annotated is not None:
+        elif annotated is not None:
             annotate(file, annotated, found, classifier.fps)
             log.info("wrote %s", annotated)
     if failed:
         raise PredictError(f"{failed} of {len(files)} videos could not be used, see above")
+
+
+def _say(classifier: VideoClassifier, file: Path, as_json: bool) -> Prediction | None:
+    """Print what a model says of a video; ``None`` where the video cannot be used."""
+    try:
+        found = classifier.predict(file)
+    except PredictError as error:
+        log.error("%s", error)
+        if as_json:
+            print(json.dumps({"video": os.fspath(file), "error": str(error)}), flush=True)
+        return None
+    print(json.dumps(found.to_dict()) if as_json else described(found), flush=True)
+    return found
 
 
 def described(prediction: Prediction, count: int = 3) -> str:

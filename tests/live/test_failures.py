@@ -37,6 +37,10 @@ def test_the_last_lines_of_a_log_are_shown(tmp_path):
     log.write_bytes(b"first\n\xffsecond")
     assert tail(log)[0] == f"All of its log {log}:"
     assert tail(log)[2:-1] == ["first", "\ufffdsecond"]
+    log.write_text("a\n" + 100_000 * "b" + "\nc\n")
+    heading, _, long, last, _ = tail(log)
+    assert heading == f"The last 2 lines of its log {log}:"
+    assert (set(long), last) == ({"b"}, "c")
 
 
 def test_a_log_that_is_missing_or_empty_says_so(tmp_path):

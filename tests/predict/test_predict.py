@@ -169,6 +169,14 @@ def test_an_annotated_video_has_all_frames_and_its_panel(run, tmp_path):
     assert np.abs(panels[1] - panels[2]).max() < np.abs(panels[3] - panels[4]).max()
 
 
+def test_a_name_that_is_no_videos_is_refused_before_the_prediction(run, tmp_path, caplog, capsys):
+    path, out = film(tmp_path / "film.mp4", 5), tmp_path / "out.gif"
+    command = ["predict", str(path), "--model", str(run / "ds/model.pt"), "--annotate", str(out)]
+    assert main(command) == 1
+    assert "out.gif: expected a video file" in caplog.text
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

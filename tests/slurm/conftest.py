@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster import Cluster, Unavailable, shared
+from cluster import Cluster, shared
+from packages import Unavailable
 from project import Project, once
 from runs import ClusterProject
 

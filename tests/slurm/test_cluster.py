@@ -4,9 +4,10 @@ import os
 import time
 from pathlib import Path
 
-import cluster as harness
+import packages
 import pytest
-from cluster import Cluster, Unavailable
+from cluster import Cluster
+from packages import Unavailable
 
 
 def mentions(folder: Path) -> list[str]:
@@ -61,31 +62,31 @@ def test_two_clusters_do_not_disturb_each_other(cluster: Cluster, tmp_path: Path
 
 @pytest.fixture
 def without_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(harness, "find", lambda command: None)
+    monkeypatch.setattr(packages, "find", lambda command: None)
 
 
 @pytest.mark.usefixtures("without_slurm")
 def test_only_root_installs(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(os, "getuid", lambda: 1000)
     with pytest.raises(Unavailable, match=r"needs Slurm \(munge, slurm-client, .* only root"):
-        harness.provide()
+        packages.provide()
 
 
 @pytest.mark.usefixtures("without_slurm")
 def test_only_debian_is_installed_on(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(os, "getuid", lambda: 0)
-    monkeypatch.setattr(harness.platform, "freedesktop_os_release", lambda: {"ID": "alpine"})
+    monkeypatch.setattr(packages.platform, "freedesktop_os_release", lambda: {"ID": "alpine"})
     with pytest.raises(Unavailable, match="this is no Debian"):
-        harness.provide()
+        packages.provide()
 
 
 @pytest.mark.usefixtures("without_slurm")
 def test_what_apt_says_is_passed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr(os, "getuid", lambda: 0)
-    monkeypatch.setattr(harness, "is_debian", lambda: True)
+    monkeypatch.setattr(packages, "is_debian", lambda: True)
     apt = tmp_path / "apt-get"
     apt.write_text("#!/bin/sh\necho no network >&2\nexit 100\n")
     apt.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(Unavailable, match="apt-get update failed: no network"):
-        harness.provide()
+        packages.provide()

@@ -1,0 +1,99 @@
+"""Trained streams ready to score clips, and which two can be fused."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dsnet import models
+from dsnet.clips import normalise
+from dsnet.errors import UserError
+from dsnet.inference import to_device
+
+PathLike = str | os.PathLike[str]
+
+
+class PredictError(UserError):
+    """A model or a video that nothing can be predicted with."""
+
+
+class Stream:
+    """A ``model.pt`` ready to score clips.
+
+    Attributes:
+        path: the file.
+        input: ``rgb`` or ``flow``.
+        classes: names, in label order.
+        data: the specs ``rgb`` and ``flow`` that its frames and planes were made by.
+        teacher: name of the flow stream that it was distilled from, if it was.
+        length: frames of a clip.
+        settings: the config's ``clips``: crop and means.
+
+    Raises:
+        CheckpointError: the file is no model.
+        PredictError: it does not say how its videos were prepared.
+    """
+
+    def __init__(self, path: PathLike, device: torch.device) -> None:
+        self.path, self.device = Path(path), device
+        network, content = models.load_model(path)
+        if "data" not in content:
+            raise PredictError(
+                f"{self.path} does not say how its videos were prepared: it was converted, or "
+                f"trained by an earlier dsnet; train it with this one"
+            )
+        self.input: str = content["input"]
+        self.classes: tuple[str, ...] = tuple(content["classes"])
+        self.data: dict[str, Any] = content["data"]
+        self.teacher: str | None = content["spec"]["stream"]["teacher"]
+        self.length: int = content["spec"]["run"]["clip_length"]
+        self.settings: dict[str, Any] = content["spec"]["clips"]
+        to_device(network.eval(), device)
+        self.network = network
+
+    @torch.inference_mode()
+    def logits(self, clips: torch.Tensor) -> np.ndarray:
+        """(N, T, crop, crop, C) uint8 to (N, K) float32.
+
+        Raises:
+            PredictError: the network puts out NaN or infinity.
+        """
+        out = self.network(normalise(clips, self.input, self.settings, self.device))
+        if not torch.isfinite(out).all():
+            raise PredictError(f"{self.path}: the network puts out NaN or infinity; train it again")
+        return out.float().cpu().numpy()
+
+
+def flow_beside(stream: Stream) -> Path:
+    """``model.pt`` of the flow stream of the same run: the teacher's, or that named ``flow``.
+
+    Raises:
+        PredictError: there is none.
+    """
+    name = stream.teacher or "flow"
+    path = stream.path.parent.parent / name / "model.pt"
+    if not path.is_file():
+        raise PredictError(f"no flow stream {path}; name one (--flow-model, or flow=PATH)")
+    return path
+
+
+def check_pair(first: Stream, second: Stream) -> None:
+    """Raise PredictError unless these are an RGB and a flow stream that can be fused.
+
+    They must be of the same classes, frames and clips.
+    """
+    if (first.input, second.input) != ("rgb", "flow"):
+        raise PredictError(
+            f"expected an RGB and a flow stream, not {first.path} ({first.input}) and "
+            f"{second.path} ({second.input})"
+        )
+    for what in ("classes", "length", "data", "settings"):
+        if getattr(first, what) != getattr(second, what):
+            raise PredictError(
+                f"{first.path} and {second.path} differ in their {what}: "
+                f"{getattr(first, what)} and {getattr(second, what)}"
+            )
