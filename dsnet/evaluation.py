@@ -8,7 +8,7 @@ import os
 import numpy as np
 import torch
 
-from dsnet import clips, models, splits
+from dsnet import clips, models
 from dsnet.distributed import Processes, joined
 from dsnet.errors import UserError
 from dsnet.inference import choose_device, clip_logits, to_device
@@ -63,18 +63,13 @@ def _score(
     to_device(network, chosen)
     spec, run = content["spec"], content["spec"]["run"]
     reader = clips.open_clips(clips_path)
-    table = clips.table(reader)
-    labels = dict(zip(table["id"], table["label"], strict=True))
-    split = splits.parts(table, run["split"], run["protocol"], spec["validation_share"])
+    split = clips.parts(reader, spec)
     parts: dict[str, Part] = {}
     for name, ids in split.items():
         if name == "test" and ids == split["validation"]:  # protocol paper
             parts[name] = parts["validation"]
             continue
-        own = [labels[id] for id in ids]
-        videos = clips.Videos(
-            reader, ids, own, (content["input"],), run["clip_length"], spec["clips"]
-        )
+        videos = clips.Videos.of_spec(reader, ids, (content["input"],), spec)
         if processes.first:
             videos.verify()
         batch_size = spec["stream"]["training"]["batch_size"]
@@ -86,7 +81,7 @@ def _score(
                 f"batch-norm statistics or weights overflowed, train it again with a lower lr"
             )
         counts = np.bincount(owners, minlength=len(ids))
-        parts[name] = Part(tuple(ids), np.array(own, np.int64), logits, counts)
+        parts[name] = Part(tuple(ids), np.array(videos.labels, np.int64), logits, counts)
         _tell(f"{run['stream']} {name} on {chosen}", parts[name])
     run = {**run, **{key: reader.extra[key] for key in ("n_missing", "n_listed")}}
     return Scores(run, tuple(content["classes"]), parts, spec)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from dsnet import clips, models, splits
+from dsnet import clips, models
 from dsnet.clips import normalise
 from dsnet.inference import choose_device, to_device
 from dsnet.models import LEVELS, ResNeXt3D
@@ -143,12 +143,10 @@ def _spread(count: int, wanted: int) -> list[int]:
 def _clips(path: PathLike, spec: Mapping[str, Any]) -> clips.TestClips:
     """The middle clip, RGB and flow, of test videos spread over all classes."""
     reader = clips.open_clips(path)
-    table, run = clips.table(reader), spec["run"]
-    parts = splits.parts(table, run["split"], run["protocol"], spec["validation_share"])
-    test = table[table["id"].isin(parts["test"])].sort_values("label", kind="stable")
-    test = test.iloc[_spread(len(test), CLIPS)]
-    ids, labels = test["id"].tolist(), test["label"].tolist()
-    videos = clips.Videos(reader, ids, labels, ("rgb", "flow"), run["clip_length"], spec["clips"])
+    table = clips.table(reader)
+    test = table[table["id"].isin(clips.parts(reader, spec)["test"])]
+    test = test.sort_values("label", kind="stable").iloc[_spread(len(test), CLIPS)]
+    videos = clips.Videos.of_spec(reader, test["id"].tolist(), ("rgb", "flow"), spec)
     videos.verify()
     return clips.TestClips(videos, most=1)
 

@@ -65,10 +65,62 @@ def test_rows_come_from_their_bands_alone(gray):
     np.testing.assert_array_equal(images.decode(encoded, gray, slice(20, 60)), whole[20:60])
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg"])
-def test_images_without_bands_are_decoded_whole(suffix):
+@pytest.fixture
+def decoded(monkeypatch):
+    """The heights of all images that OpenCV decodes."""
+    heights, imdecode = [], cv2.imdecode
+
+    def recording(data, mode):
+        image = imdecode(data, mode)
+        heights.append(len(image))
+        return image
+
+    monkeypatch.setattr(cv2, "imdecode", recording)
+    return heights
+
+
+@pytest.mark.parametrize(
+    ("gray", "first", "last", "height"),
+    [
+        (True, 20, 60, 48),  # rows 16 to 64
+        (True, 0, 16, 16),
+        (True, 600, 640, 48),  # 592 to 640, beyond the eight numbers that markers have
+        (True, 639, 640, 16),
+        (False, 20, 60, 80),  # 0 to 80: a band more on both sides
+        (False, 320, 321, 48),
+        (False, 630, 640, 32),
+        (False, 0, 640, 640),
+    ],
+)
+def test_bands_that_are_not_needed_are_not_decoded(decoded, gray, first, last, height):
+    encoded = stored(picture(3, 640, 40, gray))
+    found = images.decode(encoded, gray, slice(first, last))
+    assert decoded == [height]
+    np.testing.assert_array_equal(found, images.decode(encoded, gray)[first:last])
+    assert decoded == [height, 640]
+
+
+def test_the_size_is_read_from_the_header(decoded):
+    for gray in (True, False):
+        assert images.size(stored(picture(4, 50, 30, gray))) == (50, 30)
+    assert decoded == []
+
+
+def test_an_image_may_be_as_high_as_jpeg_allows(decoded):
+    encoded = stored(picture(5, 65_000, 8, True))
+    assert images.size(encoded) == (65_000, 8)
+    found = images.decode(encoded, True, slice(8, 64_000))
+    np.testing.assert_array_equal(found, images.decode(encoded, True)[8:64_000])
+    assert decoded == [64_000, 65_000]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [(".png", []), (".jpg", []), (".jpg", [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])],
+)
+def test_images_without_bands_are_decoded_whole(suffix, options):
     image = picture(2, 70, 40, True)
-    encoded = cv2.imencode(suffix, image)[1]
+    encoded = cv2.imencode(suffix, image, options)[1]
     whole = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE)
     np.testing.assert_array_equal(images.decode(encoded, True, slice(30, 50)), whole[30:50])
     assert images.size(encoded) == (70, 40)
@@ -77,7 +129,8 @@ def test_images_without_bands_are_decoded_whole(suffix):
 @pytest.mark.parametrize("data", [b"no image", b"\xff\xd8", b"\xff\xd8\xff\xe0" + bytes(20), b""])
 def test_bytes_that_are_no_image_are_an_error(data):
     damaged = np.frombuffer(data, np.uint8)
-    with pytest.raises(ValueError, match="cannot be decoded; the file is damaged"):
+    message = "^an image of the clips cannot be decoded; the file is damaged$"
+    with pytest.raises(ValueError, match=message):
         images.decode(damaged, True)
-    with pytest.raises(ValueError, match="cannot be decoded; the file is damaged"):
+    with pytest.raises(ValueError, match=message):
         images.size(damaged)

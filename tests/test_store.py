@@ -41,6 +41,8 @@ def test_what_is_written_is_read_in_any_order(tmp_path_factory, content, random)
     for id, (rgb, flow) in content.items():
         assert reader.items(id, "rgb", verify=True) == rgb
         assert reader.items(id, "flow", verify=True) == flow
+        assert reader.videos[id].id == id
+        assert reader.videos[id].reason == ""
         assert reader.videos[id].frames("flow") == len(flow) // 2
         for index, item in enumerate(rgb):
             assert reader.item(id, "rgb", index).tobytes() == item
@@ -224,14 +226,48 @@ def test_a_foreign_or_cut_file_is_an_error_that_names_it(tmp_path, content):
         Reader(path)
 
 
-def test_another_version_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        (
+            {"version": 99},
+            StoreError,
+            r"a\.h5: expected format dsnet version 2, found dsnet version 99; delete it and run ",
+        ),
+        ({"format": "other"}, StoreError, "found other version 2; delete"),
+        ({"format": "other", "version": None}, StoreError, "found other version None; delete"),
+        ({"format": None}, DamagedError, r"a\.h5 is damaged or not a dsnet file \("),
+        (
+            {"spec": '{"a":2}'},
+            DamagedError,
+            r"a\.h5 is damaged or not a dsnet file \(its tables are not those that were written\)$",
+        ),
+    ],
+)
+def test_another_format_version_or_table_is_refused(tmp_path, changes, error, message):
     path = tmp_path / "a.h5"
-    with Writer(path, ["rgb"], {}) as writer:
+    with Writer(path, ["rgb"], {"a": 1}) as writer:
         writer.close([])
     with h5py.File(path, "a") as file:
-        file.attrs["version"] = 99
-    with pytest.raises(StoreError, match="version 99"):
+        for name, value in changes.items():
+            del file.attrs[name]
+            if value is not None:
+                file.attrs[name] = value
+    with pytest.raises(StoreError, match=message) as caught:
         Reader(path)
+    assert type(caught.value) is error
+
+
+def test_a_video_that_could_not_be_used_has_its_reason(tmp_path):
+    with Writer(tmp_path / "a.h5", ["rgb"], {}) as writer:
+        writer.add("a", {}, "no frames: ü")
+        fill(writer, "b")
+        with pytest.raises(ValueError, match=r"a\.h5: video b is there already$"):
+            fill(writer, "b")
+        writer.close("ba")
+    reader = Reader(tmp_path / "a.h5")
+    assert [video.reason for video in reader.videos.values()] == ["", "no frames: ü"]
+    assert reader.items("a", "rgb", verify=True) == []
 
 
 def test_a_reader_is_pickled_without_its_map(tmp_path):

@@ -10,7 +10,16 @@ from dsnet.clips.sampling import (
     training_positions,
 )
 from dsnet.clips.transforms import cut, normalise
-from dsnet.clips.videos import Clip, TestClips, TrainingClips, Videos, load, open_clips, table
+from dsnet.clips.videos import (
+    Clip,
+    TestClips,
+    TrainingClips,
+    Videos,
+    load,
+    open_clips,
+    parts,
+    table,
+)
 
 __all__ = [
     "WHOLE",
@@ -26,6 +35,7 @@ __all__ = [
     "load",
     "normalise",
     "open_clips",
+    "parts",
     "scoring_loader",
     "scoring_positions",
     "table",

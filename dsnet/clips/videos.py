@@ -13,7 +13,7 @@ import pandas as pd
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dsnet import images
+from dsnet import images, splits
 from dsnet.clips.sampling import (
     WHOLE,
     Area,
@@ -31,6 +31,16 @@ Clip = dict[str, Tensor]
 def table(reader: Reader) -> pd.DataFrame:
     """The videos of a ``clips.h5``: id, label, group and their role in each split."""
     return pd.DataFrame(reader.extra["videos"])
+
+
+def parts(reader: Reader, spec: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Ids of the ``train``, ``validation`` and ``test`` videos of a stream's run.
+
+    Raises:
+        SplitError: see :func:`dsnet.splits.parts`.
+    """
+    run = spec["run"]
+    return splits.parts(table(reader), run["split"], run["protocol"], spec["validation_share"])
 
 
 def open_clips(path: str | os.PathLike[str]) -> Reader:
@@ -65,6 +75,19 @@ class Videos:
     modalities: Sequence[str]
     length: int
     settings: Mapping[str, Any]
+
+    @classmethod
+    def of_spec(
+        cls,
+        reader: Reader,
+        ids: Sequence[str],
+        modalities: Sequence[str],
+        spec: Mapping[str, Any],
+    ) -> Videos:
+        """Videos of a ``clips.h5`` with their own labels, cut as a stream's spec says."""
+        own = table(reader).set_index("id")["label"]
+        labels = own.loc[list(ids)].tolist()
+        return cls(reader, ids, labels, modalities, spec["run"]["clip_length"], spec["clips"])
 
     def frames(self, index: int) -> int:
         """Frames of a video that every wanted modality has."""

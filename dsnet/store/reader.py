@@ -104,11 +104,8 @@ class Reader:
     def _bytes(self, modality: str, first: int, last: int) -> np.ndarray:
         if modality not in self._maps:
             size = int(self._offsets[modality][-1])
-            self._maps[modality] = (
-                np.memmap(self.path, np.uint8, "r", self._begins[modality], (size,))
-                if size
-                else np.empty(0, np.uint8)
-            )
+            begin = self._begins[modality]
+            self._maps[modality] = np.memmap(self.path, np.uint8, "r", begin, (size,))
         offsets = self._offsets[modality]
         return self._maps[modality][int(offsets[first]) : int(offsets[last])]
 

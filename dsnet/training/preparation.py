@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from dsnet import clips, models, splits
+from dsnet import clips, models
 from dsnet.distributed import Processes
 from dsnet.inference import to_device
 from dsnet.losses import Distillation
@@ -87,23 +87,14 @@ def make_loaders(
     Raises:
         DamagedError: the bytes of a video are damaged.
     """
-    run, options = spec["run"], spec["stream"]["training"]
-    table = clips.table(reader)
-    parts = splits.parts(table, run["split"], run["protocol"], spec["validation_share"])
-    labels = dict(zip(table["id"], table["label"], strict=True))
-
-    def videos(part: str, modalities: Sequence[str]) -> clips.Videos:
-        ids = parts[part]
-        own = [labels[id] for id in ids]
-        return clips.Videos(reader, ids, own, modalities, run["clip_length"], spec["clips"])
-
-    training = clips.TrainingClips(videos("train", inputs), run["seed"], spec["flip"])
-    selection = clips.TestClips(
-        videos("validation", (spec["stream"]["input"],)), options["selection_clips"]
-    )
-    log.info("%d videos to train, %d to select by", len(training), len(parts["validation"]))
-    for data in (training.videos, selection.videos) if processes.first else ():
-        data.verify()
+    options, parts = spec["stream"]["training"], clips.parts(reader, spec)
+    seen = clips.Videos.of_spec(reader, parts["train"], inputs, spec)
+    judged = clips.Videos.of_spec(reader, parts["validation"], (spec["stream"]["input"],), spec)
+    log.info("%d videos to train, %d to select by", len(seen.ids), len(judged.ids))
+    for videos in (seen, judged) if processes.first else ():
+        videos.verify()
+    training = clips.TrainingClips(seen, spec["run"]["seed"], spec["flip"])
+    selection = clips.TestClips(judged, options["selection_clips"])
     return (
         clips.training_loader(training, options["batch_size"], workers, processes),
         clips.scoring_loader(selection, options["batch_size"], workers, processes),
