@@ -8,6 +8,10 @@ if TYPE_CHECKING:
 __all__ = ["Prediction", "VideoClassifier", "load_model"]
 
 
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]
+
+
 def __getattr__(name: str) -> Any:
     # Imported when asked for: every verb imports this package, and few of them need PyTorch.
     if name in __all__:

@@ -40,7 +40,8 @@ class FromBytes(nn.Module):
 
     def __init__(self, network: nn.Module, modality: str, settings: Mapping[str, Any]) -> None:
         super().__init__()
-        self.network, self.modality, self.settings = network.eval(), modality, dict(settings)
+        self.network, self.modality, self.settings = network, modality, dict(settings)
+        self.eval()
 
     def forward(self, clips: Tensor) -> Tensor:
         """See the class."""

@@ -25,7 +25,8 @@ def choose_device(device: str, processes: Processes = ALONE) -> torch.device:
     Each of several processes on one machine gets a GPU of its own, which becomes its current one.
 
     Raises:
-        DeviceError: a GPU was asked for and PyTorch finds none, or fewer than processes.
+        DeviceError: a GPU was asked for and PyTorch finds none, or fewer than processes; or the
+            name is none of these.
     """
     available = torch.cuda.is_available()
     if device == "auto":
@@ -41,7 +42,10 @@ def choose_device(device: str, processes: Processes = ALONE) -> torch.device:
             )
         device = f"cuda:{processes.local}"
         torch.cuda.set_device(device)
-    return torch.device(device)
+    try:
+        return torch.device(device)
+    except RuntimeError:
+        raise DeviceError(f"device {device}: expected auto, cpu, cuda or cuda:N") from None
 
 
 def to_device(module: nn.Module, device: torch.device) -> None:

@@ -57,6 +57,13 @@ def test_a_spec_is_json_or_a_file_of_it(tmp_path):
         parser().parse_args(["flow", "--spec", "{not json", "--frames", "a", "--output", "b"])
 
 
+@pytest.mark.parametrize(("verb", "option"), [("predict", "--threads"), ("train", "--processes")])
+def test_a_count_below_one_is_refused(capsys, verb, option):
+    with pytest.raises(SystemExit):
+        parser().parse_args([verb, "x.mp4", option, "-1"])
+    assert f"argument {option}: expected 1 or more, got -1" in capsys.readouterr().err
+
+
 def test_help_and_a_missing_verb(capsys):
     with pytest.raises(SystemExit) as caught:
         main(["--help"])

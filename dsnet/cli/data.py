@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from dsnet.cli.options import Verb, max_broken, parse_json, paths, spec
+from dsnet.cli.options import Verb, max_broken, parse_json, paths, positive, spec
 from dsnet.errors import UserError
 from dsnet.flow import BACKENDS, SEMANTICS
 from dsnet.provenance import replacing
@@ -25,7 +25,7 @@ def add(verb: Verb) -> None:
 
     sub = verb(videos)
     spec(sub, "see dsnet.config.videos_spec")
-    sub.add_argument("--jobs", type=int, default=1, help="videos made at a time")
+    sub.add_argument("--jobs", type=positive, default=1, help="videos made at a time")
     paths(sub, "output", help="folder to make")
     paths(sub, "index", help="JSON to write: the digest of each video")
 
@@ -33,7 +33,7 @@ def add(verb: Verb) -> None:
     spec(sub, "see dsnet.config.manifest_spec")
     max_broken(sub)
     paths(sub, "schema", help="manifest.schema.yaml")
-    sub.add_argument("--jobs", type=int, default=1, help="videos probed at a time")
+    sub.add_argument("--jobs", type=positive, default=1, help="videos probed at a time")
     paths(sub, "output", help="manifest.csv")
 
     sub = verb(frames)

@@ -31,13 +31,21 @@ def max_broken(sub: argparse.ArgumentParser) -> None:
 def compute(sub: argparse.ArgumentParser) -> None:
     """Where and with how many helpers to compute."""
     sub.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    sub.add_argument("--threads", type=int, default=1, help="CPU threads of the arithmetic")
+    sub.add_argument("--threads", type=positive, default=1, help="CPU threads of the arithmetic")
     sub.add_argument("--workers", type=int, default=0, help="processes that prepare clips")
 
 
 def processes(sub: argparse.ArgumentParser) -> None:
     """How many processes compute together, each with the threads and workers named."""
-    sub.add_argument("--processes", type=int, default=1, help="more than one: with torchrun")
+    sub.add_argument("--processes", type=positive, default=1, help="more than one: with torchrun")
+
+
+def positive(text: str) -> int:
+    """A whole number from 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {number}")
+    return number
 
 
 def parse_json(text: str) -> Any:

@@ -6,7 +6,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from dsnet.cli.options import Verb
+from dsnet.cli.options import Verb, positive
 
 
 def add(verb: Verb) -> None:
@@ -33,7 +33,9 @@ def add(verb: Verb) -> None:
     sub.add_argument("--annotate", type=Path, metavar="OUT.mp4", help="the video with its top-3")
     sub.add_argument("--json", action="store_true", help="an object per video and line")
     sub.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    sub.add_argument("--threads", type=int, help="CPU threads of the networks; default: all cores")
+    sub.add_argument(
+        "--threads", type=positive, help="CPU threads of the networks; default: all cores"
+    )
 
     sub = verb(export)
     sub.add_argument("model", type=Path, help="model.pt of a stream")

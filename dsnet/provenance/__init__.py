@@ -2,9 +2,10 @@
 
 from dsnet.provenance.code import code_digest
 from dsnet.provenance.files import alone, replacing
-from dsnet.provenance.records import canonical, digest, file_digest, record
+from dsnet.provenance.records import PACKAGE, canonical, digest, file_digest, record
 
 __all__ = [
+    "PACKAGE",
     "alone",
     "canonical",
     "code_digest",

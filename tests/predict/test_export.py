@@ -1,6 +1,7 @@
 """An exported network answers as PyTorch's does, and says what its user must know."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -31,7 +32,9 @@ def expected(model, batch: np.ndarray) -> np.ndarray:
 def test_onnx_answers_as_pytorch(model, tmp_path, count):
     runtime = pytest.importorskip("onnxruntime", reason="needs pip install 'dsnet[export]'")
     path = tmp_path / "ds.onnx"
-    assert main(["export", str(model), str(path), "--onnx"]) == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        assert main(["export", str(model), str(path), "--onnx"]) == 0
     session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
     (found,) = session.run(["logits"], {"clips": pixels(count)})
     np.testing.assert_allclose(found, expected(model, pixels(count)), rtol=1e-4, atol=1e-4)

@@ -183,6 +183,7 @@ def test_a_name_that_is_no_videos_is_refused_before_the_prediction(run, tmp_path
         (["--annotate", "out.mp4"], "takes one video, and there are 2"),
         (["--flow-model", "{run}/ds/model.pt"], "expected an RGB and a flow stream"),
         (["--device", "cuda"], "PyTorch finds no GPU"),
+        (["--device", "gpu"], "device gpu: expected auto, cpu, cuda or cuda:N"),
     ],
 )
 def test_what_cannot_be_is_refused(run, tmp_path, caplog, arguments, complaint):
@@ -231,6 +232,7 @@ def test_models_that_do_not_go_together_or_say_too_little_are_refused(run, tmp_p
 def test_the_package_has_stable_names_and_loads_nothing_before_they_are_used():
     assert set(dsnet.__all__) == {"Prediction", "VideoClassifier", "load_model"}
     assert all(hasattr(dsnet, name) for name in dsnet.__all__)
+    assert set(dsnet.__all__) <= set(dir(dsnet))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = dsnet.nothing
     code = "import sys, dsnet; sys.exit('torch' in sys.modules)"
