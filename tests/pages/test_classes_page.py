@@ -7,6 +7,7 @@ import cv2
 import h5py
 import numpy as np
 import pytest
+from browser import document
 from hypothesis import given
 from hypothesis import strategies as st
 from parsed import Page
@@ -56,6 +57,29 @@ def test_the_page_needs_no_other_file_and_has_a_section_for_every_class(page: Pa
     assert sections == [f"class-{label}" for label in range(CLASSES)]
     links = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
     assert {f"#{section}" for section in sections} <= set(links)
+    beside = [f"#class-{label + step}" for label in range(CLASSES) for step in (-1, 1)]
+    assert links.count("#top") == CLASSES
+    assert sorted(links[CLASSES:]) == sorted([*beside[1:-1], *["#top"] * CLASSES])
+
+
+@pytest.mark.parametrize(
+    ("place", "shown"),
+    [
+        ("", ["top", *(f"class-{label}" for label in range(CLASSES))]),
+        ("#top", ["top", *(f"class-{label}" for label in range(CLASSES))]),
+        ("#class-3", ["class-3"]),
+    ],
+)
+def test_a_class_that_the_address_names_is_a_page_of_its_own(page: Page, tmp_path, place, shown):
+    script = (
+        "<script>onload = () => document.body.dataset.shown = [...document.querySelectorAll("
+        "'h1, section')].filter(e => e.offsetHeight).map(e => e.id)</script></body>"
+    )
+    path = tmp_path / "classes.html"
+    path.write_text(page.source.replace("</body>", script), encoding="utf-8")
+    seen = document(path.as_uri() + place, tmp_path / "profile")
+    (found,) = re.findall(r'<body data-shown="(.*?)"', seen)
+    assert found.split(",") == shown
 
 
 def test_accuracies_are_those_of_the_mean_logits(page: Page, measured):

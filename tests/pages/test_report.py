@@ -1,16 +1,14 @@
 """The report holds the pages as they are, in both its forms; the README's pictures of it."""
 
-import importlib.util
-import shutil
 import subprocess
 import sys
 import zipfile
 
 import cv2
 import pytest
+from browser import SCRIPT, require_browser, screenshots
 from project import ROOT, Project
 
-SCRIPT = ROOT / "docs/screenshots.py"
 PAGES = ("figures/motions-split1-4f-classes.html", "provenance.html")
 FIGURES = ("figures/motions-split1-4f-similarity.png", "figures/motions-split1-4f-features.png")
 
@@ -43,13 +41,6 @@ def test_it_can_be_a_single_file_too(report):
     assert page.count("data:text/html;") >= len(PAGES)
 
 
-def screenshots():
-    spec = importlib.util.spec_from_file_location("screenshots", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_one_class_with_both_videos_is_left_on_the_page():
     section = '<section id="{}">{}</section>\n'
     chart = '<svg class="chart"></svg>'
@@ -61,8 +52,7 @@ def test_one_class_with_both_videos_is_left_on_the_page():
 
 
 def test_pictures_of_the_report_are_taken(report, tmp_path):
-    if not any(map(shutil.which, screenshots().BROWSERS)):
-        pytest.skip("needs a Chromium on PATH, such as apt-get install chromium")
+    require_browser()
     command = [sys.executable, str(SCRIPT), str(report), str(tmp_path)]
     subprocess.run(command, check=True, timeout=300)
     pictures = sorted(tmp_path.glob("*.png"))

@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,18 @@ from dsnet.store import Reader
 MEASURED = re.compile(
     r"(^|/)\.|^(logs|benchmarks)/|^provenance\.html|^tables/latency\.|^figures/cost\.|/tensorboard/"
 )
+# What a table says at its end of versions and commit, as JSON and as JSON within HTML.
+RECORD = re.compile(rb'{(?:"|&quot;)commit.*}}')
 # A model's sources are digests of files and code, in which versions and the commit are.
 ORIGIN = ("provenance", "sources")
 
 
 def contents(results: Path) -> dict[str, str]:
-    """Digests by path below ``results``, in the order of the paths."""
+    """Digests by path below ``results``, in the order of the paths.
+
+    Raises:
+        DamagedError: the bytes of frames, flow or clips are not those that were written.
+    """
     paths = {str(path.relative_to(results)): path for path in sorted(results.rglob("*"))}
     return {
         name: hashlib.sha256(_read(path)).hexdigest()[:16]
@@ -88,6 +94,12 @@ def _maps(path: Path) -> bytes:
     return _text([arrays, about["run"]])
 
 
+def _table(path: Path) -> bytes:
+    text, records = RECORD.subn(b"", path.read_bytes())
+    assert records <= 1, f"{path} has {records} records of versions"
+    return text
+
+
 def _history(path: Path) -> bytes:
     return pd.read_csv(path).drop(columns="seconds").to_csv(index=False).encode()
 
@@ -99,14 +111,10 @@ READERS: dict[str, Callable[[Path], bytes]] = {
     ".json": _json,
     ".npz": _maps,
     "history.csv": _history,
+    **dict.fromkeys((".md", ".tex", ".html"), _table),
 }
 
 
-def lines(results: Path) -> Iterator[str]:
-    """One line a file, as ``sha256sum`` writes them."""
-    for name, digest in contents(results).items():
-        yield f"{digest}  {name}"
-
-
 if __name__ == "__main__":
-    print("\n".join(lines(Path(sys.argv[1]))))
+    for name, digest in contents(Path(sys.argv[1])).items():
+        print(f"{digest}  {name}")
