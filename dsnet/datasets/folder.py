@@ -80,12 +80,14 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     for number, row in enumerate(rows, start=1):
         where = f"{path}: row {number}"
         name = row["path"] = os.path.normpath(row["path"]) if row["path"] else ""
-        if name in ("", os.curdir) or os.path.isabs(name) or name.startswith(os.pardir):
+        if name in ("", os.curdir) or os.path.isabs(name) or name.split(os.sep)[0] == os.pardir:
             raise DataSetError(f"{where}: expected a path below the folder of videos, got {name!r}")
         if name in seen:
             raise DataSetError(f"{where}: {name!r} was listed before")
         seen.add(name)
-        row["class"] = row.get("class") or Path(name).parts[0]
+        row["class"] = row.get("class") or os.path.dirname(name).split(os.sep)[0]
+        if not row["class"]:
+            raise DataSetError(f"{where}: {name!r} has neither a class nor a folder that names it")
         for split in splits:
             if row[split] not in ROLES:
                 raise DataSetError(

@@ -64,17 +64,19 @@ def test_a_folder_lists_every_file_of_every_class(tmp_path: Path) -> None:
 
 
 def test_a_csv_gives_classes_groups_and_splits(tmp_path: Path) -> None:
-    touch(tmp_path / "v", "1.avi", "2.avi", "sub/3.avi", "not listed.avi")
+    touch(tmp_path / "v", "1.avi", "2.avi", "sub/3.avi", "..sub/4.avi", "not listed.avi")
     csv = tmp_path / "v.csv"
     csv.write_text(
         "path,class,group,split1,split2,comment\r\n"
         '1.avi,run,007,train,unused,"x, y"\r\n'
         "2.avi,run,NA,test,train,\r\n"
-        "sub/3.avi,,,train,test,\r\n",
+        "sub/3.avi,,,train,test,\r\n"
+        "..sub/4.avi,run,,train,test,\r\n",
         encoding="utf-8-sig",
     )
     table = build("mine", folder_entry(tmp_path / "v", csv=str(csv)))
     assert table.drop(columns="path").to_numpy().tolist() == [
+        ["..sub/4", 0, "run", "..sub/4", "train", "test"],
         ["1", 0, "run", "007", "train", "unused"],
         ["2", 0, "run", "NA", "test", "train"],
         ["sub/3", 1, "sub", "sub/3", "train", "test"],
@@ -89,6 +91,7 @@ def test_a_csv_gives_classes_groups_and_splits(tmp_path: Path) -> None:
         ("path,class\n1.avi,a\n./1.avi,a\n", "row 2: '1.avi' was listed before"),
         ("path,class\n../1.avi,a\n", "row 1: expected a path below"),
         ("path\n1.avi/..\n", "row 1: expected a path below"),
+        ("path,class\n1.avi,a\n2.avi,\n", "row 2: '2.avi' has neither a class nor a folder that"),
         ("path,class,group,split1\n1.avi,a,g,train\n2.avi,a,g,test\n", "both train and test"),
         ("path,class\n", "no videos"),
     ],
