@@ -11,6 +11,7 @@ import torch
 from dsnet import clips
 from dsnet.clips import EpochBatches, TestClips, TrainingClips, Videos
 from dsnet.distributed import Processes
+from dsnet.errors import UserError
 from dsnet.store import DamagedError
 
 SETTINGS = {"crop": 16, "scales": [1.0, 0.5]}
@@ -22,6 +23,24 @@ def videos(tmp_path, make_clips):
     table = clips.table(reader)
     table = table[table["split1"] == "train"]
     return Videos(reader, list(table["id"]), list(table["label"]), ("rgb", "flow"), 4, SETTINGS)
+
+
+def test_a_spec_says_which_videos_a_stream_sees_and_how(videos):
+    reader = videos.reader
+    run = {"split": 1, "protocol": "held-out", "clip_length": 4}
+    spec = {"run": run, "validation_share": 0.5, "clips": SETTINGS}
+    parts = clips.parts(reader, spec)
+    assert {role: len(ids) for role, ids in parts.items()} == {
+        "train": 6,
+        "validation": 6,
+        "test": 8,
+    }
+    assert set(parts["train"]) | set(parts["validation"]) == set(videos.ids)
+    paper = clips.parts(reader, {**spec, "run": {**run, "protocol": "paper"}})
+    assert paper == {"train": videos.ids, "validation": parts["test"], "test": parts["test"]}
+    backwards = videos.ids[::-1]
+    found = Videos.of_spec(reader, backwards, ("flow",), spec)
+    assert found == Videos(reader, backwards, videos.labels[::-1], ("flow",), 4, SETTINGS)
 
 
 def epoch(dataset, number, workers, context=None):
@@ -152,6 +171,17 @@ def test_a_lonely_last_training_clip_is_dropped(videos):
     assert [len(x[2]) for x in epoch_of_size(dataset, 10)] == [10, 2]
     assert EpochBatches(21, 0, 10).sizes == [10, 10]
     assert EpochBatches(1, 0, 10).sizes == [1]  # there is nothing else to learn from
+    assert EpochBatches(15, 0, 10, Processes(0, 3)).sizes == [10]  # each would have fewer than two
+    assert EpochBatches(16, 0, 10, Processes(0, 3)).sizes == [10, 6]
+
+
+def test_fewer_clips_than_processes_are_refused():
+    message = (
+        r"^3 processes cannot share batches of 2 clips; "
+        r"set training\.processes lower \(or batch_size higher\)$"
+    )
+    with pytest.raises(UserError, match=message):
+        EpochBatches(2, 0, 10, Processes(0, 3))
 
 
 def epoch_of_size(dataset, size):
