@@ -1,5 +1,7 @@
 """Stored images, as a whole and in bands."""
 
+import struct
+
 import cv2
 import numpy as np
 import pytest
@@ -104,6 +106,17 @@ def test_the_size_is_read_from_the_header(decoded):
     for gray in (True, False):
         assert images.size(stored(picture(4, 50, 30, gray))) == (50, 30)
     assert decoded == []
+
+
+def test_a_header_may_have_long_segments(decoded):
+    encoded = stored(picture(6, 64, 30, True)).tobytes()
+    comment = b"\xff\xfe" + struct.pack(">H", 2 + 700) + bytes(700)
+    longer = np.frombuffer(encoded[:2] + comment + encoded[2:], np.uint8)
+    found = images.decode(longer, True, slice(20, 30))
+    assert decoded == [16]
+    np.testing.assert_array_equal(found, images.decode(longer, True)[20:30])
+    assert images.size(longer) == (64, 30)
+    assert decoded == [16, 64]
 
 
 def test_an_image_may_be_as_high_as_jpeg_allows(decoded):

@@ -15,13 +15,12 @@ from dsnet.clips.sampling import Crop
 
 
 def cut(loaded: Sequence[np.ndarray], modality: str, crop: Crop | None, size: int) -> Tensor:
-    """Resize a clip to a square, and mirror it.
+    """Resize the shorter side of a clip, take the centre (all of a square), and mirror it.
 
     Args:
         loaded: what :func:`load` gives of the area of ``crop``.
         modality: ``rgb`` or ``flow``; mirroring negates x-flow, which is 255 - v.
-        crop: says whether to mirror; ``None`` is the test transform of whole frames: the shorter
-            side to ``size``, then the centre.
+        crop: says whether to mirror; ``None`` is the test transform of whole frames, not mirrored.
         size: side of the square.
 
     Returns:
@@ -29,8 +28,7 @@ def cut(loaded: Sequence[np.ndarray], modality: str, crop: Crop | None, size: in
     """
     pictures = np.stack(loaded if modality == "rgb" else _fours(loaded))
     clip = torch.from_numpy(pictures).permute(0, 3, 1, 2)
-    clip = _centre(clip, size) if crop is None else _resize(clip, size, size)
-    clip = clip.permute(0, 2, 3, 1)
+    clip = _centre(clip, size).permute(0, 2, 3, 1)
     if modality == "flow":
         clip = clip.reshape(-1, size, size, 2, 2).permute(0, 3, 1, 2, 4)
         clip = clip.reshape(-1, size, size, 2)[: len(loaded) // 2]

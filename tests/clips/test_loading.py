@@ -74,6 +74,34 @@ def test_epochs_and_seeds_differ_and_repeat(videos):
     assert sorted(orders[0]) == list(range(50))
 
 
+@pytest.mark.parametrize("flip", [False, True])
+def test_training_clips_are_the_stored_pixels_of_their_crop(videos, flip):
+    """Of crops as large as what they are resized to, so that they are the same to the bit."""
+    videos.settings = {"crop": 16, "scales": [0.67]}
+    dataset = TrainingClips(videos, 0, flip)
+    crops = set()
+    for key in [(epoch, index) for epoch in range(4) for index in range(12)]:
+        index, positions, crop = dataset.draw(key)
+        crops.add(crop)
+        clip, _ = dataset[key]
+        for frame, position in enumerate(positions):
+            rgb = stored(videos, index, "rgb", position)[crop.area]
+            x, y = (stored(videos, index, "flow", 2 * position + i)[crop.area] for i in (0, 1))
+            if crop.flip:
+                rgb, x, y = rgb[:, ::-1], 255 - x[:, ::-1], y[:, ::-1]
+            np.testing.assert_array_equal(clip["rgb"][frame], rgb)
+            np.testing.assert_array_equal(clip["flow"][frame], np.dstack([x, y]))
+    places = {(4, 4), (0, 0), (8, 0), (0, 8), (8, 8)}
+    assert {(crop.x, crop.y) for crop in crops} == places
+    assert {crop.flip for crop in crops} == ({False, True} if flip else {False})
+
+
+def stored(videos, index, modality, item):
+    """An item of a video as OpenCV decodes it: (H, W, 3) RGB or (H, W)."""
+    mode = cv2.IMREAD_COLOR_RGB if modality == "rgb" else cv2.IMREAD_GRAYSCALE
+    return cv2.imdecode(videos.reader.item(videos.ids[index], modality, item), mode)
+
+
 def test_training_draws_only_frames_that_rgb_and_flow_have(videos):
     assert videos.frames(0) == 8  # nine frames have eight flow fields
     clip, label = TrainingClips(videos, 0, False)[(0, 1)]
@@ -130,6 +158,8 @@ def test_clips_are_prepared_in_the_same_process_unless_workers_are_asked_for(vid
     ]
     assert [loader.num_workers for loader in loaders] == [0, 0]
     assert not any(loader.persistent_workers for loader in loaders)
+    # Starting them takes seconds: they live from epoch to epoch.
+    assert clips.training_loader(TrainingClips(videos, 0, True), 4, 1).persistent_workers
 
 
 def test_a_worker_uses_one_thread(videos):
