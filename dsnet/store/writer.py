@@ -164,6 +164,8 @@ def _write_items(
     counts = [len(row["sizes"][modality]) for row in rows.values()]
     sizes = [size for row in rows.values() for size in row["sizes"][modality]]
     offsets = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]).astype(np.int64)
+    if (size := part.stat().st_size) != offsets[-1]:
+        raise StoreError(f"{part} has {size} bytes, its journal says {offsets[-1]}")
     group.create_dataset("offsets", data=offsets)
     data = group.create_dataset("data", shape=(int(offsets[-1]),), dtype=np.uint8)
     with open(part, "rb") as stream:
@@ -171,8 +173,6 @@ def _write_items(
         while chunk := stream.read(1 << 24):
             data[position : position + len(chunk)] = np.frombuffer(chunk, np.uint8)
             position += len(chunk)
-    if position != offsets[-1]:
-        raise StoreError(f"{part} has {position} bytes, its journal says {offsets[-1]}")
     starts = np.concatenate([[0], np.cumsum(counts)]).astype(int)
     return {id: int(start) for id, start in zip(rows, starts, strict=False)}
 
