@@ -142,7 +142,7 @@ class Writer:
             file.attrs["check"] = check(file)
         # The journal first: it must never vouch for parts that are gone.
         for side in (self._journal_path, *self._parts.values()):
-            side.unlink(missing_ok=True)
+            side.unlink()
 
     def abandon(self) -> None:
         """Close the side files and leave them for a later attempt."""

@@ -111,6 +111,15 @@ def test_training_draws_only_frames_that_rgb_and_flow_have(videos):
     assert label == 1
 
 
+def test_a_video_of_one_frame_is_an_rgb_clip_that_stands_still(tmp_path, make_clips):
+    reader = clips.open_clips(make_clips(tmp_path / "still.h5", frames=1))
+    videos = Videos(reader, ["train/0"], [1], ("rgb",), 4, SETTINGS)
+    clip, _ = TrainingClips(videos, 0, False)[(0, 0)]
+    assert list(clip) == ["rgb"]
+    assert clip["rgb"].shape == (4, 16, 16, 3)
+    assert torch.equal(clip["rgb"], clip["rgb"][:1].expand(4, 16, 16, 3))
+
+
 def test_test_clips_cover_every_video_in_order(videos):
     dataset = TestClips(videos)
     assert dataset.owners.tolist() == [i for i in range(12) for _ in range(2)]

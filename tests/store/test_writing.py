@@ -46,19 +46,20 @@ def test_what_is_written_is_read_in_any_order(tmp_path_factory, content, random)
             assert reader.item(id, "rgb", index).tobytes() == item
 
 
-def test_an_interrupted_write_is_resumed_and_gives_the_same_file(tmp_path):
+def test_a_write_interrupted_twice_is_resumed_and_gives_the_same_file(tmp_path):
     whole, resumed = tmp_path / "whole.h5", tmp_path / "resumed.h5"
     with Writer(whole, ["rgb"], {}) as writer:
         fill(writer, "abc")
         writer.close("abc")
-    with Writer(resumed, ["rgb"], {}) as writer:
-        fill(writer, "ab")
-    assert not resumed.exists()
-    # What a kill in the middle of a video leaves: bytes without a line, and half a line.
-    with open(tmp_path / ".resumed.h5.rgb.part", "ab") as part:
-        part.write(b"half a video")
-    with open(tmp_path / ".resumed.h5.journal", "a") as journal:
-        journal.write('{"id": "c", "si')
+    for letters in ("a", "b"):
+        with Writer(resumed, ["rgb"], {}) as writer:
+            fill(writer, letters)
+        assert not resumed.exists()
+        # What a kill in the middle of a video leaves: bytes without a line, and half a line.
+        with open(tmp_path / ".resumed.h5.rgb.part", "ab") as part:
+            part.write(b"half a video")
+        with open(tmp_path / ".resumed.h5.journal", "a") as journal:
+            journal.write('{"id": "c", "si')
     with Writer(resumed, ["rgb"], {}) as writer:
         assert writer.done == {"a", "b"}
         fill(writer, "c")
