@@ -10,7 +10,7 @@
 #             set up, then all tests once more, telling which lines of dsnet/ they run
 # make mutants
 #             set up, then change single words of losses, transforms, store and splits, hundreds of
-#             times, and list the changes that no test notices (an hour and a half)
+#             times, and list the changes that no test notices (a quarter of an hour)
 # make rehearsal
 #             set up, then the paper's experiment from drawn weights to the tables, one epoch on the
 #             sample videos beside the checkout (an hour on two cores); leaves 12 GB in results/rehearsal
