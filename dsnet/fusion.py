@@ -25,7 +25,7 @@ def fuse(
     Args:
         paths: ``scores.h5`` of each stream, of the same data set, split, clip length and seed.
         kind: ``average`` or ``attention``.
-        options: the config's ``fusion``.
+        options: the config's ``fusion``; an average needs none.
         output: the JSON file.
 
     Raises:

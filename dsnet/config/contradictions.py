@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from dsnet import flow
 from dsnet.config.compute import processes
 from dsnet.config.schema import Config
-from dsnet.config.streams import named_results
+from dsnet.config.streams import named_results, shown
 from dsnet.fetching.sources import SOURCES
 
 # Folders of the results that no data set may be named like.
@@ -22,14 +22,18 @@ def contradictions(config: Config) -> Iterator[str]:
     yield from _flow(config["flow"])
     for name, stream in streams.items():
         yield from _stream(name, stream, streams)
-    titles = [stream["title"] for stream in streams.values()]
-    for title in sorted({title for title in titles if titles.count(title) > 1}):
-        yield f"streams: two have the title {title!r}, which tables would mix up"
+    yield from _titles("streams", streams, streams)
     if any(width % config["model"]["cardinality"] for width in config["model"]["widths"]):
         yield "model.cardinality: expected a divisor of every width"
-    yield from _tables(config["tables"], streams)
+    yield from _tables(config)
     for where, row in named_results(config):
         yield from _result(where, row, streams)
+
+
+def _titles(where: str, entries: Config, names: Iterable[str]) -> Iterator[str]:
+    titles = [entries[name]["title"] for name in names]
+    for title in sorted({title for title in titles if titles.count(title) > 1}):
+        yield f"{where}: two have the title {title!r}, which tables would mix up"
 
 
 def _data_sets(datasets: list[str], catalogue: Config) -> Iterator[str]:
@@ -38,6 +42,7 @@ def _data_sets(datasets: list[str], catalogue: Config) -> Iterator[str]:
             yield f"datasets: {name} is not in catalogue ({', '.join(catalogue)})"
         if name in RESERVED:
             yield f"datasets: {name} is a folder of the results; give the data set another name"
+    yield from _titles("catalogue", catalogue, [name for name in datasets if name in catalogue])
     for name, entry in catalogue.items():
         for key in ("videos", *(["lists"] if entry["kind"] in LISTED else [])):
             if name in datasets and not entry[key]:
@@ -81,7 +86,8 @@ def _stream(name: str, stream: Config, streams: Config) -> Iterator[str]:
         seen.add(current)
 
 
-def _tables(tables: Config, streams: Config) -> Iterator[str]:
+def _tables(config: Config) -> Iterator[str]:
+    tables, streams, listed = config["tables"], config["streams"], shown(config)
     two_stream, compare, students = tables["two_stream"], tables["compare"], tables["students"]
     for key, names in (("two_stream", two_stream), ("compare", compare)):
         for name in names:
@@ -90,9 +96,9 @@ def _tables(tables: Config, streams: Config) -> Iterator[str]:
     inputs = [streams[name]["input"] for name in two_stream if name in streams]
     if inputs not in (["rgb", "flow"], []):
         yield f"tables.two_stream: expected an rgb and a flow stream, got {', '.join(inputs)}"
-    for name in compare if students is not None else ():
-        if name not in (*students, *two_stream):
-            yield f"tables.compare: {name} is not in tables.students, so it is not shown"
+    for name in compare:
+        if name in streams and name not in listed:
+            yield f"tables.compare: {name} is not in Table 1 ({', '.join(listed)}); see students"
     for name in students or ():
         if name == two_stream[0] or streams.get(name, {}).get("input") != "rgb":
             yield f"tables.students: expected rgb streams beside the two-stream one, got {name}"

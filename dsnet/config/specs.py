@@ -46,7 +46,10 @@ def frames_spec(config: Config) -> Config:
 
 def flow_spec(config: Config) -> Config:
     """What determines the flow of given frames."""
-    return {**_without(config["flow"], COMPUTE), "version": flow.SPEC_VERSION}
+    chosen = _without(config["flow"], COMPUTE)
+    if chosen["semantics"] == "cuda":  # which filters nothing
+        chosen["tvl1"] = _without(chosen["tvl1"], ["median_filtering"])
+    return {**chosen, "version": flow.SPEC_VERSION}
 
 
 def train_spec(
@@ -83,14 +86,20 @@ def train_code(taught: bool) -> str:
 # --- tables, figures and pages -------------------------------------------------------------
 
 
-def tables_spec(config: Config) -> Config:
-    """What tables need, with the streams in their order."""
-    keys = ("title", "input", "init", "pretrained", "teacher")
+def fusion_spec(config: Config, kind: str) -> Config:
+    """What determines a fusion of given scores; of an average there is nothing to choose."""
+    return config["fusion"] if kind == "attention" else {}
+
+
+def tables_spec(config: Config, keys: Iterable[str] = ()) -> Config:
+    """What a table needs, with the streams in their order, and of ``tables`` the ``keys``."""
+    chosen = {**config["tables"], "students": streams.students(config)}
+    told = ("title", "input", "init", "pretrained", "teacher")
     return {
         "streams": {
-            name: {key: stream[key] for key in keys} for name, stream in config["streams"].items()
+            name: {key: stream[key] for key in told} for name, stream in config["streams"].items()
         },
-        "tables": {**config["tables"], "students": streams.students(config)},
+        "tables": {key: chosen[key] for key in keys},
         "titles": {name: config["catalogue"][name]["title"] for name in config["datasets"]},
     }
 

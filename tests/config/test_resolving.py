@@ -97,7 +97,24 @@ def test_null_leaves_out_a_stream_and_a_loss(raw_config, resolved):
         ({"tables": {"ablation": [{"method": "x", "stream": "ds", "fuse": ["rgb", "rgb"]}]}},
          r"tables\.ablation\.0\.fuse: expected entries that differ"),
         ({"tables": {"students": ["rgb"]}}, r"tables\.students: expected rgb streams .*, got rgb"),
-        ({"tables": {"students": ["mars"]}}, r"tables\.compare: ds is not in tables\.students"),
+        (
+            {"tables": {"students": ["mars"]}},
+            r"tables\.compare: ds is not in Table 1 \(flow, rgb, mars\); see students",
+        ),
+        (
+            {
+                "streams": {"second": {"title": "Second", "input": "flow"}},
+                "tables": {"compare": ["ds", "second"]},
+            },
+            r"tables\.compare: second is not in Table 1 \(flow, rgb, .*\); see students",
+        ),
+        (
+            {
+                "catalogue": {"again": {"kind": "motions", "flip": False, "title": "Motions"}},
+                "datasets": ["motions", "again"],
+            },
+            r"catalogue: two have the title 'Motions'",
+        ),
         ({"catalogue": {"tables": {"kind": "motions", "flip": False}}, "datasets": ["tables"]},
          r"datasets: tables is a folder of the results"),
         ({"catalogue": {"benchmarks": {"kind": "motions", "flip": False}},

@@ -54,17 +54,31 @@ def test_a_key_of_a_data_set_changes_what_depends_on_it(config, resolved, key, v
     assert {name for name in before if before[name] != after[name]} == changed
 
 
+def test_what_an_artifact_ignores_is_not_in_its_spec(resolved):
+    def specs(semantics, changed):
+        chosen = {"semantics": semantics, "backend": "numba", "tvl1": {"median_filtering": changed}}
+        config = resolved({"flow": chosen, "fusion": {"lr": changed}})
+        fusions = [settings.fusion_spec(config, kind) for kind in ("average", "attention")]
+        return [settings.flow_spec(config), *fusions, settings.tables_spec(config)]
+
+    for semantics, dependent in (("cuda", [False]), ("cpu", [True])):
+        before, after = specs(semantics, 1), specs(semantics, 3)
+        differs = [a != b for a, b in zip(before, after, strict=True)]
+        assert differs == [*dependent, False, True, False]
+
+
 def test_tables_are_given_the_streams_in_their_order(resolved):
+    keys = ("compare", "students")
     changed = resolved({"streams": {"a": {"title": "{clip_length}", "input": "rgb"}}})
-    given = json.loads(settings.ordered_json(settings.tables_spec(changed)))
+    given = json.loads(settings.ordered_json(settings.tables_spec(changed, keys)))
     assert list(given["streams"]) == list(changed["streams"])
     assert given["streams"]["a"] == {
         "title": "{clip_length}", "input": "rgb", "init": None, "pretrained": None, "teacher": None,
     }  # fmt: skip
-    assert given["tables"]["students"] == [
-        n for n in changed["streams"] if n not in ("flow", "rgb")
-    ]
-    assert given["tables"]["compare"] == ["ds", "mars"]
+    assert given["tables"] == {
+        "compare": ["ds", "mars"],
+        "students": [n for n in changed["streams"] if n not in ("flow", "rgb")],
+    }
     assert given["titles"] == {"motions": "Motions"}
     assert settings.ordered_json({"b": "ü", "a": 1}) == '{"b": "ü", "a": 1}'
 

@@ -13,8 +13,10 @@ from project import (
     STREAMS,
     STUDENTS,
     TABLES,
+    TINY,
     Project,
     after_training,
+    fusions,
 )
 
 LOSSES = "dsnet/losses.py"
@@ -82,6 +84,18 @@ def test_the_weight_of_a_loss_concerns_one_student(project: Project):
     project.configure(streams={"mars": {"losses": {"mse": {"weight": 49}}}})
     # No model that is timed is MARS's.
     assert project.plan().jobs == after_training(["mars"]) - {("latency", "")}
+
+
+def test_the_words_of_a_claim_concern_the_claims(project: Project):
+    claim, *others = TINY["tables"]["claims"]
+    project.configure(tables={"claims": [{**claim, "claim": "DS is better"}, *others]})
+    assert project.plan().jobs == {("claims", ""), ("intervals", "claims"), ("provenance", "")}
+
+
+def test_the_rate_of_the_attention_concerns_no_average(project: Project):
+    project.configure(fusion={"lr": 0.01})
+    fused = {job for job in fusions(STREAMS) if job[1].endswith(".attention")}
+    assert project.plan().jobs == TABLES - {("significance", "")} | fused | {("attention", "")}
 
 
 def test_where_to_compute_concerns_nothing(project: Project):

@@ -226,9 +226,9 @@ def data_digests(pattern):
 
 
 # Functions, since Snakemake would take a {word} of a title or path in a string for a wildcard.
-def tables_spec(wildcards):
-    """What tables need of the configuration, as JSON with the streams in their order."""
-    return settings.ordered_json(settings.tables_spec(cfg))
+def tables_spec(*keys):
+    """What a table needs of the configuration, as JSON with the streams in their order."""
+    return lambda wildcards: settings.ordered_json(settings.tables_spec(cfg, keys))
 
 
 def titles(wildcards):

@@ -29,7 +29,7 @@ rule figures:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=tables_spec,
+        spec=tables_spec("compare"),
         code=code_digest("dsnet.figures"),
     shell:
         "python -m dsnet figures"

@@ -16,7 +16,7 @@ rule fuse:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=canonical(cfg["fusion"]),
+        spec=lambda wildcards: canonical(settings.fusion_spec(cfg, wildcards.kind)),
         code=code_digest("dsnet.fusion"),
     shell:
         "python -m dsnet fuse"

@@ -26,7 +26,7 @@ rule table1:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=tables_spec,
+        spec=tables_spec("two_stream", "students"),
         code=code_digest("dsnet.tables"),
         paper=data_digests("paper/*.csv"),
     shell:
@@ -60,7 +60,7 @@ rule table2:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=tables_spec,
+        spec=tables_spec("ablation"),
         code=code_digest("dsnet.tables"),
         paper=data_digests("paper/*.csv"),
     shell:
@@ -89,7 +89,7 @@ rule significance:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=tables_spec,
+        spec=tables_spec(),
         code=code_digest("dsnet.tables"),
     shell:
         "python -m dsnet significance"
@@ -117,7 +117,7 @@ rule claims:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=tables_spec,
+        spec=tables_spec("claims"),
         code=code_digest("dsnet.tables"),
     shell:
         "python -m dsnet claims"
@@ -146,7 +146,7 @@ rule study:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=tables_spec,
+        spec=tables_spec("study"),
         code=code_digest("dsnet.tables"),
     shell:
         "python -m dsnet study"
