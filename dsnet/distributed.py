@@ -55,6 +55,12 @@ class Processes:
             for tensor in tensors:
                 dist.all_reduce(tensor)
 
+    def agree(self, tensors: Iterable[Tensor]) -> None:
+        """Replace tensors, of the same shapes in every process, by the first one's, in place."""
+        if self.count > 1:
+            for tensor in tensors:
+                dist.broadcast(tensor, 0)
+
     def gather(self, item: Any) -> list[Any]:
         """What all processes have, in their order."""
         if self.count == 1:

@@ -32,7 +32,8 @@ def set_aside(error: RemakeError) -> str:
     if error.path.suffix in (".h5", ".csv"):
         try:
             os.replace(error.path, aside)
-            return f"it was moved to {aside}; run again, and it is made anew"
         except OSError as problem:
-            return f"delete it and run again (moving it failed: {problem})"
+            if error.path.exists() or not aside.exists():  # not moved by another process
+                return f"delete it and run again (moving it failed: {problem})"
+        return f"it was moved to {aside}; run again, and it is made anew"
     return "delete it and run again"

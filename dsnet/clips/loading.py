@@ -18,8 +18,16 @@ from dsnet.errors import UserError
 class EpochBatches(Sampler[list[tuple[int, int]]]):
     """Batches of a permutation of the videos drawn from (seed, epoch), as (epoch, index) keys.
 
-    Of every batch each of several processes has its share. A last batch of fewer than two clips
-    per process is dropped: batch norm has nothing to normalise by.
+    Of every batch each of several processes has its share. A last batch that leaves one of them
+    without a clip is dropped, and so is one of which batch norm sees a single clip: it has
+    nothing to normalise by.
+
+    Args:
+        count: the number of videos.
+        seed: what the permutations are drawn from, with the epoch.
+        batch_size: clips of a batch, of all processes together.
+        processes: those that share every batch.
+        apart: whether the batch norm of each process sees its own clips alone.
 
     Attributes: ``epoch``, to be set before each; ``sizes``, of the whole batches.
 
@@ -28,14 +36,20 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
     """
 
     def __init__(
-        self, count: int, seed: int, batch_size: int, processes: Processes = ALONE
+        self,
+        count: int,
+        seed: int,
+        batch_size: int,
+        processes: Processes = ALONE,
+        apart: bool = False,
     ) -> None:
         self.count = count
         self.seed = seed
         self.processes = processes
         self.epoch = 0
         self.sizes = [min(batch_size, count - first) for first in range(0, count, batch_size)]
-        if len(self.sizes) > 1 and self.sizes[-1] < min(batch_size, 2 * processes.count):
+        least = 2 * processes.count if apart else max(2, processes.count)
+        if len(self.sizes) > 1 and self.sizes[-1] < min(batch_size, least):
             self.sizes.pop()
         if self.sizes[-1] < processes.count:
             raise UserError(
@@ -56,14 +70,18 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
 
 
 def training_loader(
-    dataset: TrainingClips, batch_size: int, workers: int = 0, processes: Processes = ALONE
+    dataset: TrainingClips,
+    batch_size: int,
+    workers: int = 0,
+    processes: Processes = ALONE,
+    apart: bool = False,
 ) -> DataLoader[Any]:
     """Batches of clips to train on, of which ``batch_sampler`` is :class:`EpochBatches`.
 
     Clips are uint8 (N, T, crop, crop, C) by modality, labels int64 (N,). ``batch_size`` is that
     of all processes together.
     """
-    batches = EpochBatches(len(dataset), dataset.seed, batch_size, processes)
+    batches = EpochBatches(len(dataset), dataset.seed, batch_size, processes, apart)
     return _loader(dataset, workers, batch_sampler=batches)
 
 

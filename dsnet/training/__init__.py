@@ -153,6 +153,8 @@ class Trainer:
     def _epoch(self, epoch: int) -> dict[str, float]:
         started = time.perf_counter()
         train = self._train_epoch(epoch)
+        # Where each process normalises by its own clips, their statistics differ.
+        self.processes.agree(self.network.buffers())
         lr = self.step.optimizer.param_groups[0]["lr"]
         val = self._select(f"epoch {epoch + 1}")
         self.schedule.after_epoch(val["val_loss"])
@@ -245,6 +247,7 @@ class Trainer:
         """Take up what an interrupted training of the same sources left; the epoch to go on at."""
         results = self.results
         state = resuming.load(results.folder, results.sources)
+        self.processes.wait()  # the first one removes it when no epoch is left
         if state is None:
             return 0
         self.network.load_state_dict(state["state_dict"])

@@ -96,6 +96,8 @@ def make_loaders(
     training = clips.TrainingClips(seen, spec["run"]["seed"], spec["flip"])
     selection = clips.TestClips(judged, options["selection_clips"])
     return (
-        clips.training_loader(training, options["batch_size"], workers, processes),
+        clips.training_loader(
+            training, options["batch_size"], workers, processes, not options["sync_batch_norm"]
+        ),
         clips.scoring_loader(selection, options["batch_size"], workers, processes),
     )

@@ -38,13 +38,13 @@ def load(folder: Path, sources: Any) -> dict[str, Any] | None:
     """
     damaged = False
     for path in (folder / LAST, folder / PREVIOUS):
-        if not path.exists():
-            continue
         try:
             state = checkpoints.read(path)
+        except FileNotFoundError:  # or another process found it damaged
+            continue
         except checkpoints.CheckpointError as error:
             log.warning("a checkpoint of the interrupted training is damaged: %s", error)
-            path.unlink()  # or the next epoch would keep it as the previous one
+            path.unlink(missing_ok=True)  # or the next epoch would keep it as the previous one
             damaged = True
             continue
         if digest(state.get("sources")) != digest(sources):

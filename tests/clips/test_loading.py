@@ -210,8 +210,11 @@ def test_a_lonely_last_training_clip_is_dropped(videos):
     assert [len(x[2]) for x in epoch_of_size(dataset, 10)] == [10, 2]
     assert EpochBatches(21, 0, 10).sizes == [10, 10]
     assert EpochBatches(1, 0, 10).sizes == [1]  # there is nothing else to learn from
-    assert EpochBatches(15, 0, 10, Processes(0, 3)).sizes == [10]  # each would have fewer than two
-    assert EpochBatches(16, 0, 10, Processes(0, 3)).sizes == [10, 6]
+    three = Processes(0, 3)
+    assert EpochBatches(12, 0, 10, three).sizes == [10]  # one would have none
+    assert EpochBatches(13, 0, 10, three).sizes == [10, 3]
+    assert EpochBatches(15, 0, 10, three, apart=True).sizes == [10]  # each normalises by its own
+    assert EpochBatches(16, 0, 10, three, apart=True).sizes == [10, 6]
 
 
 def test_fewer_clips_than_processes_are_refused():

@@ -150,6 +150,22 @@ def test_without_synchronisation_each_process_normalises_by_its_own_clips(clips_
     assert any(not torch.allclose(one[n], other[n], rtol=1e-2, atol=1e-3) for n in one)
 
 
+def test_the_epoch_is_selected_by_the_weights_that_are_kept(clips_path, tmp_path):
+    """Though each of the processes has batch-norm statistics of its own."""
+    spec = make_spec(sync_batch_norm=False, **{**OPTIONS, "epochs": 1})
+    train(spec, clips_path, tmp_path, 2)
+    done = dsnet(
+        *("evaluate", "--model", tmp_path / "model.pt", "--clips", clips_path),
+        *("--output", tmp_path / "scores.h5"),
+    )
+    assert done.returncode == 0, done.stderr
+    scores = read_scores(tmp_path / "scores.h5").parts["validation"]
+    mean, labels = torch.from_numpy(scores.videos), torch.from_numpy(scores.labels)
+    loss = torch.nn.functional.cross_entropy(mean, labels)
+    (row,) = pd.read_csv(tmp_path / "history.csv").to_dict("records")
+    assert row["val_loss"] == pytest.approx(float(loss), rel=1e-4)
+
+
 @pytest.mark.parametrize("processes", [2, 3])
 def test_processes_score_every_clip_once(clips_path, teacher, tmp_path, processes):
     for count in (1, processes):
@@ -174,15 +190,16 @@ def test_an_error_in_one_of_the_processes_ends_all(clips_path, tmp_path):
     assert not (tmp_path / "out/model.pt").exists()
 
 
+@pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize("videos", [12, 13, 14, 17])
-def test_shares_make_up_the_batches(videos, count):
+def test_shares_make_up_the_batches(videos, count, apart):
     def batches(rank, count):
-        return list(EpochBatches(videos, 0, 6, Processes(rank, count)))
+        return list(EpochBatches(videos, 0, 6, Processes(rank, count), apart))
 
     shares = [batches(rank, count) for rank in range(count)]
     for number, whole in enumerate(batches(0, 1)):
-        if len(whole) < 2 * count:
+        if len(whole) < (2 * count if apart else count):
             assert number == len(shares[0])  # the last is dropped: a clip normalises nothing
         else:
             assert sorted(key for share in shares for key in share[number]) == sorted(whole)

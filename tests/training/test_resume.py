@@ -15,7 +15,7 @@ import torch
 from specs import DS, Killed, make_spec, same, stop_after, weights
 
 from dsnet import models, training
-from dsnet.training import steps
+from dsnet.training import resuming, steps
 
 
 def disturb_the_generators():
@@ -163,6 +163,24 @@ def test_a_damaged_checkpoint_costs_an_epoch_and_changes_nothing(
     assert_identical(kept(undisturbed / "model.pt"), kept(tmp_path / "model.pt"))
     pd.testing.assert_frame_equal(history(undisturbed), history(tmp_path), check_exact=True)
     assert {path.name for path in tmp_path.iterdir()} == {"model.pt", "history.csv", "tensorboard"}
+
+
+def test_a_damaged_checkpoint_that_another_process_removed_is_no_error(tmp_path, monkeypatch):
+    resuming.save(tmp_path, {"sources": 1, "epoch": 1})
+    resuming.save(tmp_path, {"sources": 1, "epoch": 2})
+    last = tmp_path / resuming.LAST
+    last.write_bytes(b"cut short")
+    read = models.checkpoints.read
+
+    def overtaken(path):
+        try:
+            return read(path)
+        finally:
+            last.unlink(missing_ok=True)
+
+    monkeypatch.setattr(models.checkpoints, "read", overtaken)
+    for _ in range(2):
+        assert resuming.load(tmp_path, 1)["epoch"] == 1
 
 
 DRAWS = {
