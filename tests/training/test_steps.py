@@ -73,9 +73,12 @@ def test_a_compiled_step_is_the_same_step():
     for compiled in (False, True):
         step, network, clips, labels = make_step("ds", compile=compiled)
         _, terms = step.forward(clips, labels)
+        norms = step.gradient_norms(terms, 1.0)
         step.update(terms, 1.0)
-        found.append(({k: float(v.detach()) for k, v in terms.items()}, network.state_dict()))
-    (terms, plain), (compiled_terms, compiled) = found
+        values = {name: float(value.detach()) for name, value in terms.items()}
+        found.append((values, norms, network.state_dict()))
+    (terms, norms, plain), (compiled_terms, compiled_norms, compiled) = found
     assert compiled_terms == pytest.approx(terms, rel=1e-4)
+    assert compiled_norms == pytest.approx(norms, rel=1e-3)
     for name, value in plain.items():
         torch.testing.assert_close(compiled[name], value, rtol=1e-3, atol=1e-4)
