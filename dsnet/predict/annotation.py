@@ -20,6 +20,7 @@ from dsnet.predict.prediction import Prediction, ranked
 from dsnet.scores import softmax
 
 HEIGHT = 360  # pixels that writing needs; smaller videos are enlarged
+WIDEST = 1920  # pixels that they are enlarged to at most
 SHOWN = 3
 # Okabe and Ito's sky blue, which is told from the dark panel by every eye.
 BAR = (86, 180, 233)
@@ -53,7 +54,7 @@ def _pictures(
     shown, panel = -1, np.empty(0)
     frames = video.decode(source, fps, resize=None)
     for number, frame in enumerate(tqdm(frames, "annotate", unit="frame", disable=None)):
-        scale = -(-HEIGHT // frame.shape[0])
+        scale = min(-(-HEIGHT // frame.shape[0]), WIDEST // frame.shape[1])
         if scale > 1:
             frame = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
         clip = min(int(np.searchsorted(ends, number, side="right")), len(ends) - 1)
@@ -65,24 +66,27 @@ def _pictures(
 
 
 def _panel(prediction: Prediction, clip: int, height: int, width: int) -> np.ndarray:
-    """(h, width, 4) float64: colours 0..255 and their share, 0..1, of the lower edge."""
+    """(h, width, 4) float64: colours 0..255 and their share, 0..1, of the lower edge.
+
+    What does not fit is cut off: labels and bars of a narrow video, lines of a flat one.
+    """
     classes, clips = prediction.classes, prediction.clips
     best = ranked(classes, softmax(clips[clip]), SHOWN)
     ((name, share),) = ranked(classes, softmax(clips[: clip + 1].mean(axis=0)), 1)
-    line = max(height // 16, 12)
+    line = max(min(height // 16, width // 16), 12)
     font, small = _font(line * 3 // 4), _font(line * 9 // 16)
     picture = Image.new("RGBA", (width, line * (len(best) + 2)), (0, 0, 0, 150))
     draw = ImageDraw.Draw(picture)
     left, middle = line // 2, width // 2
     for row, (label, probability) in enumerate(best):
         y = line * row + line // 2
-        long = (width - middle - 4 * line) * probability
+        long = max(width - middle - 4 * line, 0) * probability
         draw.rectangle((middle, y + line // 5, middle + long, y + line * 4 // 5), BAR)
         draw.text((left, y), _fitting(label, font, middle - 2 * left), INK, font)
         draw.text((width - left, y), f"{100 * probability:.0f} %", INK, font, anchor="ra")
     text = _fitting(f"so far: {name}, {100 * share:.0f} %", small, width - 2 * left)
     draw.text((left, line * len(best) + line * 3 // 4), text, INK, small)
-    return np.asarray(picture, np.float64) / (1, 1, 1, 255)
+    return np.asarray(picture, np.float64)[:height] / (1, 1, 1, 255)
 
 
 @cache
