@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import dsnet.errors
 from dsnet import clips, images, models, shards, video
 from dsnet.cli import main
 from dsnet.models import checkpoints
+from dsnet.predict.streams import Stream
 from dsnet.scores import read_scores
 
 LENGTH, SIZE = 4, 32
@@ -139,6 +141,40 @@ def test_files_and_folders_are_told_as_json_a_line_each(run, tmp_path, capsys):
     assert [(clip["start"], clip["end"]) for clip in first["clips"]] == [(0, 0.16), (0.16, 0.32)]
     assert first["flow_backend"] is None
     assert set(first["ms_per_clip"]) == {"reading", "flow", "network"}
+
+
+def test_what_only_the_first_pass_pays_for_is_no_part_of_the_cost(run, tmp_path, monkeypatch):
+    logits, seen = Stream.logits, set()
+
+    def slow_at_first(stream, clips):
+        if stream not in seen:
+            seen.add(stream)
+            time.sleep(3)
+        return logits(stream, clips)
+
+    monkeypatch.setattr(Stream, "logits", slow_at_first)
+    model = dsnet.load_model(run / "ds/model.pt", flow=True)
+    found = model.predict(film(tmp_path / "film.mp4", 5))
+    assert len(seen) == 2
+    assert 0 < found.cost["network"] * len(found.clips) < 2000
+
+
+def test_a_real_video_is_seen_to_its_end(shared_data, run, tmp_path, capsys):
+    path = shared_data / "ucf101/videos/Diving/v_Diving_g01_c04.avi"
+    model, out = run / "ds/model.pt", tmp_path / "out.mp4"
+    words = ["predict", str(path), "--model", str(model), "--with-flow", "--json"]
+    assert main([*words, "--annotate", str(out)]) == 0
+    said = json.loads(capsys.readouterr().out)
+    frames = sum(1 for _ in video.decode(path, 25, resize=None))
+    assert frames > 50
+    assert [clip["start"] for clip in said["clips"]] == pytest.approx(
+        [LENGTH * number / 25 for number in range(frames // LENGTH)]
+    )
+    found = dsnet.load_model(model, flow=True).predict(path)
+    assert list(said["scores"].values()) == pytest.approx(list(found.probabilities))
+    annotated = list(video.decode(out, resize=None))
+    assert len(annotated) == frames
+    assert annotated[0].shape == (480, 640, 3)  # twice what it was, so that words can be read
 
 
 def test_text_names_the_likeliest_classes(run, tmp_path, capsys):
