@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from dsnet import fetching, video
 from dsnet import models as networks
-from dsnet import video
 from dsnet.datasets import DataSetError, catalogue, motions
 
 # Bytes per frame of real videos at 256x256 and a quality of 95 (docs/scale.md); of each image the
@@ -81,6 +81,18 @@ def models(config: dict[str, Any]) -> int:
         network = networks.build(config["model"], "rgb", 101)
     weights = sum(tensor.numel() * tensor.itemsize for tensor in network.state_dict().values())
     return weights * (COPIES * runs * len(config["streams"]) + AT_WORK)
+
+
+def fetched(config: dict[str, Any]) -> int:
+    """What the workflow has yet to fetch: the archives and what is in them, at most."""
+    entries = [config["catalogue"][name] for name in config["datasets"]]
+    return sum(
+        part.room
+        for entry in entries
+        if entry["fetch"]
+        for part in fetching.source_of(entry["kind"]).parts
+        if not os.path.isdir(entry[part.key])
+    )
 
 
 def made(config: dict[str, Any]) -> int:

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dsnet import models, releases
+from dsnet import fetching, models, releases
 from dsnet.datasets import DataSetError, catalogue
 from dsnet.doctor import estimate
 from dsnet.doctor.finding import Finding, size
+from dsnet.fetching.archives import RAR_ADVICE, has_rar_tool
 from dsnet.fetching.sources import SOURCES
 
 MARGIN = 0.9  # of the free space that the estimate may take
@@ -27,20 +28,26 @@ def data_sets(config: dict[str, Any]) -> Iterator[Finding]:
         elif absent:
             fetched = Path(config["results"]) / name / "fetched.json"
             for key in absent:
-                yield _absent(check, f"catalogue.{name}.{key}", entry[key], entry, fetched)
+                yield _absent(name, key, entry, fetched)
         else:
             yield _videos(check, name, entry)
 
 
-def _absent(check: str, where: str, folder: str, entry: dict[str, Any], fetched: Path) -> Finding:
-    """A folder that is not there, named by the key ``where`` of the configuration."""
+def _absent(name: str, key: str, entry: dict[str, Any], fetched: Path) -> Finding:
+    """A folder of a data set, its videos or lists, that is not there."""
+    check, folder = f"data: {name}", entry[key]
     what = f"there is no folder {folder} (looked in {os.getcwd()})"
     if entry["fetch"] and fetched.exists():  # and the workflow will not look again
         return Finding(check, "problem", what, f"delete {fetched} to have it fetched again")
+    if entry["fetch"] and fetching.part(entry["kind"], key).is_rar and not has_rar_tool():
+        what = f"{folder} is not there yet, and nothing here decompresses its rar archive"
+        return Finding(check, "problem", what, f"{RAR_ADVICE} or put it there yourself")
     if entry["fetch"]:
         return Finding(check, "ok", f"{folder} is not there yet: the workflow fetches it")
     get = f" (dsnet fetch {entry['kind']} does)" if entry["kind"] in SOURCES else ""
-    return Finding(check, "problem", what, f"put or link it there{get}, or set {where}")
+    return Finding(
+        check, "problem", what, f"put or link it there{get}, or set catalogue.{name}.{key}"
+    )
 
 
 def _videos(check: str, name: str, entry: dict[str, Any]) -> Finding:
@@ -124,9 +131,11 @@ def disk(config: dict[str, Any]) -> Iterator[Finding]:
         else:
             total += found
     made = estimate.made(config)
-    needed = max(total - made, 0.0)
+    fetched = estimate.fetched(config)
+    needed = max(total - made, 0.0) + fetched
     what = f"{size(free)} free at {place}; the results will take some {size(needed)}"
     what += f" beside the {size(made)} that are there" if made else ""
+    what += f", {size(fetched)} of them for what is fetched" if fetched else ""
     what += f", and {', '.join(unknown)}, whose videos are not there yet" if unknown else ""
     if needed > free:
         advice = "make room, set the key results to a larger disk, or lower frames.size"

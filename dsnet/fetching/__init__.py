@@ -17,7 +17,7 @@ from typing import Any
 
 from dsnet.disk import naming_full_disk
 from dsnet.errors import UserError
-from dsnet.fetching.archives import RAR_TOOLS, ArchiveError, has_rar_tool, unpack
+from dsnet.fetching.archives import ArchiveError, need_rar_tool, unpack
 from dsnet.fetching.downloads import DownloadError, download
 from dsnet.fetching.sources import SOURCES, Archive, Part, Source
 from dsnet.provenance import alone
@@ -38,6 +38,11 @@ def source_of(kind: str) -> Source:
     return SOURCES[kind]
 
 
+def part(kind: str, key: str) -> Part:
+    """What the key ``videos`` or ``lists`` of a catalogue's entry points to."""
+    return next(part for part in source_of(kind).parts if part.key == key)
+
+
 def usual_folders(kind: str, root: Path) -> dict[str, Path]:
     """Where config.yaml has the parts of a data set, with ``root`` in place of data/."""
     return {part.key: root / part.folder for part in source_of(kind).parts}
@@ -56,12 +61,14 @@ def fetch(
     bytes, sha256), or None as the archives of a part that was there and is not ours.
 
     Raises:
-        UserError: the kind is none that can be fetched.
+        UserError: the kind is none that can be fetched, or ``folders`` lacks a part.
         DownloadError: an archive could not be had; says how to get it by hand.
-        ArchiveError: one is damaged, or refused.
+        ArchiveError: one is damaged, refused, or a rar that nothing here decompresses.
         DiskFullError: there is no room.
     """
     source = source_of(kind)
+    if absent := [part.key for part in source.parts if part.key not in folders]:
+        raise UserError(f"{kind}: no folder is given for {', '.join(absent)}")
     base = f"{mirror.rstrip('/')}/{kind}" if mirror else None
     for line in source.notice.splitlines():
         log.info("%s", line.strip())
@@ -104,12 +111,8 @@ def _archives_of(folder: Path) -> list[dict[str, Any]] | None:
 
 def _make(source: Source, part: Part, folder: Path, downloads: Path, mirror: str | None) -> None:
     """Download and unpack a part."""
-    if any(archive.name.endswith(".rar") for archive in part.archives) and not has_rar_tool():
-        log.warning(
-            "no %s on the PATH: without one of them only rar archives that are not compressed "
-            "can be unpacked",
-            RAR_TOOLS,
-        )
+    if part.is_rar and mirror is None:  # which may have one that is not compressed
+        need_rar_tool(part.archives[0].name)
     received = [_get(source, part, archive, folder, downloads, mirror) for archive in part.archives]
     place = folder.with_name(f".{folder.name}.unpacking")
     shutil.rmtree(place, ignore_errors=True)  # a killed run's

@@ -29,6 +29,10 @@ from dsnet.errors import UserError
 log = logging.getLogger(__name__)
 
 RAR_TOOLS = "unrar, unar or 7z (with its rar plugin)"
+RAR_ADVICE = (
+    f"install {RAR_TOOLS}, on Debian and Ubuntu by `apt install unar`, on macOS by "
+    f"`brew install unar`,"
+)
 MOST_MEMBERS = 100_000  # seven times UCF-101's; an archive may hold millions of empty files
 CHUNK = 1 << 20  # bytes
 # What zipfile, zlib and rarfile make of damaged or unknown content.
@@ -120,7 +124,7 @@ def _opened(archive: Path) -> Iterator[tuple[list[Member], Callable[[Any], IO[by
             with rarfile.RarFile(archive) as unrarred:
                 members = unrarred.infolist()
                 if any(info.compress_type != rarfile.RAR_M0 for info in members):
-                    _need_rar_tool(archive)
+                    need_rar_tool(archive)
                 if unrarred.is_solid():
                     log.warning("%s is solid: every member is unpacked from its start", archive)
                 yield [_rar_member(info) for info in members], unrarred.open
@@ -131,11 +135,11 @@ def _opened(archive: Path) -> Iterator[tuple[list[Member], Callable[[Any], IO[by
         ) from error
 
 
-def _need_rar_tool(archive: Path) -> None:
+def need_rar_tool(archive: str | Path) -> None:
+    """Raise ArchiveError, saying what to install, unless :func:`has_rar_tool`."""
     if not has_rar_tool():
         raise ArchiveError(
-            f"{archive}: nothing here decompresses rar archives; install {RAR_TOOLS} "
-            f"(on Debian and Ubuntu `apt install unar`, on macOS `brew install unar`) and run again"
+            f"{archive}: nothing here decompresses rar archives; {RAR_ADVICE} and run again"
         )
 
 

@@ -41,6 +41,16 @@ class Part:
     folder: str
     archives: tuple[Archive, ...]
 
+    @property
+    def is_rar(self) -> bool:
+        """Whether Python alone does not unpack it."""
+        return any(archive.name.endswith(".rar") for archive in self.archives)
+
+    @property
+    def room(self) -> int:
+        """Bytes that the archives and what is in them take at most."""
+        return 2 * sum(archive.limit for archive in self.archives)
+
 
 @dataclass(frozen=True)
 class Source:

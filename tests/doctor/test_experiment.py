@@ -60,11 +60,33 @@ def test_folders_that_are_missing(config, here):
     assert "catalogue.ucf101.lists" in second.advice
 
 
-def test_folders_that_the_workflow_fetches_are_not_missed(config, here):
+def test_folders_that_the_workflow_fetches_are_not_missed(config, here, monkeypatch):
+    monkeypatch.setattr(experiment, "has_rar_tool", lambda: True)
     config["catalogue"]["ucf101"]["fetch"] = True
     found = list(experiment.data_sets({**config, "datasets": ["ucf101"]}))
     assert [finding.status for finding in found] == ["ok", "ok"]
     assert all("the workflow fetches it" in finding.found for finding in found)
+
+
+def test_what_fetching_needs_is_missed(config, here, monkeypatch):
+    config["catalogue"]["ucf101"]["fetch"] = config["catalogue"]["weizmann"]["fetch"] = True
+    monkeypatch.setattr(experiment, "has_rar_tool", lambda: False)
+    videos, lists, weizmann = experiment.data_sets({**config, "datasets": ["ucf101", "weizmann"]})
+    assert [found.status for found in (videos, lists, weizmann)] == ["problem", "ok", "ok"]
+    assert "data/UCF-101 is not there yet, and nothing here decompresses" in videos.found
+    assert "apt install unar" in videos.advice
+
+
+def test_what_is_fetched_takes_room(config, here):
+    config["datasets"] = ["ucf101"]
+    config["catalogue"]["ucf101"]["fetch"] = True
+    limits = 10 * GB + GB // 50
+    assert estimate.fetched(config) == 2 * limits
+    (here / "data/UCF-101").mkdir(parents=True)
+    assert estimate.fetched(config) == 2 * (GB // 50)
+    assert "MB of them for what is fetched" in only(experiment.disk(config)).found
+    config["catalogue"]["ucf101"]["fetch"] = False
+    assert estimate.fetched(config) == 0
 
 
 def test_folders_that_the_workflow_has_fetched_are_missed(config, here):

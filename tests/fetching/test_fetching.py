@@ -240,6 +240,7 @@ def test_without_a_mirror_the_official_addresses_are_asked(kind, tmp_path, monke
         raise DownloadError("enough")
 
     monkeypatch.setattr(fetching, "download", download)
+    monkeypatch.setattr("dsnet.fetching.archives.has_rar_tool", lambda: True)
     with pytest.raises(DownloadError, match="enough"):
         get(kind, tmp_path, None)
     hosts = {
@@ -252,6 +253,20 @@ def test_without_a_mirror_the_official_addresses_are_asked(kind, tmp_path, monke
         for archive in part.archives:
             assert all(address.startswith("https://") for address in archive.addresses)
             assert all(address.endswith(f"/{archive.name}") for address in archive.addresses)
+
+
+def test_what_could_not_be_unpacked_is_not_downloaded(tmp_path, monkeypatch):
+    monkeypatch.setattr(fetching, "download", lambda *given, **published: pytest.fail("asked for"))
+    monkeypatch.setattr("dsnet.fetching.archives.has_rar_tool", lambda: False)
+    with pytest.raises(ArchiveError, match=r"^UCF101\.rar: nothing here decompresses .*unar"):
+        get("ucf101", tmp_path, None)
+    assert tree(tmp_path) == {}
+
+
+def test_a_part_without_a_folder_is_named(tmp_path, caplog):
+    command = ["fetch", "ucf101", "--to", str(tmp_path), "--folders", '{"vids": "x"}']
+    assert main(command) == 1
+    assert "ucf101: no folder is given for videos, lists" in caplog.text
 
 
 def test_the_terms_are_printed_and_recorded(serve, web, tmp_path, capsys, caplog):
