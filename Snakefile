@@ -6,7 +6,7 @@
 #   snakemake -n                                                       what would run, and why
 from snakemake.utils import min_version
 
-min_version("9.0")
+min_version("9.27")
 
 
 configfile: "config.yaml"

@@ -2,7 +2,8 @@
 
     python docs/screenshots.py [REPORT] [FOLDER]
 
-Opens the report's pages, and takes its figures of features.
+Opens the report's page of classes, and takes its figures of features and of the videos. What shows
+five seeds (motions-*.png but for the videos) are figures of `make study` as they are.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ def take(report: Path, output: Path) -> None:
     browse(classes.as_uri(), output / "report-classes.png", 1100)
     for name in ("similarity", "features"):
         shrink(found(report, f"*-{name}.png"), output / f"report-{name}.png")
+    shrink(found(report, "motions-contact.png"), output / "motions-contact.png")
 
 
 def with_one_class(page: str) -> str:

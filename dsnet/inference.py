@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,10 @@ def choose_device(device: str, processes: Processes = ALONE) -> torch.device:
     available = torch.cuda.is_available()
     if device == "auto":
         device = "cuda" if available else "cpu"
-    if device.startswith("cuda") and not available:
-        raise DeviceError(f"device {device}: PyTorch finds no GPU; set training.device: cpu")
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise DeviceError(f"device {device}: expected auto, cpu, cuda or cuda:N")
+    if device != "cpu" and not available:
+        raise DeviceError(f"device {device}: PyTorch finds no GPU; use cpu (training.device)")
     if device == "cuda" and processes.count > 1:
         there = torch.cuda.device_count()
         if processes.local >= there:
@@ -42,10 +45,7 @@ def choose_device(device: str, processes: Processes = ALONE) -> torch.device:
             )
         device = f"cuda:{processes.local}"
         torch.cuda.set_device(device)
-    try:
-        return torch.device(device)
-    except RuntimeError:
-        raise DeviceError(f"device {device}: expected auto, cpu, cuda or cuda:N") from None
+    return torch.device(device)
 
 
 def to_device(module: nn.Module, device: torch.device) -> None:

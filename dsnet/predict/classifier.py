@@ -40,7 +40,8 @@ class VideoClassifier:
 
     Raises:
         CheckpointError: a file is no model.
-        PredictError: it does not say how its videos were prepared, or the two do not go together.
+        PredictError: it does not say how its videos were prepared, or the two do not go together;
+            or a network puts out NaN or infinity.
         DeviceError: a GPU was asked for and there is none.
     """
 
@@ -85,9 +86,12 @@ class VideoClassifier:
             batch_size: clips that go through a network at a time.
 
         Raises:
+            ValueError: ``batch_size`` is less than 1.
             PredictError: the video cannot be decoded, or has a single frame and flow is wanted; or
                 a network puts out NaN or infinity.
         """
+        if batch_size < 1:
+            raise ValueError(f"batch_size: expected 1 or more, got {batch_size}")
         watch = Stopwatch()
         logits: list[list[np.ndarray]] = [[] for _ in self.streams]
         windows = self._windows(path, watch)

@@ -220,6 +220,8 @@ def test_a_name_that_is_no_videos_is_refused_before_the_prediction(run, tmp_path
         (["--flow-model", "{run}/ds/model.pt"], "expected an RGB and a flow stream"),
         (["--device", "cuda"], "PyTorch finds no GPU"),
         (["--device", "gpu"], "device gpu: expected auto, cpu, cuda or cuda:N"),
+        (["--device", "xpu"], "device xpu: expected auto, cpu, cuda or cuda:N"),
+        (["--device", "meta"], "device meta: expected auto, cpu, cuda or cuda:N"),
     ],
 )
 def test_what_cannot_be_is_refused(run, tmp_path, caplog, arguments, complaint):
@@ -262,7 +264,9 @@ def test_models_that_do_not_go_together_or_say_too_little_are_refused(run, tmp_p
     broken["state_dict"]["fc.bias"][0] = torch.nan
     checkpoints.save(other, broken)
     with pytest.raises(dsnet.errors.UserError, match="NaN or infinity"):
-        dsnet.load_model(other).predict(film(tmp_path / "film.mp4", 5))
+        dsnet.load_model(other)
+    with pytest.raises(ValueError, match="batch_size: expected 1 or more, got 0"):
+        dsnet.load_model(run / "ds/model.pt").predict(film(tmp_path / "film.mp4", 5), batch_size=0)
 
 
 def test_the_package_has_stable_names_and_loads_nothing_before_they_are_used():
