@@ -10,16 +10,11 @@ import torch
 
 from dsnet import clips, models
 from dsnet.distributed import Processes, joined
-from dsnet.errors import UserError
 from dsnet.inference import choose_device, clip_logits, to_device
-from dsnet.scores import Part, Scores, metrics, write_scores
+from dsnet.scores import Part, ScoreError, Scores, metrics, write_scores
 
 log = logging.getLogger(__name__)
 PathLike = str | os.PathLike[str]
-
-
-class ScoreError(UserError):
-    """Scores that mean nothing."""
 
 
 def evaluate(
@@ -44,7 +39,7 @@ def evaluate(
 
     Raises:
         ScoreError: the network puts out NaN or infinity.
-        CheckpointError: ``model`` is not a model file.
+        CheckpointError: ``model`` is not the model file of a stream.
         DamagedError: ``clips_path`` is damaged.
     """
     torch.set_num_threads(threads)
@@ -59,7 +54,7 @@ def _score(
     model: PathLike, clips_path: PathLike, device: str, workers: int, processes: Processes
 ) -> Scores:
     chosen = choose_device(device, processes)
-    network, content = models.load_model(model)
+    network, content = models.load_trained(model)
     to_device(network, chosen)
     spec, run = content["spec"], content["spec"]["run"]
     reader = clips.open_clips(clips_path)

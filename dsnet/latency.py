@@ -66,7 +66,7 @@ def measure(
     chosen = choose_device(device)
     reader = clips.open_clips(clips_path)
     spec = reader.spec["flow"]
-    loaded = {path: models.load_model(path) for _, paths in rows for path in paths}
+    loaded = {path: models.load_trained(path) for _, paths in rows for path in paths}
     (length,) = {content["spec"]["run"]["clip_length"] for _, content in loaded.values()}
     gray = _gray(reader, length)
     settings = {"semantics": spec["semantics"], **spec["tvl1"]}

@@ -11,10 +11,15 @@ from typing import Any
 import h5py
 import numpy as np
 
+from dsnet.errors import RemakeError, UserError
 from dsnet.provenance import canonical, record, replacing
 
 FORMAT = "dsnet-scores"
 VERSION = 1
+
+
+class ScoreError(UserError, ValueError):
+    """Scores that mean nothing, are not there, or do not belong together."""
 
 
 @dataclass(frozen=True)
@@ -81,19 +86,35 @@ def read_scores(path: str | os.PathLike[str]) -> Scores:
     """Read ``scores.h5``.
 
     Raises:
-        ValueError: not a file of this format.
+        ScoreError: a file of another format or version.
+        RemakeError: not a whole HDF5 file.
+        FileNotFoundError: no such file.
     """
-    with h5py.File(path, "r") as file:
-        if (file.attrs.get("format"), file.attrs.get("version")) != (FORMAT, VERSION):
-            raise ValueError(f"{path} is not a {FORMAT} file of version {VERSION}")
-        parts = {
-            name: Part(
-                tuple(group["ids"].asstr()[:]),
-                *(group[column][:] for column in ("labels", "clips", "counts")),
-            )
-            for name, group in file.items()
-        }
-        run, classes, spec = (json.loads(file.attrs[k]) for k in ("run", "classes", "spec"))
+    try:
+        with h5py.File(path, "r") as file:
+            return _read(file, path)
+    except (ScoreError, FileNotFoundError):
+        raise
+    except Exception as error:  # damage surfaces in HDF5 as almost any
+        message = f"{os.fspath(path)} is damaged or not a {FORMAT} file ({error})"
+        raise RemakeError(path, message) from error
+
+
+def _read(file: h5py.File, path: str | os.PathLike[str]) -> Scores:
+    found = (file.attrs.get("format"), file.attrs.get("version"))
+    if found != (FORMAT, VERSION):
+        raise ScoreError(
+            f"{os.fspath(path)} is not a {FORMAT} file of version {VERSION}; delete it and run "
+            f"again, or name another"
+        )
+    parts = {
+        name: Part(
+            tuple(group["ids"].asstr()[:]),
+            *(group[column][:] for column in ("labels", "clips", "counts")),
+        )
+        for name, group in file.items()
+    }
+    run, classes, spec = (json.loads(file.attrs[k]) for k in ("run", "classes", "spec"))
     return Scores(run, tuple(classes), parts, spec)
 
 
@@ -146,12 +167,12 @@ def aligned(scores: Iterable[Scores], part: str) -> list[Part]:
     """The same part of several streams, checked to hold the same videos in the same order.
 
     Raises:
-        ValueError: the streams were evaluated on different videos.
+        ScoreError: the streams were evaluated on different videos.
     """
     parts = [s.parts[part] for s in scores]
     for other in parts[1:]:
         if other.ids != parts[0].ids:
-            raise ValueError(f"the streams to fuse were evaluated on different {part} videos")
+            raise ScoreError(f"the streams to fuse were evaluated on different {part} videos")
     return parts
 
 

@@ -47,14 +47,18 @@ def test_an_error_a_user_can_mend_is_one_message_without_a_traceback(tmp_path):
     assert "Traceback" not in result.stderr
 
 
-def test_a_spec_is_json_or_a_file_of_it(tmp_path):
+def test_a_spec_is_json_or_a_file_of_it(tmp_path, capsys):
     (tmp_path / "spec.json").write_text('{"kind": "average"}')
     options = parser().parse_args(
         ["flow", "--spec", f"@{tmp_path}/spec.json", "--frames", "a", "--output", "b"]
     )
     assert options.spec == {"kind": "average"}
-    with pytest.raises(SystemExit):
-        parser().parse_args(["flow", "--spec", "{not json", "--frames", "a", "--output", "b"])
+    for wrong, said in (("{not json", "Expecting property name"), ("@none.json", "No such file")):
+        with pytest.raises(SystemExit):
+            parser().parse_args(["flow", "--spec", wrong, "--frames", "a", "--output", "b"])
+        found = capsys.readouterr().err
+        assert "argument --spec: expected JSON, or @FILE with it: " in found
+        assert said in found
 
 
 @pytest.mark.parametrize(("verb", "option"), [("predict", "--threads"), ("train", "--processes")])

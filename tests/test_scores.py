@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsnet import scores
+from dsnet.errors import RemakeError
 from dsnet.scores import Part, Scores
 
 
@@ -103,6 +104,20 @@ def test_another_file_is_refused(tmp_path):
         file.attrs["format"] = "something"
     with pytest.raises(ValueError, match=r"s\.h5 is not a dsnet-scores file"):
         scores.read_scores(tmp_path / "s.h5")
+
+
+@pytest.mark.parametrize("content", [b"", b"no scores", None])
+def test_a_damaged_file_is_named(tmp_path, content):
+    path = tmp_path / "s.h5"
+    if content is None:  # HDF5, but not all of it
+        whole = Scores({}, ("a",), {"test": part([[1]], [1], [0], ["x"])})
+        scores.write_scores(path, whole)
+        content = path.read_bytes()[:-300]
+    path.write_bytes(content)
+    with pytest.raises(RemakeError, match=r"s\.h5 is damaged or not a dsnet-scores file"):
+        scores.read_scores(path)
+    with pytest.raises(FileNotFoundError, match=r"none\.h5"):
+        scores.read_scores(tmp_path / "none.h5")
 
 
 def test_streams_of_other_videos_are_not_aligned():

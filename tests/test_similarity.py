@@ -156,6 +156,15 @@ def test_the_matrix_shows_the_mean_over_seeds():
     assert "teacher, Flow, mean over 2 seeds" in axes.get_title().replace("\n", " ")
 
 
+def test_streams_may_be_named_like_numbers(compared, tmp_path):
+    _, maps, *_ = compared
+    (tmp_path / "s.csv").write_text("stream,teacher,level,cka\n1,NA,stem,0.5\n1,NA,layer1,\n")
+    np.savez(tmp_path / "maps.npz", **{**maps, "streams": ["1", "NA", "rgb"]})
+    drawn = [[tmp_path / f"{name}.{kind}" for name in "ab"] for kind in ("png", "svg")]
+    features.draw_features([tmp_path / "s.csv"], tmp_path / "maps.npz", {}, ["1"], *drawn)
+    assert all(path.stat().st_size for path in drawn[0] + drawn[1])
+
+
 def test_the_maps_are_shown_below_frames_and_flow(compared):
     _, maps, *_ = compared
     figure = features.feature_maps(maps, {"ds": "Dual-action Stream"}, ["flow", "ds"])

@@ -50,6 +50,9 @@ def positive(text: str) -> int:
 
 def parse_json(text: str) -> Any:
     """JSON, or that of a file after an @."""
-    if text.startswith("@"):
-        text = Path(text[1:]).read_text(encoding="utf-8")
-    return json.loads(text)
+    try:
+        if text.startswith("@"):
+            text = Path(text[1:]).read_text(encoding="utf-8")
+        return json.loads(text)
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"expected JSON, or @FILE with it: {error}") from error

@@ -16,7 +16,8 @@ def add(verb: Verb) -> None:
     for run in (table1, table2, claims, study):
         sub = verb(run)
         spec(sub, "streams, tables and titles of the config")
-        paths(sub, "scores", "fusions", nargs="+")
+        paths(sub, "scores", nargs="+")
+        paths(sub, "fusions", nargs="*")
         paths(sub, "output", nargs=4, help=FORMATS)
 
     sub = verb(significance)
@@ -161,29 +162,23 @@ def contact(options: argparse.Namespace) -> None:
 
 def intervals(options: argparse.Namespace) -> None:
     """Draw the intervals of claims or of a study."""
-    import pandas as pd
+    from dsnet import figures, tables
 
-    from dsnet import figures
-
-    figures.save(figures.intervals(pd.read_csv(options.table)), *options.output)
+    figures.save(figures.intervals(tables.read(options.table)), *options.output)
 
 
 def bars(options: argparse.Namespace) -> None:
     """Draw Table 1's measured rows."""
-    import pandas as pd
+    from dsnet import figures, tables
 
-    from dsnet import figures
-
-    figures.save(figures.table1_bars(pd.read_csv(options.table)), *options.output)
+    figures.save(figures.table1_bars(tables.read(options.table)), *options.output)
 
 
 def cost(options: argparse.Namespace) -> None:
     """Draw accuracy against the time that a clip costs."""
-    import pandas as pd
+    from dsnet import figures, tables
 
-    from dsnet import figures
-
-    table, timed = pd.read_csv(options.table), pd.read_csv(options.latency)
+    table, timed = tables.read(options.table), tables.read(options.latency)
     figures.save(figures.accuracy_cost(table, timed), *options.output)
 
 

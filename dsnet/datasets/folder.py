@@ -66,19 +66,25 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     """The rows of a folder's CSV, each with path, class and what else it says, checked."""
     try:
         with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            reader = csv.DictReader(file, restval="")
+            reader = csv.DictReader(file, restval="", strict=True)
             rows = list(reader)
             columns = list(reader.fieldnames or [])
     except FileNotFoundError:
         raise DataSetError(f"{path}: CSV not found") from None
+    except csv.Error as error:
+        raise DataSetError(f"{path}: line {reader.reader.line_num}: {error}") from error
     if "path" not in columns:
         raise DataSetError(f"{path}: expected a column 'path', found {columns}")
+    if not rows:
+        raise DataSetError(f"{path}: lists no videos; expected a row for each")
     splits = split_columns(columns)
     if unknown := set(columns) - {"path", "class", "group", *splits}:
         log.warning("%s: columns not used: %s", path, ", ".join(sorted(unknown)))
     seen: set[str] = set()
     for number, row in enumerate(rows, start=1):
         where = f"{path}: row {number}"
+        if None in row:
+            raise DataSetError(f"{where}: has more values than the {len(columns)} columns")
         name = row["path"] = os.path.normpath(row["path"]) if row["path"] else ""
         if name in ("", os.curdir) or os.path.isabs(name) or name.split(os.sep)[0] == os.pardir:
             raise DataSetError(f"{where}: expected a path below the folder of videos, got {name!r}")

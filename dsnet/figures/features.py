@@ -43,11 +43,17 @@ def draw_features(
     with np.load(maps) as kept:
         pictures = dict(kept)
     figures = (
-        similarity([pd.read_csv(path) for path in tables], titles),
+        similarity([_read(path) for path in tables], titles),
         feature_maps(pictures, titles, shown),
     )
     for figure, *paths in zip(figures, png, svg, strict=True):
         save(figure, *paths)
+
+
+def _read(table: PathLike) -> pd.DataFrame:
+    """``similarity.csv``, whose streams may be named like numbers."""
+    words = dict.fromkeys(("stream", "teacher", "level"), "str")
+    return pd.read_csv(table, dtype=words, keep_default_na=False, na_values=[""])
 
 
 @matplotlib.rc_context(STYLE)

@@ -86,3 +86,18 @@ def load_model(path: str | os.PathLike[str]) -> tuple[ResNeXt3D, dict[str, Any]]
     model = build(content["arch"], content["input"], len(content["classes"]))
     model.load_state_dict(content["state_dict"])
     return model, content
+
+
+def load_trained(path: str | os.PathLike[str]) -> tuple[ResNeXt3D, dict[str, Any]]:
+    """The same of a stream that was trained here, whose ``spec`` says on what, and by what clips.
+
+    Raises:
+        CheckpointError: not a model file of this version, or one that was converted.
+    """
+    model, content = load_model(path)
+    if "spec" not in content:
+        raise CheckpointError(
+            f"{os.fspath(path)} was converted: it says nothing of data set and clips, and is only "
+            f"to start or to distill from; name the model.pt of a stream"
+        )
+    return model, content

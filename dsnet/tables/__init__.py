@@ -1,6 +1,6 @@
 """What this run measured beside what the paper reports, and what differs beyond chance."""
 
-from dsnet.tables.files import write
+from dsnet.tables.files import read, write
 from dsnet.tables.html import to_html
 from dsnet.tables.layout import COMPACT, DETAILED, Cells, render_table1, render_table2
 from dsnet.tables.results import table1, table2
@@ -14,6 +14,7 @@ __all__ = [
     "Cells",
     "TextTable",
     "claims",
+    "read",
     "render_claims",
     "render_plain",
     "render_significance",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dsnet.scores import Scores
+from dsnet.scores import ScoreError, Scores
 from dsnet.tables.measured import Experiment, Measured, Streams, named
 from dsnet.tables.statistics import bootstrap, deviation
 
@@ -84,7 +84,7 @@ def table1(
         joined by ``+``.
 
     Raises:
-        ValueError: a result is missing for some seed, is there twice, does not say which videos
+        ScoreError: a result is missing for some seed, is there twice, does not say which videos
             it has right, or two streams share a title.
     """
     measured = Measured(scores, fusions)
@@ -95,7 +95,7 @@ def table1(
         title, split, length = experiment
         for method, column, names in _cells(streams, two_stream, students, length):
             if (*experiment, method, column) in rows:
-                raise ValueError(
+                raise ScoreError(
                     f"two streams have the title of {method!r}; tables need distinct ones"
                 )
             own = names[:1] if column.startswith("Mimic") else names  # not what it is fused with
@@ -178,7 +178,7 @@ def table2(
         paper's number for the method, of UCF-101, split 1, 16 frames, whatever the data set here.
 
     Raises:
-        ValueError: a result is missing for some seed, is there twice, or does not say which
+        ScoreError: a result is missing for some seed, is there twice, or does not say which
             videos it has right.
     """
     measured = Measured(scores, fusions)

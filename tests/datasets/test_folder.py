@@ -93,7 +93,11 @@ def test_a_csv_gives_classes_groups_and_splits(tmp_path: Path) -> None:
         ("path\n1.avi/..\n", "row 1: expected a path below"),
         ("path,class\n1.avi,a\n2.avi,\n", "row 2: '2.avi' has neither a class nor a folder that"),
         ("path,class,group,split1\n1.avi,a,g,train\n2.avi,a,g,test\n", "both train and test"),
-        ("path,class\n", "no videos"),
+        ("path,class\n", r"v\.csv: lists no videos"),
+        ("", r"v\.csv: expected a column 'path'"),
+        ("path,class\n1.avi,a,\n", r"v\.csv: row 1: has more values than the 2 columns"),
+        ('path,class\n1.avi,a\n"2.avi,b\n', r"v\.csv: line 3: unexpected end of data"),
+        (f"path,class\n1.avi,{'a' * 200_000}\n", r"v\.csv: line 2: field larger than"),
     ],
 )
 def test_a_csv_that_does_not_fit_is_refused(tmp_path: Path, text: str, message: str) -> None:

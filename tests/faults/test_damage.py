@@ -107,6 +107,18 @@ def test_clips_are_checked_in_what_a_stream_sees(
     assert ("the flow bytes of" in caplog.text) == (modality == "flow")
 
 
+def test_scores_that_were_cut_short_are_made_anew(project: Project, finished: Project):
+    path, fused = project / SCORES, f"{RUN}/fusion/rgb+flow.average.json"
+    os.truncate(path, path.stat().st_size // 2)
+    (project / fused).unlink()
+    outcome = project.snakemake(fused)
+    assert outcome.code != 0
+    assert f"{SCORES} is damaged or not a dsnet-scores file" in outcome.text
+    assert f"it was moved to {SCORES}.damaged; run again" in outcome.text
+    project.finish(fused)
+    assert scores(path) == scores(finished / SCORES)
+
+
 def test_what_was_rebuilt_alone_makes_nothing_else_run(project: Project):
     """Its content is as before, which is what counts."""
     (project / f"{DATASET}/clips.h5").unlink()

@@ -52,6 +52,23 @@ def test_pages_escape_names():
     assert page.text.count(name) == 5  # title, heading, cell, note, origin
 
 
+def test_words_that_look_like_numbers_or_gaps_are_read_as_words(tmp_path):
+    table = pd.DataFrame(
+        {
+            "dataset": ["NA", "2020"],
+            "group": ["0.1", "None"],
+            "method": ["1", None],
+            "top1": [50.0, np.nan],
+            "seeds": [1, 2],
+        }
+    )
+    paths = [tmp_path / f"t.{suffix}" for suffix in ("csv", "md", "tex", "html")]
+    tables.write(table, tables.render_plain(table, "T", []), *paths)
+    again = tables.read(paths[0])
+    pd.testing.assert_frame_equal(again, table, check_dtype=False)
+    assert (again["seeds"].dtype, again["top1"].dtype) == (np.int64, np.float64)
+
+
 def test_write(tmp_path):
     table = table1(*experiment(seeds=(0, 1)))
     text = tables.render_table1(table)

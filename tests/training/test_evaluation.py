@@ -8,8 +8,8 @@ import pytest
 import torch
 from specs import make_spec
 
-from dsnet import evaluation, models
-from dsnet.scores import metrics, read_scores
+from dsnet import evaluation, latency, models
+from dsnet.scores import ScoreError, metrics, read_scores
 from dsnet.store import Writer
 
 
@@ -30,9 +30,21 @@ def test_a_network_that_puts_out_nan_is_not_scored(teacher, clips_path, tmp_path
     content = models.read(teacher)
     content["state_dict"]["fc.bias"][0] = math.nan
     models.save(tmp_path / "model.pt", content)
-    with pytest.raises(evaluation.ScoreError, match=r"model\.pt: the network puts out NaN"):
+    with pytest.raises(ScoreError, match=r"model\.pt: the network puts out NaN"):
         evaluation.evaluate(tmp_path / "model.pt", clips_path, tmp_path / "scores.h5")
     assert not (tmp_path / "scores.h5").exists()
+
+
+def test_a_converted_model_does_not_say_what_to_score(teacher, clips_path, tmp_path):
+    content = models.read(teacher)
+    converted = tmp_path / "converted.pt"
+    models.save(converted, {key: content[key] for key in content if key != "spec"})
+    for use in (
+        lambda: evaluation.evaluate(converted, clips_path, tmp_path / "scores.h5"),
+        lambda: latency.measure([("A", [converted])], clips_path, {"repeats": 1, "warmup": 0}),
+    ):
+        with pytest.raises(models.CheckpointError, match=r"converted\.pt was converted: it says"):
+            use()
 
 
 class Mean(torch.nn.Module):
@@ -86,7 +98,7 @@ def test_a_videos_score_worked_out_by_hand(tmp_path, monkeypatch, length, expect
     spec["run"] = {**spec["run"], "clip_length": length, "protocol": "paper"}
     spec["clips"] = {**spec["clips"], "rgb_mean": [0, 0, 0]}
     content = {"spec": spec, "input": "rgb", "classes": ["moving", "still"]}
-    monkeypatch.setattr(evaluation.models, "load_model", lambda path: (Mean(), content))
+    monkeypatch.setattr(evaluation.models, "load_trained", lambda path: (Mean(), content))
     path = numbered(tmp_path / "clips.h5", expected)
     evaluation.evaluate("model.pt", path, tmp_path / "scores.h5")
     found = read_scores(tmp_path / "scores.h5").parts["test"]
