@@ -39,7 +39,7 @@ def main() -> None:
     print("| stream | first | second | difference | 95 % interval | p |\n|---|---|---|---|---|---|")
     for stream in sorted(names[0] & names[1]):
         a, b = (right(run, stream) for run in runs)
-        low, high = bootstrap(100.0 * (b.astype(float) - a))
+        low, high = bootstrap([100.0 * (b.astype(float) - a)])
         p = combined([mcnemar(x, y) for x, y in zip(b, a, strict=True)])
         means = [100 * found.mean(axis=1) for found in (a, b)]
         shown = [

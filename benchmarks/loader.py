@@ -32,7 +32,7 @@ from tqdm import tqdm
 
 from dsnet import clips, flow, images
 from dsnet.clips import Crop, TestClips, TrainingClips, Videos
-from dsnet.store import Writer
+from dsnet.store import Reader, Writer
 
 SETTINGS = {
     "crop": 112,
@@ -44,7 +44,7 @@ BOUND, QUALITY = 20, 95  # the pipeline's defaults
 NAMES = {"rgb": "image_{:05d}.jpg", "x": "TVL1jpg_x_{:05d}.jpg", "y": "TVL1jpg_y_{:05d}.jpg"}
 
 
-def write(videos: list[np.ndarray], folder: Path) -> clips.Reader:
+def write(videos: list[np.ndarray], folder: Path) -> Reader:
     """The videos' frames and TV-L1 flow as ``clips.h5`` and, the same bytes, as single files."""
     with Writer(folder / "clips.h5", ["rgb", "flow"], {}) as writer:
         for number, frames in enumerate(tqdm(videos, "flow", disable=None)):
@@ -119,7 +119,7 @@ def decoder() -> tuple[str, Callable[[np.ndarray, bool], object]]:
     return "OpenCV", lambda data, grey: cv2.imdecode(data, modes[grey])
 
 
-def decode(reader: clips.Reader, id: str, modality: str, positions: np.ndarray, one) -> None:
+def decode(reader: Reader, id: str, modality: str, positions: np.ndarray, one) -> None:
     """Decode all frames of a clip, and forget them."""
     for position in positions:
         if modality == "rgb":

@@ -18,6 +18,14 @@ PROBE = 1 << 20  # bytes
 class DiskFullError(UserError):
     """There is no room to write a file; the message names it."""
 
+    @classmethod
+    def of(cls, path: str | os.PathLike[str]) -> DiskFullError:
+        """The error of a file that was not written for want of room."""
+        return cls(
+            f"{os.fspath(path)} could not be written: the disk is full, or your quota of it; "
+            f"make room and run again"
+        )
+
 
 @contextmanager
 def naming_full_disk(path: str | os.PathLike[str]) -> Iterator[None]:
@@ -33,10 +41,7 @@ def naming_full_disk(path: str | os.PathLike[str]) -> Iterator[None]:
     except Exception as error:
         if not _is_full(error, Path(path).parent):
             raise
-        raise DiskFullError(
-            f"{os.fspath(path)} could not be written: the disk is full, or your quota of it; "
-            f"make room and run again"
-        ) from error
+        raise DiskFullError.of(path) from error
 
 
 def _is_full(error: Exception, folder: Path) -> bool:
@@ -47,10 +52,11 @@ def _is_full(error: Exception, folder: Path) -> bool:
             return cause.errno in FULL
         cause = cause.__cause__ or cause.__context__
     # HDF5, PyTorch and ffmpeg say that writing failed, and not why.
-    return isinstance(error, OSError | RuntimeError) and _has_no_room(folder)
+    return isinstance(error, OSError | RuntimeError) and has_no_room(folder)
 
 
-def _has_no_room(folder: Path) -> bool:
+def has_no_room(folder: Path) -> bool:
+    """Whether a folder's disk, or the quota of it, has no room for a small file."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(PROBE))

@@ -19,7 +19,7 @@ from dsnet import models
 from dsnet.clips import normalise
 from dsnet.errors import UserError
 from dsnet.models import CHANNELS
-from dsnet.provenance import replacing
+from dsnet.provenance import keep_input, replacing
 
 log = logging.getLogger(__name__)
 PathLike = str | os.PathLike[str]
@@ -65,10 +65,12 @@ def export(model: PathLike, output: PathLike, kind: str) -> float:
         The largest difference of a logit from PyTorch's, over batches of one and three clips.
 
     Raises:
+        UserError: ``output`` is ``model`` itself.
         CheckpointError: ``model`` is no model file.
         ExportError: packages are missing (``pip install 'dsnet[export]'``), ``model`` was
             converted and does not say what its clips are, or the outputs do not agree.
     """
+    keep_input(model, output)
     network, content = models.load_model(model)
     if "spec" not in content:
         raise ExportError(

@@ -104,15 +104,31 @@ def test_encode_refuses_what_it_cannot_write(tmp_path: Path) -> None:
         encode(tmp_path / "nowhere/a.avi", pattern())
 
 
-def test_closing_early_ends_ffmpeg(thirty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[subprocess.Popen[bytes]] = []
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """The processes that are started during a test."""
+    found: list[subprocess.Popen[bytes]] = []
     real = subprocess.Popen
 
     def record(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
-        started.append(real(*arguments, **options))  # type: ignore[call-overload]
-        return started[-1]
+        found.append(real(*arguments, **options))  # type: ignore[call-overload]
+        return found[-1]
 
     monkeypatch.setattr(subprocess, "Popen", record)
+    return found
+
+
+def test_a_failed_encoding_leaves_no_pipe_open(
+    tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    frames = np.zeros((40, 512, 512, 3), np.uint8)  # more than a pipe holds
+    with pytest.raises(RuntimeError, match="ffmpeg cannot encode"):
+        encode(tmp_path / "nowhere/a.avi", frames)
+    assert started[-1].stdin is not None
+    assert started[-1].stdin.closed
+
+
+def test_closing_early_ends_ffmpeg(thirty: Path, started: list[subprocess.Popen[bytes]]) -> None:
     frames = decode(thirty, size=512)
     next(frames)
     assert started[0].poll() is None, "ffmpeg should still have frames to write"

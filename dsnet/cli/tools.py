@@ -56,7 +56,7 @@ def checkpoint(options: argparse.Namespace) -> None:
     if options.action == "inspect":
         print(models.inspect(options.file).describe())
         return
-    names = options.classes and options.classes.read_text(encoding="utf-8").splitlines()
+    names = options.classes and options.classes.read_text(encoding="utf-8-sig").splitlines()
     models.convert(options.file, options.output, names)
 
 

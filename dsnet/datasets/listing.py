@@ -28,17 +28,21 @@ def scan(root: str) -> list[dict[str, str]]:
     """
     if not os.path.isdir(root):
         raise DataSetError(f"{root}: no such folder of videos")
-    rows = []
+    paths = [path for path in files_below(root) if len(path.parts) > 1]
+    return [{"path": path.as_posix(), "class": path.parts[0]} for path in paths]
+
+
+def files_below(root: str | os.PathLike[str]) -> list[Path]:
+    """Every file in a folder and those in it that is not hidden, relative to it and sorted.
+
+    Links are followed.
+    """
+    found = []
     for folder, folders, files in os.walk(root, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        relative = os.path.relpath(folder, root)
-        if relative == os.curdir:
-            continue
-        for name in files:
-            path = Path(relative, name)
-            if not name.startswith(".") and os.path.isfile(os.path.join(folder, name)):
-                rows.append({"path": path.as_posix(), "class": path.parts[0]})
-    return sorted(rows, key=lambda row: os.fsencode(row["path"]))
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths = [Path(folder, name) for name in files if not name.startswith(".")]
+        found += [path.relative_to(root) for path in paths if path.is_file()]
+    return sorted(found, key=os.fsencode)
 
 
 def readable(name: str) -> str:
@@ -98,7 +102,7 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
     Raises DataSetError if the list is not there or not text.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise DataSetError(f"{path}: official list not found") from None
     except UnicodeDecodeError as error:

@@ -113,7 +113,8 @@ def _checkpoint(name: str, stream: dict[str, Any], path: str) -> Iterator[Findin
         return
     if found.input != stream["input"]:
         what = f"{path} is for {found.input}, and the stream's input is {stream['input']}"
-        yield Finding(check, "problem", what, f"set streams.{name}.pretrained to another file")
+        advice = "its first layer is drawn anew, unless streams.{name}.pretrained is another file"
+        yield Finding(check, "warning", what, advice.format(name=name))
     else:
         yield Finding(check, "ok", f"{path}: {found.summary()}")
 

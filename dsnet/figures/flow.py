@@ -18,7 +18,7 @@ from dsnet import flow, video
 from dsnet.errors import UserError
 from dsnet.figures.colours import colour_wheel, flow_colours
 from dsnet.figures.videos import check_name, write_video
-from dsnet.provenance import replacing
+from dsnet.provenance import keep_input, replacing
 
 log = logging.getLogger(__name__)
 CHUNK = 2**23  # pixels computed at a time, which bounds the memory: some 50 bytes for each
@@ -43,9 +43,10 @@ def flow_video(
     Raises:
         BackendError: the backend cannot run here.
         UserError: the video cannot be decoded or has fewer than two frames, or ``output`` cannot
-            be such a file.
+            be such a file, or is the video itself.
     """
     check_name(output)
+    keep_input(source, output)
     name = flow.resolve(backend, semantics)
     log.info("flow backend %s: %s", backend, flow.describe(name, semantics))
     chunks = _chunks(source, fps, name, semantics)

@@ -5,17 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from snakemake.logging import DefaultFormatter
 
-from dsnet.disk import DiskFullError, naming_full_disk
+from dsnet.disk import DiskFullError, has_no_room
 
 LINES = 20  # of a log that are shown
-PROBE = 1 << 20  # bytes that a disk with room takes
 READ = 1 << 16  # bytes at the end of a log that are looked at for them
 # The options of Snakemake that say on what, where and how to run, which a rerun shares. Others,
 # such as --forceall, --until or -n, are about the run that failed.
@@ -108,13 +106,6 @@ def rerun_command(arguments: Sequence[str], target: str) -> str:
 def _full_disk(outputs: Sequence[str]) -> str:
     """What to say where there is no room for what a job writes; empty where there is."""
     for path in map(Path, outputs):
-        folder = next(parent for parent in path.parents if parent.is_dir())
-        try:
-            with naming_full_disk(path), tempfile.TemporaryFile(dir=folder) as probe:
-                probe.write(bytes(PROBE))
-                probe.flush()
-        except DiskFullError as error:
-            return str(error)
-        except OSError:
-            pass  # not for want of room
+        if has_no_room(next(parent for parent in path.parents if parent.is_dir())):
+            return str(DiskFullError.of(path))
     return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import zipfile
 from collections.abc import Mapping
 from typing import Any
@@ -40,9 +41,11 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damage surfaces as almost any, such as IndexError and struct.error
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if isinstance(error, pickle.UnpicklingError):  # PyTorch says how to run the code
+            reason = "not PyTorch's, or more than tensors and plain values, which might run code"
         raise CheckpointError(
-            f"{os.fspath(path)} cannot be read as weights ({first}); it is damaged or holds code"
+            f"{os.fspath(path)} cannot be read as weights: it is damaged or holds code ({reason})"
         ) from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{os.fspath(path)} holds a {type(content).__name__}, not weights")

@@ -21,7 +21,7 @@ from dsnet.models.checkpoints import (
     save,
 )
 from dsnet.models.resnext3d import CHANNELS, ResNeXt3D
-from dsnet.provenance import canonical, record
+from dsnet.provenance import canonical, keep_input, record
 
 log = logging.getLogger(__name__)
 
@@ -162,9 +162,11 @@ def convert(
         classes: names in label order, for a ``.pt``; without them the file's own, or numbers.
 
     Raises:
+        UserError: ``output`` is ``path`` itself.
         CheckpointError: see :func:`load_checkpoint`; or there are other numbers of names and
             classes, or ``output`` ends otherwise.
     """
+    keep_input(path, output)
     found, suffix = inspect(path), os.path.splitext(output)[1]
     if suffix == ".pth":
         weights = {f"module.{key}": value for key, value in found.weights.items()}

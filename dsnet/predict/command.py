@@ -10,11 +10,13 @@ from pathlib import Path
 
 import torch
 
+from dsnet.datasets.listing import files_below, readable
 from dsnet.figures.videos import check_name
 from dsnet.predict.annotation import annotate
 from dsnet.predict.classifier import VideoClassifier
 from dsnet.predict.prediction import Prediction, ranked
 from dsnet.predict.streams import PathLike, PredictError
+from dsnet.provenance import keep_input
 from dsnet.scores import softmax
 
 log = logging.getLogger(__name__)
@@ -40,7 +42,7 @@ def predict(
         threads: CPU threads of the networks; all cores by default.
 
     Raises:
-        UserError: ``annotated`` does not name a video file.
+        UserError: ``annotated`` does not name a video file, or is the video itself.
         PredictError: there are no videos, or some could not be used; the others are done by then.
     """
     files = list(_files(paths))
@@ -50,6 +52,7 @@ def predict(
         raise PredictError(f"--annotate takes one video, and there are {len(files)}")
     if annotated is not None:
         check_name(annotated)
+        keep_input(files[0], annotated)
     torch.set_num_threads(threads or os.cpu_count() or 1)
     classifier = VideoClassifier(model, flow, device)
     failed = 0
@@ -83,7 +86,7 @@ def described(prediction: Prediction, count: int = 3) -> str:
     def line(found: Sequence[tuple[str, float]]) -> str:
         return ", ".join(f"{name} {100 * share:.1f} %" for name, share in found)
 
-    lines = [prediction.video, f"  whole video: {line(prediction.top(count))}"]
+    lines = [readable(prediction.video), f"  whole video: {line(prediction.top(count))}"]
     for (start, end), logits in zip(prediction.times, prediction.clips, strict=True):
         best = ranked(prediction.classes, softmax(logits), count)
         lines.append(f"  {start:.2f} to {end:.2f} s: {line(best)}")
@@ -98,7 +101,6 @@ def described(prediction: Prediction, count: int = 3) -> str:
 def _files(paths: Sequence[PathLike]) -> Iterator[Path]:
     for path in map(Path, paths):
         if path.is_dir():
-            inside = sorted(p.relative_to(path) for p in path.rglob("*") if p.is_file())
-            yield from (path / p for p in inside if not any(n.startswith(".") for n in p.parts))
+            yield from (path / name for name in files_below(path))
         else:
             yield path

@@ -1,7 +1,7 @@
 """What an artifact was made from, and that it is only ever found whole."""
 
 from dsnet.provenance.code import code_digest
-from dsnet.provenance.files import alone, replacing
+from dsnet.provenance.files import alone, keep_input, replacing
 from dsnet.provenance.records import PACKAGE, canonical, digest, file_digest, record
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "code_digest",
     "digest",
     "file_digest",
+    "keep_input",
     "record",
     "replacing",
 ]

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dsnet.disk import naming_full_disk
+from dsnet.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,17 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def keep_input(source: str | os.PathLike[str], output: str | os.PathLike[str]) -> None:
+    """See that ``output`` is not ``source`` itself, which writing it would replace.
+
+    Raises:
+        UserError: it is, by whatever name.
+    """
+    with suppress(OSError):
+        if os.path.samefile(source, output):
+            raise UserError(f"{os.fspath(output)} is the input itself; name another output")
 
 
 def _is_alive(process: int) -> bool:

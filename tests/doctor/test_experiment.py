@@ -134,8 +134,9 @@ def test_weights_that_are_there_or_not(config, here):
     assert own.status == "problem"
     torch.save({"state_dict": weights}, here / "own.pth")  # of flow, for a stream that sees RGB
     _, own = experiment.checkpoints(config)
-    assert own.status == "problem"
+    assert own.status == "warning"
     assert "is for flow, and the stream's input is rgb" in own.found
+    assert "its first layer is drawn anew" in own.advice
 
 
 def test_the_estimate_is_of_the_measured_bytes_per_frame(config):

@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from dsnet.live import failures
+from dsnet import disk
 from dsnet.live.failures import Formatter, rerun_command, tail
 
 TARGET = "results/a b/model.pt"
@@ -104,6 +104,6 @@ def test_a_full_disk_is_named_where_the_log_may_not_have_room(monkeypatch):
             raise OSError(errno.ENOSPC, "no room")
 
     assert "the disk is full" not in Formatter(None, True, []).format_job_error(about())
-    monkeypatch.setattr(failures.tempfile, "TemporaryFile", Full)
+    monkeypatch.setattr(disk.tempfile, "TemporaryFile", Full)
     text = Formatter(None, True, []).format_job_error(about())
     assert f"{TARGET} could not be written: the disk is full" in text

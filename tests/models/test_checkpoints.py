@@ -18,8 +18,10 @@ def test_a_saved_model_is_loaded_with_the_same_outputs(tmp_path):
 
 def test_code_in_a_file_is_never_executed(tmp_path, capsys):
     torch.save({"state_dict": Evil()}, tmp_path / "evil.pth")
-    with pytest.raises(CheckpointError, match=r"evil\.pth cannot be read as weights"):
+    with pytest.raises(CheckpointError, match=r"evil\.pth cannot be read as weights") as caught:
         read(tmp_path / "evil.pth")
+    assert "which might run code" in str(caught.value)
+    assert "weights_only" not in str(caught.value)  # PyTorch tells how to run it
     assert "executed" not in capsys.readouterr().out
 
 

@@ -160,7 +160,7 @@ def test_the_verb_inspects_and_converts(tmp_path, capsys, caplog):
     assert "classes: jump, run" in shown
     assert '"commit":"c"' in shown
     assert main(["checkpoint", "convert", f"{tmp_path}/ours.pt", f"{tmp_path}/theirs.pth"]) == 0
-    (tmp_path / "names.txt").write_text("one\ntwo\n")
+    (tmp_path / "names.txt").write_text("\ufeffone\ntwo\n", encoding="utf-8")
     arguments = [f"{tmp_path}/theirs.pth", f"{tmp_path}/back.pt", "--classes"]
     assert main(["checkpoint", "convert", *arguments, f"{tmp_path}/names.txt"]) == 0
     assert read(tmp_path / "back.pt")["classes"] == ["one", "two"]

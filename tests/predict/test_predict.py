@@ -1,6 +1,7 @@
 """Predicting gives what the evaluation of the same videos gives, however long a video is."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -175,6 +176,26 @@ def test_a_real_video_is_seen_to_its_end(shared_data, run, tmp_path, capsys):
     annotated = list(video.decode(out, resize=None))
     assert len(annotated) == frames
     assert annotated[0].shape == (480, 640, 3)  # twice what it was, so that words can be read
+
+
+def test_folders_that_links_point_to_are_looked_into(run, tmp_path, capsys):
+    (tmp_path / "elsewhere").mkdir()
+    film(tmp_path / "elsewhere/a.mp4", 5)
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos/linked").symlink_to(tmp_path / "elsewhere")
+    assert main(["predict", str(tmp_path / "videos"), "--model", str(run / "ds/model.pt")]) == 0
+    assert capsys.readouterr().out.startswith(f"{tmp_path}/videos/linked/a.mp4\n")
+
+
+def test_a_name_that_is_not_utf8_is_written_so_that_it_can_be_read(run, tmp_path):
+    name = os.fsencode(tmp_path) + b"/caf\xe9.mp4"
+    os.rename(film(tmp_path / "film.mp4", 5), name)
+    for words in ([], ["--json"]):
+        command = [sys.executable, "-m", "dsnet", "predict", name, "--model", run / "ds/model.pt"]
+        strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+        done = subprocess.run([*command, *words], env=strict, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert (rb"caf\xe9.mp4" in done.stdout) or (rb"caf\udce9.mp4" in done.stdout)
 
 
 def test_text_names_the_likeliest_classes(run, tmp_path, capsys):
