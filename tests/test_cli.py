@@ -1,5 +1,6 @@
 """The command line: verbs that are the rules, messages without tracebacks."""
 
+import os
 import re
 import subprocess
 import sys
@@ -68,11 +69,31 @@ def test_a_count_below_one_is_refused(capsys, verb, option):
     assert f"argument {option}: expected 1 or more, got -1" in capsys.readouterr().err
 
 
+def test_who_reads_the_output_may_have_had_enough(tmp_path):
+    """As `head` has, which closes the pipe; here nobody reads at all."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "dsnet", "fetch", "weizmann", "--to", tmp_path]
+    with open(writing, "wb") as nobody:
+        done = subprocess.run(
+            [*command, "--mirror", "http://127.0.0.1:9"],
+            stdout=nobody,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 def test_help_and_a_missing_verb(capsys):
     with pytest.raises(SystemExit) as caught:
         main(["--help"])
     assert caught.value.code == 0
     assert "train" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert re.fullmatch(r"\d+\.\d+\.\d+.*\n", capsys.readouterr().out)
     with pytest.raises(SystemExit) as caught:
         main([])
     assert caught.value.code == 2

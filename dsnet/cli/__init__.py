@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 
 from dsnet.cli import data, pages, results, streams, tools
@@ -43,10 +45,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{options.verb}: {error}", flush=True)
         log.error("%s: %s", options.verb, error)
         return 1
+    except BrokenPipeError:  # who reads the output has had enough, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (UserError, OSError) as error:  # a bug keeps its traceback
         log.error("%s: %s", options.verb, error)
         return 1
     return 0
+
+
+def _version() -> str:
+    try:
+        return metadata.version("dsnet")
+    except metadata.PackageNotFoundError:
+        return "dsnet is not installed"
 
 
 def _first_output(options: argparse.Namespace) -> Path:
@@ -57,7 +69,12 @@ def _first_output(options: argparse.Namespace) -> Path:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    top = argparse.ArgumentParser(prog="dsnet", description=__doc__)
+    top = argparse.ArgumentParser(
+        prog="dsnet",
+        description="The rules of the workflow, each a verb, and tools beside it.",
+        epilog="For people: doctor, fetch, predict, export, checkpoint. The others are rules.",
+    )
+    top.add_argument("--version", action="version", version=_version())
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     def verb(run: Run) -> argparse.ArgumentParser:

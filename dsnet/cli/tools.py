@@ -39,7 +39,7 @@ def add(verb: Verb) -> None:
 
     sub = verb(export)
     sub.add_argument("model", type=Path, help="model.pt of a stream")
-    sub.add_argument("output", type=Path)
+    sub.add_argument("output", type=Path, help="file to write, such as student.onnx")
     kind = sub.add_mutually_exclusive_group(required=True)
     for name in ("onnx", "torchscript"):
         kind.add_argument(f"--{name}", dest="kind", action="store_const", const=name)

@@ -4,6 +4,7 @@ import json
 import warnings
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from project import RUN, Project
@@ -30,12 +31,11 @@ def expected(model, batch: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("count", [1, 5])
 def test_onnx_answers_as_pytorch(model, tmp_path, count):
-    runtime = pytest.importorskip("onnxruntime", reason="needs pip install 'dsnet[export]'")
     path = tmp_path / "ds.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         assert main(["export", str(model), str(path), "--onnx"]) == 0
-    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     (found,) = session.run(["logits"], {"clips": pixels(count)})
     np.testing.assert_allclose(found, expected(model, pixels(count)), rtol=1e-4, atol=1e-4)
     about = json.loads(session.get_modelmeta().custom_metadata_map["dsnet"])
