@@ -1,5 +1,7 @@
 """Any folder of videos, ``class/video.ext``, with an optional CSV that says more."""
 
+from __future__ import annotations
+
 import csv
 import hashlib
 import logging
@@ -63,16 +65,21 @@ def listing(entry: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """The rows of a folder's CSV, each with path, class and what else it says, checked."""
+    """The rows of a folder's CSV, each with path, class and what else it says, checked.
+
+    Raises DataSetError, naming file and row or line, for one that is absent, wrong or empty.
+    """
     try:
         with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            reader = csv.DictReader(file, restval="")
-            rows = list(reader)
+            reader = csv.DictReader(file, restval="", strict=True)
+            rows = _rows(reader, path)
             columns = list(reader.fieldnames or [])
     except FileNotFoundError:
         raise DataSetError(f"{path}: CSV not found") from None
     if "path" not in columns:
         raise DataSetError(f"{path}: expected a column 'path', found {columns}")
+    if not rows:
+        raise DataSetError(f"{path}: lists no videos; expected a row for each below its header")
     splits = split_columns(columns)
     if unknown := set(columns) - {"path", "class", "group", *splits}:
         log.warning("%s: columns not used: %s", path, ", ".join(sorted(unknown)))
@@ -93,6 +100,24 @@ def read_csv(path: Path) -> list[dict[str, str]]:
                 raise DataSetError(
                     f"{where}: {split}: expected {', '.join(ROLES)}, got {row[split]!r}"
                 )
+    return rows
+
+
+def _rows(reader: csv.DictReader[str], path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV, none of them with more values than the header has columns."""
+    rows: list[dict[str, str]] = []
+    try:
+        for row in reader:
+            if reader.restkey in row:
+                raise DataSetError(
+                    f"{path}: row {len(rows) + 1}: more values than the header has columns; remove "
+                    f"a comma at the end, and quote values with commas"
+                )
+            rows.append(row)
+    except csv.Error as error:
+        raise DataSetError(
+            f"{path}: from line {reader.line_num + 1} on: {error}; is a quote there not closed?"
+        ) from None
     return rows
 
 
