@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -48,7 +49,7 @@ class Reader:
         self._offsets: dict[str, np.ndarray] = {}
         self._begins: dict[str, int] = {}
         if not self.path.exists():
-            raise FileNotFoundError(self.path)
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
         try:
             with h5py.File(self.path, "r") as file:
                 self._read(file)
