@@ -16,7 +16,8 @@ def add(verb: Verb) -> None:
     for run in (table1, table2, claims, study):
         sub = verb(run)
         spec(sub, "streams, tables and titles of the config")
-        paths(sub, "scores", "fusions", nargs="+")
+        paths(sub, "scores", nargs="+")
+        paths(sub, "fusions", nargs="*", help="none where no row fuses")
         paths(sub, "output", nargs=4, help=FORMATS)
 
     sub = verb(significance)

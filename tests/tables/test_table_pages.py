@@ -1,12 +1,16 @@
 """Tables as pages, and the four files of a table."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 from parsed import Page
-from toy import experiment, row, table1
+from toy import experiment, first, row, scores, table1
 
 from dsnet import tables
+from dsnet.cli import main
+from dsnet.scores import write_scores
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
 
@@ -70,3 +74,14 @@ def test_write(tmp_path):
     assert read_page(paths[3].read_text(encoding="utf-8")).small  # the page's own cells
     assert "<small>" not in tables.to_html(text, "")
     assert sorted(p.name for p in paths[0].parent.iterdir()) == sorted(p.name for p in paths)
+
+
+def test_an_ablation_without_fusions_is_made_by_the_command_line(tmp_path):
+    write_scores(tmp_path / "scores.h5", scores("ds", first(7), title="motions", n_listed=20))
+    rows = [{"method": "Alone", "stream": "ds"}]
+    spec = {"titles": {"motions": "Motions"}, "tables": {"ablation": rows}}
+    outputs = [str(tmp_path / f"table2.{suffix}") for suffix in ("csv", "md", "tex", "html")]
+    command = ["table2", "--spec", json.dumps(spec), "--scores", str(tmp_path / "scores.h5")]
+    assert main([*command, "--fusions", "--output", *outputs]) == 0
+    made = pd.read_csv(outputs[0])
+    assert made[["method", "dataset", "top1"]].to_numpy().tolist() == [["Alone", "Motions", 70]]
