@@ -44,7 +44,7 @@ def evaluate(
 
     Raises:
         ScoreError: the network puts out NaN or infinity.
-        CheckpointError: ``model`` is not a model file.
+        CheckpointError: ``model`` is not the file of a trained stream.
         DamagedError: ``clips_path`` is damaged.
     """
     torch.set_num_threads(threads)
@@ -59,7 +59,7 @@ def _score(
     model: PathLike, clips_path: PathLike, device: str, workers: int, processes: Processes
 ) -> Scores:
     chosen = choose_device(device, processes)
-    network, content = models.load_model(model)
+    network, content = models.load_trained(model)
     to_device(network, chosen)
     spec, run = content["spec"], content["spec"]["run"]
     reader = clips.open_clips(clips_path)

@@ -61,12 +61,16 @@ def measure(
         One row per entry of ``rows`` with :data:`COLUMNS`: parameters in millions, GFLOPs (two per
         multiply-add) and medians in milliseconds per clip, batch size 1; ``streams`` are the names
         that the models were trained under.
+
+    Raises:
+        CheckpointError: a path is not the file of a trained stream.
+        DamagedError: ``clips_path`` is damaged.
     """
     torch.set_num_threads(threads)
     chosen = choose_device(device)
     reader = clips.open_clips(clips_path)
     spec = reader.spec["flow"]
-    loaded = {path: models.load_model(path) for _, paths in rows for path in paths}
+    loaded = {path: models.load_trained(path) for _, paths in rows for path in paths}
     (length,) = {content["spec"]["run"]["clip_length"] for _, content in loaded.values()}
     gray = _gray(reader, length)
     settings = {"semantics": spec["semantics"], **spec["tvl1"]}

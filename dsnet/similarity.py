@@ -95,14 +95,14 @@ def compare(
         The table.
 
     Raises:
-        CheckpointError: a path is not a model file.
+        CheckpointError: a path is not the file of a trained stream.
         DamagedError: ``clips_path`` is damaged.
     """
     torch.set_num_threads(threads)
     chosen = choose_device(device)
     networks: dict[str, tuple[ResNeXt3D, str]] = {}
     for name, path in paths.items():
-        network, content = models.load_model(path)
+        network, content = models.load_trained(path)
         to_device(network.eval(), chosen)
         networks[name] = network, content["input"]
     spec = content["spec"]  # of any of them, being of one run

@@ -86,3 +86,18 @@ def load_model(path: str | os.PathLike[str]) -> tuple[ResNeXt3D, dict[str, Any]]
     model = build(content["arch"], content["input"], len(content["classes"]))
     model.load_state_dict(content["state_dict"])
     return model, content
+
+
+def load_trained(path: str | os.PathLike[str]) -> tuple[ResNeXt3D, dict[str, Any]]:
+    """What :func:`load_model` gives, of a stream: the file has the spec that it was trained by.
+
+    Raises:
+        CheckpointError: not a model file of this version, or one that was converted.
+    """
+    model, content = load_model(path)
+    if "spec" not in content:
+        raise CheckpointError(
+            f"{os.fspath(path)} was converted and does not say what its clips are; give a stream "
+            f"that dsnet has trained"
+        )
+    return model, content
