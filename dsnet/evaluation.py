@@ -10,16 +10,11 @@ import torch
 
 from dsnet import clips, models
 from dsnet.distributed import Processes, joined
-from dsnet.errors import UserError
 from dsnet.inference import choose_device, clip_logits, to_device
-from dsnet.scores import Part, Scores, metrics, write_scores
+from dsnet.scores import Part, ScoreError, Scores, metrics, write_scores
 
 log = logging.getLogger(__name__)
 PathLike = str | os.PathLike[str]
-
-
-class ScoreError(UserError):
-    """Scores that mean nothing."""
 
 
 def evaluate(

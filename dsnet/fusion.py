@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dsnet.provenance import record, replacing
-from dsnet.scores import Part, accuracies, aligned, per_class, read_scores, topk
+from dsnet.scores import Part, ScoreError, accuracies, aligned, per_class, read_scores, topk
 
 log = logging.getLogger(__name__)
 PathLike = str | os.PathLike[str]
@@ -29,13 +29,14 @@ def fuse(
         output: the JSON file.
 
     Raises:
-        ValueError: the streams were evaluated on different videos or in different runs.
+        ScoreError: the streams were evaluated on different videos or in different runs.
+        RemakeError: one of ``paths`` is damaged.
     """
     scores = [read_scores(path) for path in paths]
     runs = [{k: v for k, v in s.run.items() if k != "stream"} for s in scores]
     for path, run in zip(paths[1:], runs[1:], strict=True):
         if run != runs[0]:
-            raise ValueError(f"{paths[0]} and {path} are of different runs: {runs[0]} and {run}")
+            raise ScoreError(f"{paths[0]} and {path} are of different runs: {runs[0]} and {run}")
     test = aligned(scores, "test")
     if kind == "average":
         fused, weights = average(test), None

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import h5py
 import numpy as np
 
+from dsnet.errors import RemakeError, UserError
 from dsnet.provenance import canonical, record, replacing
 
 FORMAT = "dsnet-scores"
 VERSION = 1
+
+
+class ScoreError(UserError):
+    """Scores that mean nothing, or that do not go together; the message says which and why."""
 
 
 @dataclass(frozen=True)
@@ -77,15 +83,40 @@ def write_scores(path: str | os.PathLike[str], scores: Scores) -> None:
             group["labels"], group["clips"], group["counts"] = part.labels, part.clips, part.counts
 
 
+@contextmanager
+def open_scores(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
+    """Open ``scores.h5`` for what is read of it in the body of a ``with``.
+
+    Raises:
+        ScoreError: a file of another format or version.
+        RemakeError: opening it or reading in it fails, as it does in a damaged file.
+        OSError: the file is not there, or the system refuses it.
+    """
+    name = os.fspath(path)
+    try:
+        with h5py.File(path, "r") as file:
+            if (file.attrs.get("format"), file.attrs.get("version")) != (FORMAT, VERSION):
+                raise ScoreError(
+                    f"{name} is not a {FORMAT} file of version {VERSION}; give another, or delete "
+                    f"it and run again"
+                )
+            yield file
+    except ScoreError:
+        raise
+    except Exception as error:  # damage surfaces in HDF5 as almost any
+        if isinstance(error, OSError) and error.errno:
+            raise
+        raise RemakeError(path, f"{name} is damaged or not a {FORMAT} file ({error})") from error
+
+
 def read_scores(path: str | os.PathLike[str]) -> Scores:
     """Read ``scores.h5``.
 
     Raises:
-        ValueError: not a file of this format.
+        ScoreError: a file of another format or version.
+        RemakeError: the file is damaged.
     """
-    with h5py.File(path, "r") as file:
-        if (file.attrs.get("format"), file.attrs.get("version")) != (FORMAT, VERSION):
-            raise ValueError(f"{path} is not a {FORMAT} file of version {VERSION}")
+    with open_scores(path) as file:
         parts = {
             name: Part(
                 tuple(group["ids"].asstr()[:]),
@@ -146,12 +177,14 @@ def aligned(scores: Iterable[Scores], part: str) -> list[Part]:
     """The same part of several streams, checked to hold the same videos in the same order.
 
     Raises:
-        ValueError: the streams were evaluated on different videos.
+        ScoreError: the streams were evaluated on different videos.
     """
     parts = [s.parts[part] for s in scores]
     for other in parts[1:]:
         if other.ids != parts[0].ids:
-            raise ValueError(f"the streams to fuse were evaluated on different {part} videos")
+            raise ScoreError(
+                f"the streams were evaluated on different {part} videos; evaluate all of them again"
+            )
     return parts
 
 

@@ -34,6 +34,10 @@ def draw_run(
         compare: the two streams whose difference is drawn, first minus second.
         png: the files to write: training curves apart and together, confusion, difference.
         svg: the same.
+
+    Raises:
+        RemakeError: one of ``scores`` is damaged.
+        ValueError: the two streams have different classes.
     """
     loaded = [read_scores(path) for path in scores]
     keys = [(s.run["stream"], s.run["seed"]) for s in loaded]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dsnet.scores import Scores, accuracies, topk
+from dsnet.scores import ScoreError, Scores, accuracies, topk
 
 Experiment = tuple[str, int, int]  # title of the data set, split, clip length
 Fused = tuple[Sequence[str], str]  # streams, and the kind of their fusion, empty for one stream
@@ -42,7 +42,7 @@ class Measured:
     """Every result, by experiment, streams, kind of fusion (empty for one stream) and seed.
 
     Raises:
-        ValueError: two results are of the same experiment, streams, kind and seed.
+        ScoreError: two results are of the same experiment, streams, kind and seed.
     """
 
     def __init__(self, scores: Iterable[Scores], fusions: Iterable[Mapping[str, Any]]) -> None:
@@ -61,7 +61,9 @@ class Measured:
         results = self._by_key.setdefault((_experiment(run), frozenset(streams), kind), {})
         if run["seed"] in results:
             where = describe(_experiment(run), streams, kind, run["seed"])
-            raise ValueError(f"two results for {where}")
+            raise ScoreError(
+                f"two results for {where}; give each once, and every data set a title of its own"
+            )
         results[run["seed"]] = result
 
     def _of_fusion(self, fusion: Mapping[str, Any]) -> Result:
@@ -94,26 +96,26 @@ class Measured:
         """(S, V) bool: whether each seed gets each test video right.
 
         Raises:
-            ValueError: a seed's result is absent, or was measured on other videos.
+            ScoreError: a seed's result is absent, or was measured on other videos.
         """
         results = self.of(experiment, streams, kind)
         for result in results:
             if result.right is None or result.ids != results[0].ids:
                 where = describe(experiment, streams, kind, *self.seeds)
-                raise ValueError(f"{where}: not all were scored on the same videos, one by one")
+                raise ScoreError(f"{where}: not all were scored on the same videos, one by one")
         return np.stack([result.right for result in results if result.right is not None])
 
     def of(self, experiment: Experiment, streams: Sequence[str], kind: str) -> list[Result]:
         """The results of all seeds, in the order of :attr:`seeds`.
 
         Raises:
-            ValueError: there is none for one of the run's seeds.
+            ScoreError: there is none for one of the run's seeds.
         """
         found = self._by_key.get((experiment, frozenset(streams), kind), {})
         missing = [seed for seed in self.seeds if seed not in found]
         if missing:
             where = describe(experiment, streams, kind, *missing)
-            raise ValueError(f"no result for {where}; evaluate it, or take it out of the config")
+            raise ScoreError(f"no result for {where}; evaluate it, or take it out of the config")
         return [found[seed] for seed in self.seeds]
 
     def same(
@@ -122,12 +124,12 @@ class Measured:
         """The value of an attribute that all seeds' results must share.
 
         Raises:
-            ValueError: the seeds were measured on different videos or by different protocols.
+            ScoreError: the seeds were measured on different videos or by different protocols.
         """
         values = sorted({getattr(result, name) for result in self.of(experiment, streams, kind)})
         if len(values) > 1:
             where = describe(experiment, streams, kind, *self.seeds)
-            raise ValueError(f"{name} differs between the seeds of {where}: {values}")
+            raise ScoreError(f"{name} differs between the seeds of {where}: {values}")
         return values[0]
 
 

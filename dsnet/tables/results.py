@@ -84,8 +84,9 @@ def table1(
         joined by ``+``.
 
     Raises:
-        ValueError: a result is missing for some seed, is there twice, does not say which videos
-            it has right, or two streams share a title.
+        ScoreError: a result is missing for some seed, is there twice, or does not say which
+            videos it has right.
+        ValueError: two streams share a title.
     """
     measured = Measured(scores, fusions)
     paper = _paper("table1.csv")
@@ -178,7 +179,7 @@ def table2(
         paper's number for the method, of UCF-101, split 1, 16 frames, whatever the data set here.
 
     Raises:
-        ValueError: a result is missing for some seed, is there twice, or does not say which
+        ScoreError: a result is missing for some seed, is there twice, or does not say which
             videos it has right.
     """
     measured = Measured(scores, fusions)

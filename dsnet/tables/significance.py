@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dsnet.scores import Scores
+from dsnet.scores import ScoreError, Scores
 from dsnet.tables.measured import Experiment, Fused, Measured, Streams, describe
 from dsnet.tables.statistics import bootstrap, combined, mcnemar
 from dsnet.tables.text import TextTable, render_plain
@@ -48,7 +48,7 @@ def significance(scores: Sequence[Scores], streams: Streams) -> pd.DataFrame:
         interval (:func:`bootstrap`), and McNemar's ``p``, :func:`combined` over the seeds.
 
     Raises:
-        ValueError: two streams were scored on different videos or with different seeds.
+        ScoreError: two streams were scored on different videos or with different seeds.
     """
     measured = Measured(scores, ())
     shown = [name for name, stream in streams.items() if stream and stream["input"] == "rgb"]
@@ -78,13 +78,13 @@ def compare(
         (:func:`bootstrap`), McNemar's ``p`` (:func:`combined` over seeds), ``seeds``, ``n_videos``.
 
     Raises:
-        ValueError: a result is missing, or the two were scored on different videos.
+        ScoreError: a result is missing, or the two were scored on different videos.
     """
     pairs = []
     for experiment in experiments:
         if measured.of(experiment, *method)[0].ids != measured.of(experiment, *against)[0].ids:
             names = [describe(experiment, *result, *measured.seeds) for result in (method, against)]
-            raise ValueError(f"{' and '.join(names)} were not scored on the same videos")
+            raise ScoreError(f"{' and '.join(names)} were not scored on the same videos")
         pairs.append((measured.right(experiment, *method), measured.right(experiment, *against)))
     low, high = bootstrap([100.0 * (a.astype(float) - b) for a, b in pairs])
     a, b = (np.concatenate(side, axis=1) for side in zip(*pairs, strict=True))

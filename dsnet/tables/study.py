@@ -55,7 +55,7 @@ def claims(
         videos or seeds the interval alone says little.
 
     Raises:
-        ValueError: a result is missing, or two were measured on different videos.
+        ScoreError: a result is missing, or two were measured on different videos.
     """
     measured = Measured(scores, fusions)
     table = []
@@ -122,7 +122,7 @@ def study(
         the mean on the part that selects the epoch, which settings may be chosen by.
 
     Raises:
-        ValueError: a result is missing for some seed or split.
+        ScoreError: a result is missing for some seed or split.
     """
     measured = Measured(scores, fusions)
     table = []

@@ -6,6 +6,7 @@ import pytest
 from toy import first, fusion, scores
 
 from dsnet.figures import intervals
+from dsnet.scores import ScoreError
 from dsnet.tables import claims, render_claims, render_study, study, to_markdown
 
 STREAMS = {
@@ -100,7 +101,7 @@ def test_a_fusion_that_does_not_say_which_videos_is_refused():
         {"claim": "", "method": {"stream": "ds", "fuse": ["flow"]}, "against": {"stream": "ds"}}
     ]
     with pytest.raises(
-        ValueError, match=r"ds \+ flow \(average fusion\) on Toy, split 1.*one by one"
+        ScoreError, match=r"ds \+ flow \(average fusion\) on Toy, split 1.*one by one"
     ):
         claims(SCORES, silent, STREAMS, rows)
 
@@ -118,7 +119,7 @@ def test_a_study_pools_splits_and_shows_what_settings_may_be_chosen_by():
 
 
 def test_a_seed_that_is_missing_is_named():
-    with pytest.raises(ValueError, match="no result for ds-strong on Toy, split 2, 16f, seed 1"):
+    with pytest.raises(ScoreError, match="no result for ds-strong on Toy, split 2, 16f, seed 1"):
         study(SCORES[:-1], [], STREAMS, [{"group": "", "rows": [{"stream": "ds-strong"}]}])
 
 
