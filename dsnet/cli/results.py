@@ -162,29 +162,23 @@ def contact(options: argparse.Namespace) -> None:
 
 def intervals(options: argparse.Namespace) -> None:
     """Draw the intervals of claims or of a study."""
-    import pandas as pd
+    from dsnet import csvs, figures
 
-    from dsnet import figures
-
-    figures.save(figures.intervals(pd.read_csv(options.table)), *options.output)
+    figures.save(figures.intervals(csvs.read(options.table)), *options.output)
 
 
 def bars(options: argparse.Namespace) -> None:
     """Draw Table 1's measured rows."""
-    import pandas as pd
+    from dsnet import csvs, figures
 
-    from dsnet import figures
-
-    figures.save(figures.table1_bars(pd.read_csv(options.table)), *options.output)
+    figures.save(figures.table1_bars(csvs.read(options.table)), *options.output)
 
 
 def cost(options: argparse.Namespace) -> None:
     """Draw accuracy against the time that a clip costs."""
-    import pandas as pd
+    from dsnet import csvs, figures
 
-    from dsnet import figures
-
-    table, timed = pd.read_csv(options.table), pd.read_csv(options.latency)
+    table, timed = csvs.read(options.table), csvs.read(options.latency)
     figures.save(figures.accuracy_cost(table, timed), *options.output)
 
 

@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 from toy import first, fusion, scores
 
+from dsnet import csvs
+from dsnet.cli import main
 from dsnet.figures import intervals
 from dsnet.scores import ScoreError
 from dsnet.tables import claims, render_claims, render_study, study, to_markdown
@@ -153,3 +155,15 @@ def test_the_figure_has_a_line_per_row_and_its_interval(kind):
 def test_an_empty_table_is_not_drawn():
     with pytest.raises(ValueError, match="no intervals"):
         intervals(pd.DataFrame())
+
+
+@pytest.mark.parametrize("names", [("0.1", "1"), ("2020", "2021"), ("None", "NA")])
+def test_groups_are_drawn_by_their_names_whatever_those_look_like(tmp_path, names):
+    groups = [{"group": name, "rows": [{"stream": "ds"}]} for name in names]
+    path = tmp_path / "study.csv"
+    study(SCORES, FUSIONS, STREAMS, groups).to_csv(path, index=False)
+    outputs = [str(tmp_path / "study.png"), str(tmp_path / "study.svg")]
+    assert main(["intervals", "--table", str(path), "--output", *outputs]) == 0
+    (axes,) = intervals(csvs.read(path)).axes
+    drawn = [label.get_text() for label in axes.get_yticklabels()]
+    assert drawn == [names[0], "DS", names[1], "DS"]

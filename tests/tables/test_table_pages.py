@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from parsed import Page
-from toy import experiment, first, row, scores, table1
+from toy import experiment, first, row, scores, table1, table2
 
-from dsnet import tables
+from dsnet import csvs, tables
 from dsnet.cli import main
 from dsnet.scores import write_scores
 
@@ -63,7 +63,7 @@ def test_write(tmp_path):
     paths = [tmp_path / "tables" / f"table1.{suffix}" for suffix in suffixes]
     page = tables.render_table1(table, None, tables.DETAILED)
     tables.write(table, text, *paths, page=page)
-    again = pd.read_csv(paths[0])
+    again = csvs.read(paths[0])
     assert list(again.columns) == list(table.columns)
     np.testing.assert_allclose(again["top1"], table["top1"], atol=1e-4)
     assert again["top1_std"].isna().sum() == table["top1_std"].isna().sum()
@@ -74,6 +74,18 @@ def test_write(tmp_path):
     assert read_page(paths[3].read_text(encoding="utf-8")).small  # the page's own cells
     assert "<small>" not in tables.to_html(text, "")
     assert sorted(p.name for p in paths[0].parent.iterdir()) == sorted(p.name for p in paths)
+
+
+@pytest.mark.parametrize("make", [lambda: table1(*experiment()), table2], ids=["table1", "table2"])
+def test_a_table_is_read_with_the_types_that_it_has(tmp_path, make):
+    table = make()
+    table.to_csv(tmp_path / "table.csv", index=False)
+    again = csvs.read(tmp_path / "table.csv")
+    for name, column in table.items():
+        if pd.api.types.is_numeric_dtype(column):
+            np.testing.assert_array_equal(again[name], column.astype(float))
+        else:
+            assert again[name].tolist() == column.fillna("").tolist()
 
 
 def test_an_ablation_without_fusions_is_made_by_the_command_line(tmp_path):
