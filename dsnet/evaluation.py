@@ -39,7 +39,7 @@ def evaluate(
 
     Raises:
         ScoreError: the network puts out NaN or infinity.
-        CheckpointError: ``model`` is not the model file of a stream.
+        CheckpointError: ``model`` is not the file of a trained stream.
         DamagedError: ``clips_path`` is damaged.
     """
     torch.set_num_threads(threads)

@@ -66,17 +66,12 @@ def export(model: PathLike, output: PathLike, kind: str) -> float:
 
     Raises:
         UserError: ``output`` is ``model`` itself.
-        CheckpointError: ``model`` is no model file.
-        ExportError: packages are missing (``pip install 'dsnet[export]'``), ``model`` was
-            converted and does not say what its clips are, or the outputs do not agree.
+        CheckpointError: ``model`` is not the file of a trained stream.
+        ExportError: packages are missing (``pip install 'dsnet[export]'``), or the outputs do not
+            agree.
     """
     keep_input(model, output)
-    network, content = models.load_model(model)
-    if "spec" not in content:
-        raise ExportError(
-            f"{os.fspath(model)} was converted and does not say what its clips are; export a "
-            f"stream that dsnet has trained"
-        )
+    network, content = models.load_trained(model)
     module = FromBytes(network, content["input"], content["spec"]["clips"]).requires_grad_(False)
     about = json.dumps(_about(content), ensure_ascii=False)
     write, load = {"onnx": (_write_onnx, _load_onnx), "torchscript": (_write_script, _load_script)}[

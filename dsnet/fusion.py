@@ -30,6 +30,7 @@ def fuse(
 
     Raises:
         ScoreError: the streams were evaluated on different videos or in different runs.
+        RemakeError: one of ``paths`` is damaged.
     """
     scores = [read_scores(path) for path in paths]
     runs = [{k: v for k, v in s.run.items() if k != "stream"} for s in scores]

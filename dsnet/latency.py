@@ -61,6 +61,10 @@ def measure(
         One row per entry of ``rows`` with :data:`COLUMNS`: parameters in millions, GFLOPs (two per
         multiply-add) and medians in milliseconds per clip, batch size 1; ``streams`` are the names
         that the models were trained under.
+
+    Raises:
+        CheckpointError: a path is not the file of a trained stream.
+        DamagedError: ``clips_path`` is damaged.
     """
     torch.set_num_threads(threads)
     chosen = choose_device(device)

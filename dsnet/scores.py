@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +19,8 @@ FORMAT = "dsnet-scores"
 VERSION = 1
 
 
-class ScoreError(UserError, ValueError):
-    """Scores that mean nothing, are not there, or do not belong together."""
+class ScoreError(UserError):
+    """Scores that mean nothing, or that do not go together; the message says which and why."""
 
 
 @dataclass(frozen=True)
@@ -82,39 +83,48 @@ def write_scores(path: str | os.PathLike[str], scores: Scores) -> None:
             group["labels"], group["clips"], group["counts"] = part.labels, part.clips, part.counts
 
 
+@contextmanager
+def open_scores(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
+    """Open ``scores.h5`` for what is read of it in the body of a ``with``.
+
+    Raises:
+        ScoreError: a file of another format or version.
+        RemakeError: opening it or reading in it fails, as it does in a damaged file.
+        OSError: the file is not there, or the system refuses it.
+    """
+    name = os.fspath(path)
+    try:
+        with h5py.File(path, "r") as file:
+            if (file.attrs.get("format"), file.attrs.get("version")) != (FORMAT, VERSION):
+                raise ScoreError(
+                    f"{name} is not a {FORMAT} file of version {VERSION}; give another, or delete "
+                    f"it and run again"
+                )
+            yield file
+    except ScoreError:
+        raise
+    except Exception as error:  # damage surfaces in HDF5 as almost any
+        if isinstance(error, OSError) and error.errno:
+            raise
+        raise RemakeError(path, f"{name} is damaged or not a {FORMAT} file ({error})") from error
+
+
 def read_scores(path: str | os.PathLike[str]) -> Scores:
     """Read ``scores.h5``.
 
     Raises:
         ScoreError: a file of another format or version.
-        RemakeError: not a whole HDF5 file.
-        FileNotFoundError: no such file.
+        RemakeError: the file is damaged.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            return _read(file, path)
-    except (ScoreError, FileNotFoundError):
-        raise
-    except Exception as error:  # damage surfaces in HDF5 as almost any
-        message = f"{os.fspath(path)} is damaged or not a {FORMAT} file ({error})"
-        raise RemakeError(path, message) from error
-
-
-def _read(file: h5py.File, path: str | os.PathLike[str]) -> Scores:
-    found = (file.attrs.get("format"), file.attrs.get("version"))
-    if found != (FORMAT, VERSION):
-        raise ScoreError(
-            f"{os.fspath(path)} is not a {FORMAT} file of version {VERSION}; delete it and run "
-            f"again, or name another"
-        )
-    parts = {
-        name: Part(
-            tuple(group["ids"].asstr()[:]),
-            *(group[column][:] for column in ("labels", "clips", "counts")),
-        )
-        for name, group in file.items()
-    }
-    run, classes, spec = (json.loads(file.attrs[k]) for k in ("run", "classes", "spec"))
+    with open_scores(path) as file:
+        parts = {
+            name: Part(
+                tuple(group["ids"].asstr()[:]),
+                *(group[column][:] for column in ("labels", "clips", "counts")),
+            )
+            for name, group in file.items()
+        }
+        run, classes, spec = (json.loads(file.attrs[k]) for k in ("run", "classes", "spec"))
     return Scores(run, tuple(classes), parts, spec)
 
 
@@ -172,7 +182,9 @@ def aligned(scores: Iterable[Scores], part: str) -> list[Part]:
     parts = [s.parts[part] for s in scores]
     for other in parts[1:]:
         if other.ids != parts[0].ids:
-            raise ScoreError(f"the streams to fuse were evaluated on different {part} videos")
+            raise ScoreError(
+                f"the streams were evaluated on different {part} videos; evaluate all of them again"
+            )
     return parts
 
 

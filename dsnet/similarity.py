@@ -95,7 +95,7 @@ def compare(
         The table.
 
     Raises:
-        CheckpointError: a path is not the model file of a stream.
+        CheckpointError: a path is not the file of a trained stream.
         DamagedError: ``clips_path`` is damaged.
     """
     torch.set_num_threads(threads)

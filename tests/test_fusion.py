@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dsnet import fusion
 from dsnet.models import AttentionFusion
-from dsnet.scores import Part, Scores, accuracies, write_scores
+from dsnet.scores import Part, ScoreError, Scores, accuracies, write_scores
 
 OPTIONS = {"hidden": 16, "epochs": 60, "batch_size": 32, "lr": 0.01, "weight_decay": 0.0}
 
@@ -209,6 +209,6 @@ def test_streams_of_different_runs_are_not_fused(tmp_path):
     a, b, _ = streams(0)
     first = write(tmp_path / "a.h5", "ds", a, a)
     second = write(tmp_path / "b.h5", "flow", b, b, seed=1)
-    with pytest.raises(ValueError, match="of different runs"):
+    with pytest.raises(ScoreError, match="of different runs"):
         fusion.fuse([first, second], "average", OPTIONS, tmp_path / "out.json")
     assert not (tmp_path / "out.json").exists()

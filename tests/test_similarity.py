@@ -156,13 +156,19 @@ def test_the_matrix_shows_the_mean_over_seeds():
     assert "teacher, Flow, mean over 2 seeds" in axes.get_title().replace("\n", " ")
 
 
-def test_streams_may_be_named_like_numbers(compared, tmp_path):
-    _, maps, *_ = compared
-    (tmp_path / "s.csv").write_text("stream,teacher,level,cka\n1,NA,stem,0.5\n1,NA,layer1,\n")
-    np.savez(tmp_path / "maps.npz", **{**maps, "streams": ["1", "NA", "rgb"]})
-    drawn = [[tmp_path / f"{name}.{kind}" for name in "ab"] for kind in ("png", "svg")]
-    features.draw_features([tmp_path / "s.csv"], tmp_path / "maps.npz", {}, ["1"], *drawn)
-    assert all(path.stat().st_size for path in drawn[0] + drawn[1])
+def test_streams_are_drawn_by_their_names_whatever_those_look_like(tmp_path):
+    rows = [("1", "2020", "stem", 0.2), ("NA", "2020", "stem", 0.4)]
+    table = pd.DataFrame(rows, columns=["stream", "teacher", "level", "cka"])
+    table.to_csv(tmp_path / "similarity.csv", index=False)
+    video = np.zeros((1, 4, 8, 8, 3), np.uint8)
+    about = {"classes": ["jump"], "streams": ["1", "NA"], "bound": 20.0}
+    maps = {"rgb": video, "flow": video[..., :2], "layer1": np.zeros((2, 1, 4, 4, 4), np.float32)}
+    np.savez(tmp_path / "maps.npz", **maps, **about)
+    outputs = [tmp_path / name for name in ("a.png", "b.png", "a.svg", "b.svg")]
+    titles = {"1": "One", "NA": "North America", "2020": "Flow"}
+    paths = [tmp_path / "similarity.csv"], tmp_path / "maps.npz"
+    features.draw_features(*paths, titles, ["1"], outputs[:2], outputs[2:])
+    assert all(path.stat().st_size for path in outputs)
 
 
 def test_the_maps_are_shown_below_frames_and_flow(compared):

@@ -17,7 +17,7 @@ def add(verb: Verb) -> None:
         sub = verb(run)
         spec(sub, "streams, tables and titles of the config")
         paths(sub, "scores", nargs="+")
-        paths(sub, "fusions", nargs="*")
+        paths(sub, "fusions", nargs="*", help="none where no row fuses")
         paths(sub, "output", nargs=4, help=FORMATS)
 
     sub = verb(significance)
@@ -60,37 +60,27 @@ def add(verb: Verb) -> None:
     paths(sub, "output", nargs=2, help=".png and .svg")
 
 
-def _scores(options: argparse.Namespace) -> list[Any]:
-    """The scores that a table is made of, with their data sets' titles."""
-    from dsnet.scores import read_scores
+def _results(options: argparse.Namespace) -> tuple[list[Any], list[Any]]:
+    """The scores and the fusions that a table is made of."""
+    from dsnet import tables
 
-    scores = [read_scores(path) for path in options.scores]
-    for item in scores:
-        item.run["title"] = options.spec["titles"][item.run["dataset"]]
-    return scores
-
-
-def _results(options: argparse.Namespace) -> tuple[list[Any], list[Any], dict[str, int]]:
-    """The scores and the fusions that a table is made of, with their data sets' titles.
-
-    And, by title, how many videos each data set lists.
-    """
-    scores = _scores(options)
-    fusions = [json.loads(path.read_text(encoding="utf-8")) for path in options.fusions]
-    for fusion in fusions:
-        fusion["run"]["title"] = options.spec["titles"][fusion["run"]["dataset"]]
-    return scores, fusions, {s.run["title"]: s.run["n_listed"] for s in scores}
+    titles = options.spec["titles"]
+    return (
+        tables.titled_scores(options.scores, titles),
+        tables.titled_fusions(options.fusions, titles),
+    )
 
 
 def table1(options: argparse.Namespace) -> None:
     """Make Table 1: two streams, the students, and the rows that the paper cites."""
     from dsnet import tables
 
-    scores, fusions, listed = _results(options)
+    scores, fusions = _results(options)
     chosen = options.spec["tables"]
     table = tables.table1(
         scores, fusions, options.spec["streams"], chosen["two_stream"], chosen["students"]
     )
+    listed = tables.listed(scores)
     page = tables.render_table1(table, listed, tables.DETAILED)
     tables.write(table, tables.render_table1(table, listed), *options.output, page=page)
 
@@ -99,16 +89,16 @@ def table2(options: argparse.Namespace) -> None:
     """Make Table 2, the ablation."""
     from dsnet import tables
 
-    scores, fusions, listed = _results(options)
+    scores, fusions = _results(options)
     table = tables.table2(scores, fusions, options.spec["tables"]["ablation"])
-    tables.write(table, tables.render_table2(table, listed), *options.output)
+    tables.write(table, tables.render_table2(table, tables.listed(scores)), *options.output)
 
 
 def claims(options: argparse.Namespace) -> None:
     """Answer whether what is claimed holds here."""
     from dsnet import tables
 
-    scores, fusions, _ = _results(options)
+    scores, fusions = _results(options)
     streams, rows = options.spec["streams"], options.spec["tables"]["claims"]
     table = tables.claims(scores, fusions, streams, rows)
     tables.write(table, tables.render_claims(table), *options.output)
@@ -118,7 +108,7 @@ def study(options: argparse.Namespace) -> None:
     """Gather results in groups."""
     from dsnet import tables
 
-    scores, fusions, _ = _results(options)
+    scores, fusions = _results(options)
     streams, rows = options.spec["streams"], options.spec["tables"]["study"]
     table = tables.study(scores, fusions, streams, rows)
     tables.write(table, tables.render_study(table), *options.output)
@@ -128,7 +118,8 @@ def significance(options: argparse.Namespace) -> None:
     """Test which methods differ beyond chance."""
     from dsnet import tables
 
-    table = tables.significance(_scores(options), options.spec["streams"])
+    scores = tables.titled_scores(options.scores, options.spec["titles"])
+    table = tables.significance(scores, options.spec["streams"])
     tables.write(table, tables.render_significance(table), *options.output)
 
 
@@ -162,23 +153,23 @@ def contact(options: argparse.Namespace) -> None:
 
 def intervals(options: argparse.Namespace) -> None:
     """Draw the intervals of claims or of a study."""
-    from dsnet import figures, tables
+    from dsnet import csvs, figures
 
-    figures.save(figures.intervals(tables.read(options.table)), *options.output)
+    figures.save(figures.intervals(csvs.read(options.table)), *options.output)
 
 
 def bars(options: argparse.Namespace) -> None:
     """Draw Table 1's measured rows."""
-    from dsnet import figures, tables
+    from dsnet import csvs, figures
 
-    figures.save(figures.table1_bars(tables.read(options.table)), *options.output)
+    figures.save(figures.table1_bars(csvs.read(options.table)), *options.output)
 
 
 def cost(options: argparse.Namespace) -> None:
     """Draw accuracy against the time that a clip costs."""
-    from dsnet import figures, tables
+    from dsnet import csvs, figures
 
-    table, timed = tables.read(options.table), tables.read(options.latency)
+    table, timed = csvs.read(options.table), csvs.read(options.latency)
     figures.save(figures.accuracy_cost(table, timed), *options.output)
 
 

@@ -1,5 +1,7 @@
 """Any folder of videos, ``class/video.ext``, with an optional CSV that says more."""
 
+from __future__ import annotations
+
 import csv
 import hashlib
 import logging
@@ -63,28 +65,27 @@ def listing(entry: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """The rows of a folder's CSV, each with path, class and what else it says, checked."""
+    """The rows of a folder's CSV, each with path, class and what else it says, checked.
+
+    Raises DataSetError, naming file and row or line, for one that is absent, wrong or empty.
+    """
     try:
         with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             reader = csv.DictReader(file, restval="", strict=True)
-            rows = list(reader)
+            rows = _rows(reader, path)
             columns = list(reader.fieldnames or [])
     except FileNotFoundError:
         raise DataSetError(f"{path}: CSV not found") from None
-    except csv.Error as error:
-        raise DataSetError(f"{path}: line {reader.reader.line_num}: {error}") from error
     if "path" not in columns:
         raise DataSetError(f"{path}: expected a column 'path', found {columns}")
     if not rows:
-        raise DataSetError(f"{path}: lists no videos; expected a row for each")
+        raise DataSetError(f"{path}: lists no videos; expected a row for each below its header")
     splits = split_columns(columns)
     if unknown := set(columns) - {"path", "class", "group", *splits}:
         log.warning("%s: columns not used: %s", path, ", ".join(sorted(unknown)))
     seen: set[str] = set()
     for number, row in enumerate(rows, start=1):
         where = f"{path}: row {number}"
-        if None in row:
-            raise DataSetError(f"{where}: has more values than the {len(columns)} columns")
         name = row["path"] = os.path.normpath(row["path"]) if row["path"] else ""
         if name in ("", os.curdir) or os.path.isabs(name) or name.split(os.sep)[0] == os.pardir:
             raise DataSetError(f"{where}: expected a path below the folder of videos, got {name!r}")
@@ -99,6 +100,24 @@ def read_csv(path: Path) -> list[dict[str, str]]:
                 raise DataSetError(
                     f"{where}: {split}: expected {', '.join(ROLES)}, got {row[split]!r}"
                 )
+    return rows
+
+
+def _rows(reader: csv.DictReader[str], path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV, none of them with more values than the header has columns."""
+    rows: list[dict[str, str]] = []
+    try:
+        for row in reader:
+            if reader.restkey in row:
+                raise DataSetError(
+                    f"{path}: row {len(rows) + 1}: more values than the header has columns; remove "
+                    f"a comma at the end, and quote values with commas"
+                )
+            rows.append(row)
+    except csv.Error as error:
+        raise DataSetError(
+            f"{path}: from line {reader.line_num + 1} on: {error}; is a quote there not closed?"
+        ) from None
     return rows
 
 

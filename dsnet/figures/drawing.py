@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
+from dsnet import csvs
 from dsnet.figures.contact import contact_sheet
 from dsnet.figures.curves import curves_together, training_curves
 from dsnet.figures.per_class import confusion_matrices, per_class_difference
@@ -34,11 +33,15 @@ def draw_run(
         compare: the two streams whose difference is drawn, first minus second.
         png: the files to write: training curves apart and together, confusion, difference.
         svg: the same.
+
+    Raises:
+        RemakeError: one of ``scores`` is damaged.
+        ValueError: the two streams have different classes.
     """
     loaded = [read_scores(path) for path in scores]
     keys = [(s.run["stream"], s.run["seed"]) for s in loaded]
     titles = {name: stream["title"] for name, stream in streams.items()}
-    curves = {key: pd.read_csv(path) for key, path in zip(keys, histories, strict=True)}
+    curves = {key: csvs.read(path) for key, path in zip(keys, histories, strict=True)}
     first = [s for s in loaded if s.run["seed"] == loaded[0].run["seed"]]
     a, b = ([s for s in loaded if s.run["stream"] == name] for name in compare)
     figures = (

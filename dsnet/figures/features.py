@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dsnet import csvs
 from dsnet.figures.colours import flow_colours, full_speed
 from dsnet.figures.style import STYLE, save, wrapped
 from dsnet.flow.planes import decode
@@ -43,17 +44,11 @@ def draw_features(
     with np.load(maps) as kept:
         pictures = dict(kept)
     figures = (
-        similarity([_read(path) for path in tables], titles),
+        similarity([csvs.read(path) for path in tables], titles),
         feature_maps(pictures, titles, shown),
     )
     for figure, *paths in zip(figures, png, svg, strict=True):
         save(figure, *paths)
-
-
-def _read(table: PathLike) -> pd.DataFrame:
-    """``similarity.csv``, whose streams may be named like numbers."""
-    words = dict.fromkeys(("stream", "teacher", "level"), "str")
-    return pd.read_csv(table, dtype=words, keep_default_na=False, na_values=[""])
 
 
 @matplotlib.rc_context(STYLE)

@@ -92,7 +92,7 @@ def load_model(path: str | os.PathLike[str]) -> tuple[ResNeXt3D, dict[str, Any]]
 
 
 def load_trained(path: str | os.PathLike[str]) -> tuple[ResNeXt3D, dict[str, Any]]:
-    """The same of a stream that was trained here, whose ``spec`` says on what, and by what clips.
+    """What :func:`load_model` gives, of a stream: the file has the spec that it was trained by.
 
     Raises:
         CheckpointError: not a model file of this version, or one that was converted.
@@ -100,7 +100,7 @@ def load_trained(path: str | os.PathLike[str]) -> tuple[ResNeXt3D, dict[str, Any
     model, content = load_model(path)
     if "spec" not in content:
         raise CheckpointError(
-            f"{os.fspath(path)} was converted: it says nothing of data set and clips, and is only "
-            f"to start or to distill from; name the model.pt of a stream"
+            f"{os.fspath(path)} was converted and does not say what its clips are; give a stream "
+            f"that dsnet has trained"
         )
     return model, content

@@ -71,7 +71,8 @@ def classes_page(
 
     Raises:
         PageError: the scores are of other clips.
-        DamagedError: ``clips_path`` is damaged.
+        ScoreError: the streams were evaluated on different videos.
+        RemakeError: ``clips_path`` or one of ``scores`` is damaged.
     """
     read = {role: read_scores(path) for role, path in zip(ROLES, scores, strict=True)}
     run, names = read["student"].run, read["student"].classes

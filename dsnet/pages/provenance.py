@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py
 import pandas as pd
 import torch
 
@@ -16,6 +15,7 @@ from dsnet import clips, costs
 from dsnet.pages import settings
 from dsnet.pages.page import write
 from dsnet.provenance import canonical
+from dsnet.scores import open_scores
 
 PathLike = str | os.PathLike[str]
 Row = dict[str, Any]
@@ -45,6 +45,7 @@ def provenance_page(
 
     Raises:
         CostError: there are no measurements.
+        RemakeError: one of ``clips_paths`` or ``scores`` is damaged.
     """
     data = [_data(path) for path in clips_paths]
     trained = sorted((_trained(path) for path in models), key=_order(titles))
@@ -52,7 +53,7 @@ def provenance_page(
     records = {
         "clips": [item["provenance"] for item in data],
         "models": [item["provenance"] for item in trained],
-        "scores": [_attribute(path, "provenance") for path in scores],
+        "scores": [_scored(path) for path in scores],
         "fusions": [item["provenance"] for item in fused],
     }
     # motions/split1/16f/seed0/fusion/ds+flow.average, as Snakemake's measurements are named.
@@ -124,9 +125,10 @@ def _trained(path: PathLike) -> Row:
     }
 
 
-def _attribute(path: PathLike, name: str) -> Any:
-    with h5py.File(path, "r") as file:
-        return json.loads(file.attrs[name])
+def _scored(path: PathLike) -> Any:
+    """What a ``scores.h5`` was made with."""
+    with open_scores(path) as file:
+        return json.loads(file.attrs["provenance"])
 
 
 def _makers(records: Mapping[str, Iterable[Row]]) -> list[Row]:

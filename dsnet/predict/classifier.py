@@ -39,7 +39,7 @@ class VideoClassifier:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
-        CheckpointError: a file is no model.
+        CheckpointError: a file is not that of a trained stream.
         PredictError: it does not say how its videos were prepared, or the two do not go together;
             or a network puts out NaN or infinity.
         DeviceError: a GPU was asked for and there is none.

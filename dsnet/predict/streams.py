@@ -34,17 +34,17 @@ class Stream:
         settings: the config's ``clips``: crop and means.
 
     Raises:
-        CheckpointError: the file is no model.
+        CheckpointError: the file is not that of a trained stream.
         PredictError: it does not say how its videos were prepared.
     """
 
     def __init__(self, path: PathLike, device: torch.device) -> None:
         self.path, self.device = Path(path), device
-        network, content = models.load_model(path)
+        network, content = models.load_trained(path)
         if "data" not in content:
             raise PredictError(
-                f"{self.path} does not say how its videos were prepared: it was converted, or "
-                f"trained by an earlier dsnet; train it with this one"
+                f"{self.path} does not say how its videos were prepared: it was trained by an "
+                f"earlier dsnet; train it with this one"
             )
         self.input: str = content["input"]
         self.classes: tuple[str, ...] = tuple(content["classes"])

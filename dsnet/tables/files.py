@@ -13,19 +13,6 @@ from dsnet.tables.text import TextTable, to_latex, to_markdown
 PathLike = str | os.PathLike[str]
 
 
-# Columns of words, also where they look like numbers, or like what pandas takes for a gap.
-WORDS = (
-    *("dataset", "group", "claim", "answer", "method", "against", "column", "source", "protocol"),
-    *("pretrain", "streams", "input", "device", "backend"),
-)
-
-
-def read(csv: PathLike) -> pd.DataFrame:
-    """The numbers and words of a table's CSV, as :func:`write` was given them."""
-    words = dict.fromkeys(WORDS, "str")
-    return pd.read_csv(csv, dtype=words, keep_default_na=False, na_values=[""])
-
-
 def write(
     table: pd.DataFrame,
     text: TextTable,

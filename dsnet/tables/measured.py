@@ -61,7 +61,9 @@ class Measured:
         results = self._by_key.setdefault((_experiment(run), frozenset(streams), kind), {})
         if run["seed"] in results:
             where = describe(_experiment(run), streams, kind, run["seed"])
-            raise ScoreError(f"two results for {where}")
+            raise ScoreError(
+                f"two results for {where}; give each once, and every data set a title of its own"
+            )
         results[run["seed"]] = result
 
     def _of_fusion(self, fusion: Mapping[str, Any]) -> Result:

@@ -92,6 +92,21 @@ def test_damage_in_frames_flow_and_clips_is_found_named_and_made_anew(
     assert project.finish(SCORES).nothing_to_do
 
 
+def test_damaged_scores_are_named_and_made_anew(project: Project, finished: Project):
+    fused = f"{RUN}/fusion/ds+rgb.average.json"
+    damaged = project / SCORES
+    os.truncate(damaged, damaged.stat().st_size // 2)
+    (project / fused).unlink()  # so that what is damaged is used
+    outcome = project.snakemake(fused)
+    assert outcome.code != 0
+    assert "rgb/scores.h5 is damaged" in outcome.text
+    assert "rgb/scores.h5.damaged; run again" in outcome.text
+    assert not damaged.exists()
+    project.finish()
+    assert scores(damaged) == scores(finished / SCORES)
+    assert leftovers(project) == []
+
+
 @pytest.mark.parametrize(("verb", "modality"), [("train", "flow"), ("evaluate", "rgb")])
 def test_clips_are_checked_in_what_a_stream_sees(
     project: Project, monkeypatch, caplog, verb: str, modality: str
@@ -105,18 +120,6 @@ def test_clips_are_checked_in_what_a_stream_sees(
         path.unlink()
     assert main(stage.arguments) == (1 if modality == "flow" else 0)
     assert ("the flow bytes of" in caplog.text) == (modality == "flow")
-
-
-def test_scores_that_were_cut_short_are_made_anew(project: Project, finished: Project):
-    path, fused = project / SCORES, f"{RUN}/fusion/rgb+flow.average.json"
-    os.truncate(path, path.stat().st_size // 2)
-    (project / fused).unlink()
-    outcome = project.snakemake(fused)
-    assert outcome.code != 0
-    assert f"{SCORES} is damaged or not a dsnet-scores file" in outcome.text
-    assert f"it was moved to {SCORES}.damaged; run again" in outcome.text
-    project.finish(fused)
-    assert scores(path) == scores(finished / SCORES)
 
 
 def test_what_was_rebuilt_alone_makes_nothing_else_run(project: Project):
@@ -164,12 +167,17 @@ def test_a_damaged_table_is_noticed_on_opening(finished: Project, tmp_path: Path
 
 
 def test_a_file_of_another_kind_is_left_where_it_is(project: Project, monkeypatch, caplog):
-    """Not every file that is no clips.h5 is a damaged one."""
+    """Not every file that is no clips.h5, or no scores.h5, is a damaged one."""
     monkeypatch.chdir(project.folder)
     for wrong in (f"{RUN}/ds/model.pt", SCORES):
         assert main(["contact", "--clips", wrong, "--output", "a.png", "a.svg"]) == 1
         assert (project / wrong).exists()
         assert f"{wrong}" in caplog.text
+    clips = f"{DATASET}/clips.h5"
+    options = ["--spec", "{}", "--kind", "average", "--output", "a.json"]
+    assert main(["fuse", *options, "--scores", clips, clips]) == 1
+    assert (project / clips).exists()
+    assert f"{clips} is not a dsnet-scores file" in caplog.text
 
 
 def test_a_training_falls_back_to_the_checkpoint_before_a_truncated_one(

@@ -8,6 +8,7 @@ from drawable import table1
 from matplotlib.colors import to_hex
 
 from dsnet import figures
+from dsnet.cli import main
 
 
 def test_every_column_has_a_bar_of_its_own_in_the_tables_order():
@@ -42,3 +43,11 @@ def test_table1_bars_show_measured_rows_only():
     assert not [line for line in left.lines if line.get_marker() == "D"]
     with pytest.raises(ValueError, match="no measured rows"):
         figures.table1_bars(table1().query("source == 'reported'"))
+
+
+def test_a_data_set_that_is_called_na_is_drawn_by_that_name(tmp_path, monkeypatch):
+    table1().replace("motions", "NA").to_csv(tmp_path / "table1.csv", index=False)
+    saved = []
+    monkeypatch.setattr(figures, "save", lambda figure, *_: saved.append(figure))
+    assert main(["bars", "--table", str(tmp_path / "table1.csv"), "--output", "a", "b"]) == 0
+    assert saved[0].axes[0].get_title() == "NA, split 1"

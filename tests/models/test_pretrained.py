@@ -1,5 +1,7 @@
 """Weights to start from, ours, MARS's and those of others, and their conversion."""
 
+import json
+
 import pytest
 import torch
 from networks import SMALL, Evil, content
@@ -140,6 +142,32 @@ def test_ours_is_converted_to_mars_and_back(tmp_path):
     assert found["classes"] == ["jump", "run"]
     x = torch.randn(1, 2, 8, 32, 32)
     assert torch.equal(loaded.eval()(x), network(x))
+
+
+@pytest.mark.parametrize(
+    ("verb", "options"),
+    [
+        ("evaluate", "--model {model} --clips {clips} --output scores.h5"),
+        ("latency", "--spec {latency} --clips {clips} --models {model} --output a b c d"),
+        ("similarity", "--spec {similarity} --clips {clips} --models {model} --table a --output b"),
+        ("export", "{model} ds.onnx --onnx"),
+        ("predict", "film.mp4 --model {model}"),
+    ],
+)
+def test_a_converted_model_is_refused_where_a_trained_one_is_needed(
+    tmp_path, monkeypatch, make_clips, caplog, verb, options
+):
+    monkeypatch.chdir(tmp_path)
+    save("ours.pt", {**content(build(SMALL, "rgb", 2)), "provenance": {}})
+    convert("ours.pt", "converted.pt")
+    values = {
+        "model": "converted.pt",
+        "clips": make_clips(tmp_path / "clips.h5"),
+        "latency": json.dumps({"rows": [["DS", ["ds"]]], "options": {}}, separators=(",", ":")),
+        "similarity": json.dumps({"streams": ["ds"], "teachers": {}}, separators=(",", ":")),
+    }
+    assert main([verb, *options.format(**values).split()]) == 1
+    assert f"{verb}: converted.pt was converted and does not say" in caplog.text
 
 
 def test_a_conversion_that_cannot_be_is_said(tmp_path):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from toy import scores
 
+from dsnet.scores import ScoreError
 from dsnet.tables import render_significance, significance, to_markdown
 from dsnet.tables.statistics import bootstrap, combined, mcnemar
 
@@ -125,7 +126,7 @@ def test_streams_of_other_videos_or_seeds_are_not_compared(change, message):
             )
     else:
         found = found[:-1]
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ScoreError, match=message):
         significance(found, STREAMS)
 
 

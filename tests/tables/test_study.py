@@ -5,7 +5,10 @@ import pandas as pd
 import pytest
 from toy import first, fusion, scores
 
+from dsnet import csvs
+from dsnet.cli import main
 from dsnet.figures import intervals
+from dsnet.scores import ScoreError
 from dsnet.tables import claims, render_claims, render_study, study, to_markdown
 
 STREAMS = {
@@ -100,7 +103,7 @@ def test_a_fusion_that_does_not_say_which_videos_is_refused():
         {"claim": "", "method": {"stream": "ds", "fuse": ["flow"]}, "against": {"stream": "ds"}}
     ]
     with pytest.raises(
-        ValueError, match=r"ds \+ flow \(average fusion\) on Toy, split 1.*one by one"
+        ScoreError, match=r"ds \+ flow \(average fusion\) on Toy, split 1.*one by one"
     ):
         claims(SCORES, silent, STREAMS, rows)
 
@@ -118,7 +121,7 @@ def test_a_study_pools_splits_and_shows_what_settings_may_be_chosen_by():
 
 
 def test_a_seed_that_is_missing_is_named():
-    with pytest.raises(ValueError, match="no result for ds-strong on Toy, split 2, 16f, seed 1"):
+    with pytest.raises(ScoreError, match="no result for ds-strong on Toy, split 2, 16f, seed 1"):
         study(SCORES[:-1], [], STREAMS, [{"group": "", "rows": [{"stream": "ds-strong"}]}])
 
 
@@ -152,3 +155,15 @@ def test_the_figure_has_a_line_per_row_and_its_interval(kind):
 def test_an_empty_table_is_not_drawn():
     with pytest.raises(ValueError, match="no intervals"):
         intervals(pd.DataFrame())
+
+
+@pytest.mark.parametrize("names", [("0.1", "1"), ("2020", "2021"), ("None", "NA")])
+def test_groups_are_drawn_by_their_names_whatever_those_look_like(tmp_path, names):
+    groups = [{"group": name, "rows": [{"stream": "ds"}]} for name in names]
+    path = tmp_path / "study.csv"
+    study(SCORES, FUSIONS, STREAMS, groups).to_csv(path, index=False)
+    outputs = [str(tmp_path / "study.png"), str(tmp_path / "study.svg")]
+    assert main(["intervals", "--table", str(path), "--output", *outputs]) == 0
+    (axes,) = intervals(csvs.read(path)).axes
+    drawn = [label.get_text() for label in axes.get_yticklabels()]
+    assert drawn == [names[0], "DS", names[1], "DS"]

@@ -1,12 +1,16 @@
 """Tables as pages, and the four files of a table."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 from parsed import Page
-from toy import experiment, row, table1
+from toy import experiment, first, row, scores, table1, table2
 
-from dsnet import tables
+from dsnet import csvs, tables
+from dsnet.cli import main
+from dsnet.scores import write_scores
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
 
@@ -52,23 +56,6 @@ def test_pages_escape_names():
     assert page.text.count(name) == 5  # title, heading, cell, note, origin
 
 
-def test_words_that_look_like_numbers_or_gaps_are_read_as_words(tmp_path):
-    table = pd.DataFrame(
-        {
-            "dataset": ["NA", "2020"],
-            "group": ["0.1", "None"],
-            "method": ["1", None],
-            "top1": [50.0, np.nan],
-            "seeds": [1, 2],
-        }
-    )
-    paths = [tmp_path / f"t.{suffix}" for suffix in ("csv", "md", "tex", "html")]
-    tables.write(table, tables.render_plain(table, "T", []), *paths)
-    again = tables.read(paths[0])
-    pd.testing.assert_frame_equal(again, table, check_dtype=False)
-    assert (again["seeds"].dtype, again["top1"].dtype) == (np.int64, np.float64)
-
-
 def test_write(tmp_path):
     table = table1(*experiment(seeds=(0, 1)))
     text = tables.render_table1(table)
@@ -76,7 +63,7 @@ def test_write(tmp_path):
     paths = [tmp_path / "tables" / f"table1.{suffix}" for suffix in suffixes]
     page = tables.render_table1(table, None, tables.DETAILED)
     tables.write(table, text, *paths, page=page)
-    again = pd.read_csv(paths[0])
+    again = csvs.read(paths[0])
     assert list(again.columns) == list(table.columns)
     np.testing.assert_allclose(again["top1"], table["top1"], atol=1e-4)
     assert again["top1_std"].isna().sum() == table["top1_std"].isna().sum()
@@ -87,3 +74,26 @@ def test_write(tmp_path):
     assert read_page(paths[3].read_text(encoding="utf-8")).small  # the page's own cells
     assert "<small>" not in tables.to_html(text, "")
     assert sorted(p.name for p in paths[0].parent.iterdir()) == sorted(p.name for p in paths)
+
+
+@pytest.mark.parametrize("make", [lambda: table1(*experiment()), table2], ids=["table1", "table2"])
+def test_a_table_is_read_with_the_types_that_it_has(tmp_path, make):
+    table = make()
+    table.to_csv(tmp_path / "table.csv", index=False)
+    again = csvs.read(tmp_path / "table.csv")
+    for name, column in table.items():
+        if pd.api.types.is_numeric_dtype(column):
+            np.testing.assert_array_equal(again[name], column.astype(float))
+        else:
+            assert again[name].tolist() == column.fillna("").tolist()
+
+
+def test_an_ablation_without_fusions_is_made_by_the_command_line(tmp_path):
+    write_scores(tmp_path / "scores.h5", scores("ds", first(7), title="motions", n_listed=20))
+    rows = [{"method": "Alone", "stream": "ds"}]
+    spec = {"titles": {"motions": "Motions"}, "tables": {"ablation": rows}}
+    outputs = [str(tmp_path / f"table2.{suffix}") for suffix in ("csv", "md", "tex", "html")]
+    command = ["table2", "--spec", json.dumps(spec), "--scores", str(tmp_path / "scores.h5")]
+    assert main([*command, "--fusions", "--output", *outputs]) == 0
+    made = pd.read_csv(outputs[0])
+    assert made[["method", "dataset", "top1"]].to_numpy().tolist() == [["Alone", "Motions", 70]]

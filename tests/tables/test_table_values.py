@@ -18,6 +18,7 @@ from toy import (
 )
 
 from dsnet import tables
+from dsnet.scores import ScoreError
 from dsnet.tables import statistics
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
@@ -126,7 +127,7 @@ def test_pretraining_goes_back_through_the_streams():
 def test_a_missing_seed_is_named():
     single, fused = experiment(seeds=(0, 1))
     single = [s for s in single if (s.run["stream"], s.run["seed"]) != ("ds", 1)]
-    with pytest.raises(ValueError, match=r"no result for ds on UCF-101, split 1, 16f, seed 1;"):
+    with pytest.raises(ScoreError, match=r"no result for ds on UCF-101, split 1, 16f, seed 1;"):
         table1(single, fused)
 
 
@@ -134,19 +135,19 @@ def test_a_missing_fusion_is_named():
     single, fused = experiment()
     for missing, named in ((4, r"ds \+ flow"), (6, r"ds \+ rgb \+ flow")):
         some = [item for i, item in enumerate(fused) if i != missing]
-        with pytest.raises(ValueError, match=rf"{named} \(average fusion\) on UCF.* seed 0;"):
+        with pytest.raises(ScoreError, match=rf"{named} \(average fusion\) on UCF.* seed 0;"):
             table1(single, some)
 
 
 def test_doubtful_input_is_refused():
     single, fused = experiment(seeds=(0, 1))
-    with pytest.raises(ValueError, match="two results for flow on UCF-101, split 1, 16f, seed 0"):
+    with pytest.raises(ScoreError, match="two results for flow on UCF-101, split 1, 16f, seed 0"):
         table1([*single, single[0]], fused)
     other = [scores("flow", first(3, of=9), seed=1) if s is single[1] else s for s in single]
-    with pytest.raises(ValueError, match=r"n_videos differs .* flow on UCF-101.*\[9, 10\]"):
+    with pytest.raises(ScoreError, match=r"n_videos differs .* flow on UCF-101.*\[9, 10\]"):
         table1(other, fused)
     same = {**STREAMS, "ds": {**STREAMS["ds"], "title": "MARS"}}
-    with pytest.raises(ValueError, match=r"title of 'MARS \(16f\)'"):
+    with pytest.raises(ScoreError, match=r"title of 'MARS \(16f\)'"):
         table1(single, fused, same)
 
 
@@ -165,7 +166,7 @@ def test_table2():
 
 
 def test_table2_names_what_is_missing():
-    with pytest.raises(ValueError, match=r"ds \+ flow \(attention fusion\)"):
+    with pytest.raises(ScoreError, match=r"ds \+ flow \(attention fusion\)"):
         tables.table2(*experiment(), ABLATION)
 
 

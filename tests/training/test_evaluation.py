@@ -8,7 +8,7 @@ import pytest
 import torch
 from specs import make_spec
 
-from dsnet import evaluation, latency, models
+from dsnet import evaluation, models
 from dsnet.scores import ScoreError, metrics, read_scores
 from dsnet.store import Writer
 
@@ -33,18 +33,6 @@ def test_a_network_that_puts_out_nan_is_not_scored(teacher, clips_path, tmp_path
     with pytest.raises(ScoreError, match=r"model\.pt: the network puts out NaN"):
         evaluation.evaluate(tmp_path / "model.pt", clips_path, tmp_path / "scores.h5")
     assert not (tmp_path / "scores.h5").exists()
-
-
-def test_a_converted_model_does_not_say_what_to_score(teacher, clips_path, tmp_path):
-    content = models.read(teacher)
-    converted = tmp_path / "converted.pt"
-    models.save(converted, {key: content[key] for key in content if key != "spec"})
-    for use in (
-        lambda: evaluation.evaluate(converted, clips_path, tmp_path / "scores.h5"),
-        lambda: latency.measure([("A", [converted])], clips_path, {"repeats": 1, "warmup": 0}),
-    ):
-        with pytest.raises(models.CheckpointError, match=r"converted\.pt was converted: it says"):
-            use()
 
 
 class Mean(torch.nn.Module):

@@ -1,6 +1,5 @@
 """What can be asked for by name: table1, table2, flow, students."""
 
-import pandas as pd
 import pytest
 from project import FLOW, FRAMES, RUN, SHARDS, STREAMS, STUDENTS, Project, fusions
 
@@ -32,13 +31,6 @@ EXPECTED = {
 def test_a_stage_is_asked_for_by_name(fresh: Project, target: str):
     outcome = fresh.finish("-n", target)
     assert outcome.jobs - {(target, "")} == EXPECTED[target] - {(target, "")}
-
-
-def test_table_2_may_be_of_streams_alone(project: Project):
-    project.configure(tables={"ablation": [{"method": "DS", "stream": "ds"}]})
-    assert project.finish("table2").jobs == {("table2", "")}
-    (row,) = pd.read_csv(project / "results/tables/table2.csv").to_dict("records")
-    assert row["method"] == "DS"
 
 
 def test_only_what_is_missing_of_it_is_made(project: Project):

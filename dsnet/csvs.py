@@ -1,0 +1,25 @@
+"""The CSVs that a run leaves, read back with the types that they were written with."""
+
+from __future__ import annotations
+
+import os
+
+import pandas as pd
+
+# The columns of text of all our tables; the others are numbers.
+TEXT = (
+    *("dataset", "method", "column", "source", "protocol", "pretrain", "streams"),
+    *("claim", "answer", "against", "group", "input", "device", "backend"),
+    *("stream", "teacher", "level"),
+)
+
+
+def read(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read a table; names stay text where they look like numbers (``2020``) or nothing (``NA``).
+
+    Raises:
+        FileNotFoundError: no such file.
+    """
+    types = dict.fromkeys(TEXT, str)
+    table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
+    return table.fillna(dict.fromkeys(TEXT, ""))
