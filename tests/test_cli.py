@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dsnet.cli import main, parser
+from dsnet.models import build, save
 
 ROOT = Path(__file__).parents[1]
 
@@ -60,6 +61,21 @@ def test_a_spec_is_json_or_a_file_of_it(tmp_path, capsys):
         found = capsys.readouterr().err
         assert "argument --spec: expected JSON, or @FILE with it: " in found
         assert said in found
+
+
+def test_a_name_that_is_not_utf8_is_printed(tmp_path):
+    weights = os.fsencode(tmp_path) + b"/caf\xe9.pth"
+    network = build({"layers": [1] * 4, "widths": [4] * 4, "stem": 4, "cardinality": 2}, "rgb", 2)
+    save(os.fsdecode(weights), {"state_dict": network.state_dict()})
+    result = subprocess.run(
+        [sys.executable, "-m", "dsnet", "checkpoint", "inspect", weights],
+        env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert r"caf\udce9.pth: " in result.stdout
 
 
 @pytest.mark.parametrize(("verb", "option"), [("predict", "--threads"), ("train", "--processes")])

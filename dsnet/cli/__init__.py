@@ -6,6 +6,7 @@ No logic of its own: a verb hands its options to one function of the library.
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -29,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    if isinstance(sys.stdout, io.TextIOWrapper):  # as stderr does: a name need not be UTF-8
+        sys.stdout.reconfigure(errors="backslashreplace")
     if getattr(options, "processes", 1) > 1:
         from dsnet.distributed import launch, launched
 

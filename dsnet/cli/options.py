@@ -52,7 +52,7 @@ def parse_json(text: str) -> Any:
     """JSON, or that of a file after an @."""
     try:
         if text.startswith("@"):
-            text = Path(text[1:]).read_text(encoding="utf-8")
+            text = Path(text[1:]).read_text(encoding="utf-8-sig")
         return json.loads(text)
     except (OSError, ValueError) as error:
         raise argparse.ArgumentTypeError(f"expected JSON, or @FILE with it: {error}") from error

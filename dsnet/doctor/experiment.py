@@ -28,18 +28,19 @@ def data_sets(config: dict[str, Any]) -> Iterator[Finding]:
         elif absent:
             fetched = Path(config["results"]) / name / "fetched.json"
             for key in absent:
-                yield _absent(name, key, entry, fetched)
+                yield _absent(name, key, entry, fetched, bool(config["fetch"]["mirror"]))
         else:
             yield _videos(check, name, entry)
 
 
-def _absent(name: str, key: str, entry: dict[str, Any], fetched: Path) -> Finding:
+def _absent(name: str, key: str, entry: dict[str, Any], fetched: Path, mirror: bool) -> Finding:
     """A folder of a data set, its videos or lists, that is not there."""
     check, folder = f"data: {name}", entry[key]
     what = f"there is no folder {folder} (looked in {os.getcwd()})"
     if entry["fetch"] and fetched.exists():  # and the workflow will not look again
         return Finding(check, "problem", what, f"delete {fetched} to have it fetched again")
-    if entry["fetch"] and fetching.part(entry["kind"], key).is_rar and not has_rar_tool():
+    rar = entry["fetch"] and not mirror and fetching.part(entry["kind"], key).is_rar
+    if rar and not has_rar_tool():
         what = f"{folder} is not there yet, and nothing here decompresses its rar archive"
         return Finding(check, "problem", what, f"{RAR_ADVICE} or put it there yourself")
     if entry["fetch"]:
@@ -90,7 +91,7 @@ def checkpoints(config: dict[str, Any]) -> Iterator[Finding]:
             if path in seen:
                 continue
             seen.add(path)
-            yield from _checkpoint(name, stream, path)
+            yield from _checkpoint(config, name, path)
     if releases_missing:
         names = ", ".join(dict.fromkeys(releases_missing))
         yield Finding(
@@ -104,19 +105,23 @@ def checkpoints(config: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("weights", "ok", "none are needed: trained from scratch")
 
 
-def _checkpoint(name: str, stream: dict[str, Any], path: str) -> Iterator[Finding]:
-    check = f"weights: {name}"
+def _checkpoint(config: dict[str, Any], name: str, path: str) -> Iterator[Finding]:
+    """Whether a stream can start from a file, which is tried as its training will."""
+    check, other = f"weights: {name}", f"set streams.{name}.pretrained to another file"
+    stream_input = config["streams"][name]["input"]
     try:
         found = models.inspect(path)
+        network = models.build(config["model"], stream_input, found.num_classes)
+        drawn = models.start_from(network, path)
     except (models.CheckpointError, OSError) as error:
-        yield Finding(check, "problem", str(error), f"get {path} anew")
+        yield Finding(check, "problem", str(error), f"get {path} anew, or {other}")
         return
-    if found.input != stream["input"]:
-        what = f"{path} is for {found.input}, and the stream's input is {stream['input']}"
-        advice = "its first layer is drawn anew, unless streams.{name}.pretrained is another file"
-        yield Finding(check, "warning", what, advice.format(name=name))
+    what = f"{path}: {found.summary()}"
+    if drawn:
+        what += f"; the stream's input is {stream_input}, and {', '.join(drawn)} is drawn anew"
+        yield Finding(check, "warning", what, f"if that is not meant, {other}")
     else:
-        yield Finding(check, "ok", f"{path}: {found.summary()}")
+        yield Finding(check, "ok", what)
 
 
 def disk(config: dict[str, Any]) -> Iterator[Finding]:

@@ -43,10 +43,11 @@ def flow_video(
     Raises:
         BackendError: the backend cannot run here.
         UserError: the video cannot be decoded or has fewer than two frames, or ``output`` cannot
-            be such a file, or is the video itself.
+            be such a file, or it or ``raw`` is the video itself.
     """
     check_name(output)
-    keep_input(source, output)
+    for file in (output, *([raw] if raw is not None else [])):
+        keep_input(source, file)
     name = flow.resolve(backend, semantics)
     log.info("flow backend %s: %s", backend, flow.describe(name, semantics))
     chunks = _chunks(source, fps, name, semantics)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import zipfile
 from collections.abc import Mapping
 from typing import Any
@@ -40,12 +39,14 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise FileNotFoundError(f"no checkpoint {os.fspath(path)}")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise CheckpointError(f"{os.fspath(path)} cannot be read as weights: {error}") from error
     except Exception as error:  # damage surfaces as almost any, such as IndexError and struct.error
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if isinstance(error, pickle.UnpicklingError):  # PyTorch says how to run the code
-            reason = "not PyTorch's, or more than tensors and plain values, which might run code"
+        # Without PyTorch's words, which advise to run the code that may be in the file.
         raise CheckpointError(
-            f"{os.fspath(path)} cannot be read as weights: it is damaged or holds code ({reason})"
+            f"{os.fspath(path)} cannot be read as weights: it is damaged, or holds more than "
+            f"tensors and plain values, which may be code and was not loaded; get the file anew, "
+            f"or have its state_dict saved alone by whoever made it"
         ) from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{os.fspath(path)} holds a {type(content).__name__}, not weights")

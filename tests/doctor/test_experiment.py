@@ -135,8 +135,14 @@ def test_weights_that_are_there_or_not(config, here):
     torch.save({"state_dict": weights}, here / "own.pth")  # of flow, for a stream that sees RGB
     _, own = experiment.checkpoints(config)
     assert own.status == "warning"
-    assert "is for flow, and the stream's input is rgb" in own.found
-    assert "its first layer is drawn anew" in own.advice
+    assert "the stream's input is rgb, and conv1.weight is drawn anew" in own.found
+    torch.save(
+        {"state_dict": models.build({**arch, "stem": 4}, "rgb", 400).state_dict()}, "own.pth"
+    )
+    _, own = experiment.checkpoints(config)
+    assert own.status == "problem"
+    assert "own.pth has the weights of another network" in own.found
+    assert "set streams.rgb.pretrained to another file" in own.advice
 
 
 def test_the_estimate_is_of_the_measured_bytes_per_frame(config):

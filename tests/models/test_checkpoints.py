@@ -1,5 +1,7 @@
 """Model files: round trips, damage, and code in a file."""
 
+import argparse
+
 import pytest
 import torch
 from networks import SMALL, Evil, content
@@ -18,11 +20,30 @@ def test_a_saved_model_is_loaded_with_the_same_outputs(tmp_path):
 
 def test_code_in_a_file_is_never_executed(tmp_path, capsys):
     torch.save({"state_dict": Evil()}, tmp_path / "evil.pth")
-    with pytest.raises(CheckpointError, match=r"evil\.pth cannot be read as weights") as caught:
+    with pytest.raises(CheckpointError, match=r"evil\.pth cannot be read as weights"):
         read(tmp_path / "evil.pth")
-    assert "which might run code" in str(caught.value)
-    assert "weights_only" not in str(caught.value)  # PyTorch tells how to run it
     assert "executed" not in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("ignore")  # of PyTorch, about TorchScript
+@pytest.mark.parametrize("what", ["code", "object", "script", "module"])
+def test_nobody_is_told_to_run_the_code_in_a_file(tmp_path, what):
+    layer = torch.nn.Linear(2, 2)
+    if what == "script":
+        torch.jit.save(torch.jit.script(layer), str(tmp_path / "x.pth"))
+    else:
+        content = {"code": Evil(), "object": argparse.Namespace(lr=0.1), "module": layer}[what]
+        torch.save({"state_dict": {}, "more": content}, tmp_path / "x.pth")
+    with pytest.raises(CheckpointError, match=r"x\.pth cannot be read as weights") as caught:
+        read(tmp_path / "x.pth")
+    assert "holds more than tensors and plain values" in str(caught.value)
+    assert "get the file anew" in str(caught.value)
+    assert "weights_only" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_opened_says_why(tmp_path):
+    with pytest.raises(CheckpointError, match=r"cannot be read as weights: .* Is a directory"):
+        read(tmp_path)
 
 
 @pytest.mark.parametrize("keep", [0, 1, 10, 0.1, 0.3, 0.5, 0.9, 0.999])
