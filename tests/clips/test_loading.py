@@ -217,6 +217,14 @@ def test_a_lonely_last_training_clip_is_dropped(videos):
     assert EpochBatches(16, 0, 10, three, apart=True).sizes == [10, 6]
 
 
+def test_where_each_process_normalises_by_itself_the_loader_drops_more(videos):
+    dataset = TrainingClips(videos, 0, False)  # twelve videos
+    for apart, sizes in ((True, [10]), (False, [10, 2])):
+        loader = clips.training_loader(dataset, 10, 0, Processes(0, 2), apart)
+        assert loader.batch_sampler.sizes == sizes
+    assert clips.training_loader(dataset, 10, 0, Processes(0, 2)).batch_sampler.sizes == [10, 2]
+
+
 def test_fewer_clips_than_processes_are_refused():
     message = (
         r"^3 processes cannot share batches of 2 clips; "

@@ -28,7 +28,9 @@ def test_a_table_that_was_changed_is_noticed(tmp_path, name):
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"No such file or directory: '.*a\.h5'$"):
+    with pytest.raises(
+        FileNotFoundError, match=r"\[Errno 2\] No such file or directory: '.*a\.h5'$"
+    ):
         Reader(tmp_path / "a.h5")
 
 
