@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._functorch import config as functorch
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
@@ -84,6 +85,11 @@ class Step:
             )
         forward: nn.Module = _Loss(network, task)
         if options["compile"]:
+            # The gradients of single terms go through the graph before those of their sum, so no
+            # pass may overwrite what it was given. PyTorch notices such a use only where it has
+            # just compiled, and its cache does not tell code that overwrites from other code.
+            functorch.donated_buffer = False
+            torch.compiler.config.cache_key_tag = "dsnet: nothing is overwritten"
             forward = torch.compile(forward)  # type: ignore[assignment]
         if processes.count > 1:
             gpus = [device] if device.type == "cuda" else None

@@ -86,14 +86,10 @@ def test_the_weight_of_a_loss_concerns_one_student(project: Project):
     assert project.plan().jobs == after_training(["mars"]) - {("latency", "")}
 
 
-def test_the_words_of_a_claim_concern_the_claims(project: Project):
+def test_the_words_of_a_claim_and_the_rate_of_the_attention_concern_no_more(project: Project):
     claim, *others = TINY["tables"]["claims"]
-    project.configure(tables={"claims": [{**claim, "claim": "DS is better"}, *others]})
-    assert project.plan().jobs == {("claims", ""), ("intervals", "claims"), ("provenance", "")}
-
-
-def test_the_rate_of_the_attention_concerns_no_average(project: Project):
-    project.configure(fusion={"lr": 0.01})
+    claims = [{**claim, "claim": "DS is better"}, *others]
+    project.configure(tables={"claims": claims}, fusion={"lr": 0.01})
     fused = {job for job in fusions(STREAMS) if job[1].endswith(".attention")}
     assert project.plan().jobs == TABLES - {("significance", "")} | fused | {("attention", "")}
 
