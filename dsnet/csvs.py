@@ -17,6 +17,8 @@ TEXT = (
 def read(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read a table; names stay text where they look like numbers (``2020``) or nothing (``NA``).
 
+    Its columns :data:`TEXT` are text, empty where there is none; the others numbers or NaN.
+
     Raises:
         FileNotFoundError: no such file.
     """

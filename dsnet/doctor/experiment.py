@@ -42,7 +42,7 @@ def _absent(name: str, key: str, entry: dict[str, Any], fetched: Path, mirror: b
     rar = entry["fetch"] and not mirror and fetching.part(entry["kind"], key).is_rar
     if rar and not has_rar_tool():
         what = f"{folder} is not there yet, and nothing here decompresses its rar archive"
-        return Finding(check, "problem", what, f"{RAR_ADVICE} or put it there yourself")
+        return Finding(check, "problem", what, f"{RAR_ADVICE}, or put it there yourself")
     if entry["fetch"]:
         return Finding(check, "ok", f"{folder} is not there yet: the workflow fetches it")
     get = f" (dsnet fetch {entry['kind']} does)" if entry["kind"] in SOURCES else ""

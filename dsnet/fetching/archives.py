@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 RAR_TOOLS = "unrar, unar or 7z (with its rar plugin)"
 RAR_ADVICE = (
     f"install {RAR_TOOLS}, on Debian and Ubuntu by `apt install unar`, on macOS by "
-    f"`brew install unar`,"
+    f"`brew install unar`"
 )
 MOST_MEMBERS = 100_000  # seven times UCF-101's; an archive may hold millions of empty files
 CHUNK = 1 << 20  # bytes
@@ -139,7 +139,7 @@ def need_rar_tool(archive: str | Path) -> None:
     """Raise ArchiveError, saying what to install, unless :func:`has_rar_tool`."""
     if not has_rar_tool():
         raise ArchiveError(
-            f"{archive}: nothing here decompresses rar archives; {RAR_ADVICE} and run again"
+            f"{archive}: nothing here decompresses rar archives; {RAR_ADVICE}, and run again"
         )
 
 

@@ -1,13 +1,6 @@
 """Networks, fusion and their files."""
 
-from dsnet.models.checkpoints import (
-    CheckpointError,
-    build,
-    load_model,
-    load_trained,
-    read,
-    save,
-)
+from dsnet.models.checkpoints import CheckpointError, build, load_model, load_trained, read, save
 from dsnet.models.fusion import AttentionFusion
 from dsnet.models.pretrained import Checkpoint, convert, inspect, load_checkpoint, start_from
 from dsnet.models.resnext3d import CHANNELS, LEVELS, Frozen, ResNeXt3D, resnext3d_101

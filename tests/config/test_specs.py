@@ -61,10 +61,25 @@ def test_what_an_artifact_ignores_is_not_in_its_spec(resolved):
         fusions = [settings.fusion_spec(config, kind) for kind in ("average", "attention")]
         return [settings.flow_spec(config), *fusions, settings.tables_spec(config)]
 
-    for semantics, dependent in (("cuda", [False]), ("cpu", [True])):
+    for semantics in ("cuda", "cpu"):
         before, after = specs(semantics, 1), specs(semantics, 3)
         differs = [a != b for a, b in zip(before, after, strict=True)]
-        assert differs == [*dependent, False, True, False]
+        assert differs == [semantics == "cpu", False, True, False]
+    words = [
+        resolved(
+            {
+                "tables": {
+                    "claims": [
+                        {"claim": claim, "method": {"stream": "ds"}, "against": {"stream": "mars"}}
+                    ]
+                }
+            }
+        )
+        for claim in ("DS helps", "DS is better")
+    ]
+    for key in words[0]["tables"]:
+        before, after = (settings.tables_spec(config, (key,)) for config in words)
+        assert (before != after) == (key == "claims")
 
 
 def test_tables_are_given_the_streams_in_their_order(resolved):

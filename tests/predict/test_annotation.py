@@ -46,7 +46,7 @@ def test_names_stand_beside_their_bars(tmp_path):
     assert differs.any()
     assert rows.min() > 240
     assert columns.max() < 320
-    # Of the first clip walk was likeliest; of both together it is jump by a little.
+    # The likeliest class so far has another share once the second clip counts too.
     below = slice(240 + 22 * 3 + 5, 360)
     assert np.abs(plain[0, below] - plain[7, below]).max() > 60
 
