@@ -19,6 +19,8 @@ from dsnet.models import Frozen, ResNeXt3D
 
 Features = Mapping[str, Tensor]
 GRAM_ROWS = 512  # rows of the blocks of Gram matrices that are in memory at a time
+# The power of C that the sum over a Gram matrix's C² entries is divided by.
+NORMALIZERS = {"paper": 1, "channels": 2, "mean": 3}
 
 
 class FeatureMSE(nn.Module):
@@ -43,9 +45,18 @@ class MultiLevelMAE(nn.Module):
 
     def forward(self, student: Features, teacher: Features) -> Tensor:
         """Scalar."""
-        differences = [_difference(student[k], teacher[k]) for k in self.levels]
-        # As abs().mean(), without a tensor of absolute values.
-        return torch.stack([vector_norm(d, 1) / d.numel() for d in differences]).mean()
+        means = [_mean_absolute(_difference(student[k], teacher[k])) for k in self.levels]
+        return torch.stack(means).mean()
+
+
+def _mean_absolute(difference: Tensor) -> Tensor:
+    """The mean of the absolute values of (N, C, ...), without a tensor of them.
+
+    They are summed channel by channel: ``vector_norm`` adds one by one, and float32 loses per
+    cents of a sum of millions.
+    """
+    each = tuple(range(min(2, difference.ndim - 1), difference.ndim))
+    return vector_norm(difference, 1, dim=each).sum() / difference.numel()
 
 
 def _difference(student: Tensor, teacher: Tensor) -> Tensor:
@@ -62,17 +73,19 @@ class GramDistance(nn.Module):
 
     Args:
         levels: names of 5-D features.
-        normalize: ``paper`` as printed; ``channels`` divides each level once more by its C, which
-            makes the entry-wise mean of the Gram matrices' difference over T·H·W and so keeps
-            the term from growing with the number of channels.
+        normalize: a key of :data:`NORMALIZERS`. ``paper`` is as printed. ``channels`` divides each
+            level once more by its C: the mean over the entries of \\|G_s - G_t\\| / (T·H·W), which
+            does not grow with the number of channels. ``mean`` divides by C²: the mean over the
+            entries of the printed matrices, as ``nn.L1Loss`` takes it.
     """
 
     def __init__(self, levels: Sequence[str], normalize: str = "paper") -> None:
         super().__init__()
-        if normalize not in ("paper", "channels"):
-            raise ValueError(f"normalize must be paper or channels, not {normalize!r}")
+        if normalize not in NORMALIZERS:
+            known = ", ".join(NORMALIZERS)
+            raise ValueError(f"normalize must be one of {known}, not {normalize!r}")
         self.levels = tuple(levels)
-        self.normalize = normalize
+        self.power = NORMALIZERS[normalize]
 
     def forward(self, student: Features, teacher: Features) -> Tensor:
         """Scalar."""
@@ -80,8 +93,7 @@ class GramDistance(nn.Module):
 
     def _level(self, student: Tensor, teacher: Tensor) -> Tensor:
         channels, positions = student.shape[1], student[0, 0].numel()
-        divisor = channels * positions * (channels if self.normalize == "channels" else 1)
-        return gram_distance(student, teacher).mean() / divisor
+        return gram_distance(student, teacher).mean() / (positions * channels**self.power)
 
 
 def gram_distance(student: Tensor, teacher: Tensor) -> Tensor:
@@ -112,12 +124,12 @@ class _GramDistance(torch.autograd.Function):
         for number, rows in enumerate(blocks):
             twice = a[:, rows] @ b[:, rows].mT
             twice = twice + twice.mT
-            total += vector_norm(twice, 1, dim=(1, 2)) / 2
+            total += twice.abs().sum(dim=(1, 2)) / 2
             gradient[:, rows].baddbmm_(twice.sign_(), f[:, rows])
             for columns in blocks[number + 1 :]:
                 twice = a[:, rows] @ b[:, columns].mT
                 twice.baddbmm_(b[:, rows], a[:, columns].mT)
-                total += vector_norm(twice, 1, dim=(1, 2))
+                total += twice.abs().sum(dim=(1, 2))
                 gradient[:, rows].baddbmm_(twice.sign_(), f[:, columns])
                 gradient[:, columns].baddbmm_(twice.mT, f[:, rows])
         ctx.save_for_backward(gradient)
@@ -138,19 +150,24 @@ class Distillation(nn.Module):
 
     Args:
         teacher: network of the flow stream.
-        losses: the config's ``losses`` of a stream: name of :data:`TERMS` to weight and arguments.
+        losses: the config's ``losses`` of a stream: name of :data:`TERMS` to its weight and
+            arguments. A term with a ``share`` has a weight of 1 until :meth:`balance` sets it.
     """
 
     inputs = ("rgb", "flow")
     teacher: Frozen
+    weights: Tensor
 
     def __init__(self, teacher: ResNeXt3D, losses: Mapping[str, Mapping[str, Any]]) -> None:
         super().__init__()
         self.teacher = Frozen(teacher)
-        self.weights = {name: float(entry["weight"]) for name, entry in losses.items()}
+        self.shares = {n: entry["share"] for n, entry in losses.items() if entry.get("share")}
+        weights = [1.0 if n in self.shares else entry["weight"] for n, entry in losses.items()]
+        # A tensor, since compiled code would be made again for every new number.
+        self.register_buffer("weights", torch.tensor(weights), persistent=False)
         self.terms = nn.ModuleDict(
             {
-                name: TERMS[name](**{k: v for k, v in entry.items() if k != "weight"})
+                name: TERMS[name](**{k: v for k, v in entry.items() if k not in ("weight", "share")})
                 for name, entry in losses.items()
             }
         )
@@ -162,9 +179,30 @@ class Distillation(nn.Module):
         run = self._overlapping if clips["flow"].is_cuda else self._one_by_one
         logits, features, targets = run(student, clips)
         terms = {"ce": F.cross_entropy(logits, labels)}
-        for name, loss in self.terms.items():
-            terms[name] = self.weights[name] * loss(features, targets)
+        weights = self.weights.clone()  # which the graph keeps, whatever balance does
+        for weight, (name, loss) in zip(weights, self.terms.items(), strict=True):
+            terms[name] = weight * loss(features, targets)
         return logits, terms
+
+    def balance(self, norms: Mapping[str, float]) -> dict[str, float]:
+        """Set the weights of terms with a share; return the factor that each term's changes by.
+
+        Args:
+            norms: the norm of the gradient of every weighted term, ``ce`` among them. A term whose
+                gradient is zero keeps its weight.
+
+        Afterwards the norm of a term with a share is that part of the sum of all norms.
+        """
+        given = sum(norm for name, norm in norms.items() if name not in self.shares)
+        total = given / (1 - sum(self.shares.values()))
+        factors = {
+            name: self.shares[name] * total / norm
+            for name, norm in norms.items()
+            if name in self.shares and norm > 0
+        }
+        for index, name in enumerate(self.terms):
+            self.weights[index] *= factors.get(name, 1)
+        return factors
 
     def _one_by_one(
         self, student: ResNeXt3D, clips: Mapping[str, Tensor]

@@ -176,7 +176,11 @@ class Trainer:
         }
 
     def _train_epoch(self, epoch: int) -> dict[str, float]:
-        """One pass over the training videos: mean loss, terms, top-1, first step's gradients."""
+        """One pass over the training videos.
+
+        Returns mean ``loss``, terms and ``top1``, the part of the steps that were ``clipped``, and
+        of the first step the norm of each term's gradient and its share of their sum.
+        """
         self.network.train()
         if self.options["frozen_statistics"] == "keep":
             for module in self.frozen:
@@ -194,22 +198,24 @@ class Trainer:
             labels = labels.to(self.device)
             self.schedule.before_step(epoch * len(self.training) + step)
             logits, terms = self.step.forward(batch, labels)
-            values = diagnostics.check_finite(terms, f"epoch {epoch + 1}, step {step + 1}")
             share = len(labels) / batches.sizes[step]
             if step == 0:
-                gradients = self.step.gradient_norms(terms, share)
-            self.step.update(terms, share)
+                terms, gradients = self.step.balance(terms, share)
+            values = diagnostics.check_finite(terms, f"epoch {epoch + 1}, step {step + 1}")
+            sums["clipped"] += len(labels) * self.step.update(terms, share)
             for name, value in values.items():
                 sums[name] += len(labels) * value
             sums["right"] += int((logits.argmax(dim=1) == labels).sum())
         seen = sum(batches.sizes)
         means = {name: value / seen for name, value in self.processes.sums(sums).items()}
-        right = means.pop("right")
+        right, clipped = means.pop("right"), means.pop("clipped")
         return {
             "loss": sum(means.values()),
             "top1": 100 * right,
             **{f"loss_{name}": value for name, value in means.items()},
             **gradients,
+            **diagnostics.shares(gradients, means),
+            "clipped": clipped,
         }
 
     @torch.no_grad()

@@ -62,6 +62,12 @@ def gradient_norms(
     return {**norms, **({"grad_layer4": _norm(layer4.values())} if layer4 else {})}
 
 
+def shares(norms: Mapping[str, float], terms: Iterable[str]) -> dict[str, float]:
+    """``share_{term}``: the norm ``grad_{term}`` of each term's gradient as a part of their sum."""
+    total = sum(norms[f"grad_{term}"] for term in terms)
+    return {f"share_{term}": norms[f"grad_{term}"] / total if total else 0.0 for term in terms}
+
+
 def _norm(tensors: Iterable[Tensor]) -> float:
     return math.sqrt(sum(float(tensor.double().square().sum()) for tensor in tensors))
 

@@ -75,7 +75,7 @@ class Step:
         device: torch.device,
         processes: Processes = ALONE,
     ) -> None:
-        self.network, self.device, self.processes = network, device, processes
+        self.network, self.task, self.device, self.processes = network, task, device, processes
         self.clip_gradient = options["clip_gradient"]
         self.dtype = PRECISIONS[options["precision"]]
         if self.dtype is not None and device.type == "cpu":
@@ -115,25 +115,42 @@ class Step:
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
             return self._forward(batch, labels)
 
-    def gradient_norms(self, terms: Mapping[str, Tensor], share: float) -> dict[str, float]:
-        """:func:`.diagnostics.gradient_norms` of the whole batch; see :meth:`update`."""
+    def balance(
+        self, terms: Mapping[str, Tensor], share: float
+    ) -> tuple[dict[str, Tensor], dict[str, float]]:
+        """Give the terms the shares of the gradient that the task asks for; see :meth:`update`.
+
+        Returns the terms with their new weights, and :func:`.diagnostics.gradient_norms` of them
+        over the whole batch. A task that asks for no shares keeps its weights.
+        """
+        terms, norms = dict(terms), self._gradient_norms(terms, share)
+        if isinstance(self.task, Distillation) and self.task.shares:
+            factors = self.task.balance({name: norms[f"grad_{name}"] for name in terms})
+            terms = {name: factors.get(name, 1) * value for name, value in terms.items()}
+            norms = self._gradient_norms(terms, share)
+        return terms, norms
+
+    def _gradient_norms(self, terms: Mapping[str, Tensor], share: float) -> dict[str, float]:
         scale = float(self.scaler.get_scale())
         scaled = {name: scale * share * value for name, value in terms.items()}
         norms = diagnostics.gradient_norms(self.network, scaled, self.processes)
         return {name: norm / scale for name, norm in norms.items()}
 
-    def update(self, terms: Mapping[str, Tensor], share: float) -> None:
-        """Descend the gradient of the terms' sum over the whole batch.
+    def update(self, terms: Mapping[str, Tensor], share: float) -> bool:
+        """Descend the gradient of the terms' sum over the whole batch; tell whether it was clipped.
 
         ``share``: the part of the batch's clips that are this process's. The terms are means over
         its own clips, so that the means weighted by the shares are those of the whole batch.
         """
+        clipped = False
         # The gradients are averaged over processes, where their sum is wanted.
         loss = torch.stack(list(terms.values())).sum() * (share * self.processes.count)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         if self.clip_gradient is not None:
             self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_gradient)
+            norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_gradient)
+            clipped = bool(norm > self.clip_gradient)
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        return clipped

@@ -24,7 +24,8 @@ def mae(s, t, levels):
     return sum(np.abs(s[k] - t[k]).sum() / s[k].size for k in levels) / len(levels)
 
 
-def gram_distance(s, t, levels, channels=False):
+def gram_distance(s, t, levels, divisions=1):
+    """Divided by the channels so many times; as printed once."""
     total = 0.0
     for k in levels:
         n, c = s[k].shape[:2]
@@ -35,6 +36,5 @@ def gram_distance(s, t, levels, channels=False):
             for i in range(c):
                 for j in range(c):
                     distance += abs(np.dot(fs[i], fs[j]) - np.dot(ft[i], ft[j]))
-            divisor = len(levels) * c * positions * (c if channels else 1)
-            total += distance / divisor / n
+            total += distance / (len(levels) * c**divisions * positions) / n
     return total

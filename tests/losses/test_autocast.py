@@ -16,7 +16,7 @@ CASES = [
     (FeatureMSE(LEVELS), lambda s, t: mse(s, t, LEVELS)),
     (MultiLevelMAE(LEVELS), lambda s, t: mae(s, t, LEVELS)),
     (GramDistance(LEVELS), lambda s, t: gram_distance(s, t, LEVELS)),
-    (GramDistance(LEVELS, "channels"), lambda s, t: gram_distance(s, t, LEVELS, True)),
+    (GramDistance(LEVELS, "channels"), lambda s, t: gram_distance(s, t, LEVELS, 2)),
 ]
 
 

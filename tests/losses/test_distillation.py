@@ -45,3 +45,20 @@ def test_the_teacher_stays_frozen_and_in_eval_mode(distillation, batch):
     after = distillation.teacher.state_dict()
     assert all(torch.equal(after[k], v) for k, v in before.items())
     assert all(p.grad is not None for p in student.parameters())
+
+
+def test_balance_gives_each_term_its_share_of_the_norms():
+    entries = {
+        "mse": {"weight": 2, "levels": ["avgpool"], "share": None},
+        "mae": {"weight": 50, "levels": ["stem"], "share": 0.5},
+        "gram": {"weight": 50, "levels": ["stem"], "share": 0.2},
+    }
+    distillation = Distillation(small(2), entries)
+    assert distillation.weights.tolist() == [2, 1, 1]
+    # The others have 3 of what must be three tenths, so the sum is 10.
+    factors = distillation.balance({"ce": 1.0, "mse": 2.0, "mae": 0.1, "gram": 8.0})
+    assert factors == pytest.approx({"mae": 50, "gram": 0.25})
+    assert distillation.weights.tolist() == pytest.approx([2, 50, 0.25])
+    assert distillation.balance({"ce": 1.0, "mse": 2.0, "mae": 0.0, "gram": 2.0}) == {
+        "gram": pytest.approx(1)
+    }

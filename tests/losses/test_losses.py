@@ -15,9 +15,10 @@ CASES = [
     (MultiLevelMAE(LEVELS), lambda s, t: mae(s, t, LEVELS)),
     (GramDistance(LEVELS[:2]), lambda s, t: gram_distance(s, t, LEVELS[:2])),
     (GramDistance(LEVELS), lambda s, t: gram_distance(s, t, LEVELS)),
-    (GramDistance(LEVELS[:2], "channels"), lambda s, t: gram_distance(s, t, LEVELS[:2], True)),
+    (GramDistance(LEVELS[:2], "channels"), lambda s, t: gram_distance(s, t, LEVELS[:2], 2)),
+    (GramDistance(LEVELS[:2], "mean"), lambda s, t: gram_distance(s, t, LEVELS[:2], 3)),
 ]
-IDS = ["mse", "mse-levels", "mae", "gram", "gram-avgpool", "gram-channels"]
+IDS = ["mse", "mse-levels", "mae", "gram", "gram-avgpool", "gram-channels", "gram-mean"]
 losses = pytest.mark.parametrize(("loss", "reference"), CASES, ids=IDS)
 sizes = st.tuples(*[st.integers(1, 4)] * 5)
 seeds = st.integers(0, 2**32 - 1)
@@ -49,6 +50,7 @@ def test_values_worked_out_by_hand():
     assert float(FeatureMSE(["a"])(s, t)) == 5.5  # (0 + 4 + 9 + 9) / 4
     assert float(GramDistance(["a"])(s, t)) == 12.5  # (4 + 11 + 11 + 24) / (2 x 2)
     assert float(GramDistance(["a"], "channels")(s, t)) == 6.25
+    assert float(GramDistance(["a"], "mean")(s, t)) == 3.125
     assert float(MultiLevelMAE(["b"])(s, t)) == 2.5  # (1 + 4) / 2
     assert float(FeatureMSE(["b"])(s, t)) == 8.5  # (1 + 16) / 2
     assert float(GramDistance(["b"])(s, t)) == 5.5  # (1 + 1 + 1 + 8) / (2 x 1)
@@ -132,8 +134,36 @@ def test_channels_normalisation_divides_by_c_once_more():
     assert float(GramDistance(["layer1"], "channels")(s, t)) == pytest.approx(paper / 6, rel=1e-12)
 
 
+def test_mean_normalisation_is_l1_loss_of_the_printed_matrices():
+    s, t = tensors(features(9)), tensors(features(10))
+    grams = []
+    for x in (s, t):
+        f = x["layer1"].flatten(2)
+        grams.append(f @ f.mT / f[0].numel())
+    expected = float(torch.nn.functional.l1_loss(*grams))
+    assert float(GramDistance(["layer1"], "mean")(s, t)) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(4, 256, 8, 28, 28), (4, 512, 2, 7, 7), (64, 2048)])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_float32_sums_of_resnext_101s_levels_are_those_of_float64(shape, threads):
+    """Sums of millions of numbers, of which a running sum in float32 loses per cents."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        torch.manual_seed(0)
+        s, t = ({"a": torch.randn(shape).abs() * scale} for scale in (3, 0.1))
+        if len(shape) == 5:
+            s = {"a": s["a"].to(memory_format=torch.channels_last_3d)}
+        for loss in (MultiLevelMAE(["a"]), FeatureMSE(["a"]), GramDistance(["a"])):
+            exact = float(loss({"a": s["a"].double()}, {"a": t["a"].double()}))
+            assert float(loss(s, t)) == pytest.approx(exact, rel=2e-6)
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_an_unknown_normalisation_is_refused():
-    with pytest.raises(ValueError, match="paper or channels"):
+    with pytest.raises(ValueError, match="paper, channels, mean"):
         GramDistance(["stem"], "none")
 
 

@@ -83,7 +83,7 @@ def steps_of_share(rank, count, stream, folder):
         }
         labels, own = torch.randint(2, (7,), generator=noise), list(processes.share(range(7)))
         _, terms = step.forward({name: clip[own] for name, clip in clips.items()}, labels[own])
-        norms = step.gradient_norms(terms, len(own) / 7)
+        terms, norms = step.balance(terms, len(own) / 7)
         step.update(terms, len(own) / 7)
     torch.save({"norms": norms, **network.state_dict()}, folder / f"{rank}of{count}.pt")
     if count > 1:

@@ -14,14 +14,14 @@ from dsnet.training.steps import Classification, Step
 CPU = torch.device("cpu")
 
 
-def make_step(stream="flow", **options):
+def make_step(stream="flow", losses=DS, **options):
     """A step of a network of a seed, the network, a batch and its labels."""
     spec = make_spec(stream, **options)
     torch.manual_seed(0)
     network = models.build(spec["model"], spec["stream"]["input"], 2).train()
     task = Classification(spec["stream"]["input"])
     if stream == "ds":
-        task = Distillation(models.build(spec["model"], "flow", 2), DS)
+        task = Distillation(models.build(spec["model"], "flow", 2), losses)
     clips = {name: 50 * torch.randn(4, c, 4, 16, 16) for name, c in models.CHANNELS.items()}
     step = Step(network, task, spec["stream"]["training"], CPU)
     return step, network, clips, torch.tensor([0, 1, 1, 0])
@@ -58,13 +58,42 @@ def test_a_scaled_loss_changes_neither_norms_nor_step():
         if scale:
             step.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
         _, terms = step.forward(clips, labels)
-        norms = step.gradient_norms(terms, 1.0)
+        terms, norms = step.balance(terms, 1.0)
         step.update(terms, 1.0)
         found.append((norms, network.state_dict()))
     (norms, plain), (scaled_norms, scaled) = found
     assert scaled_norms == pytest.approx(norms, rel=1e-5)
     for name, value in plain.items():
         torch.testing.assert_close(scaled[name], value)
+
+
+def test_terms_get_their_shares_of_the_gradient_and_the_update_is_theirs():
+    shared = {"mae": {**DS["mae"], "share": 0.3}, "gram": {**DS["gram"], "share": 0.6}}
+    step, network, clips, labels = make_step("ds", shared, clip_gradient=None, lr=0.1)
+    for _ in range(2):  # the second time they have them already
+        _, terms = step.forward(clips, labels)
+        terms, norms = step.balance(terms, 1.0)
+        total = norms["grad_ce"] + norms["grad_mae"] + norms["grad_gram"]
+        assert norms["grad_mae"] == pytest.approx(0.3 * total, rel=1e-4)
+        assert norms["grad_gram"] == pytest.approx(0.6 * total, rel=1e-4)
+    again = step.forward(clips, labels)[1]
+    assert {n: v.item() for n, v in again.items()} == pytest.approx(
+        {n: v.item() for n, v in terms.items()}, rel=1e-4
+    )
+    parameters = list(network.parameters())
+    gradients = torch.autograd.grad(sum(again.values()), parameters, allow_unused=True)
+    before = [p.detach().clone() for p in parameters]
+    step.update(terms, 1.0)
+    for old, new, gradient in zip(before, parameters, gradients, strict=True):
+        torch.testing.assert_close(new, old - 0.1 * (gradient + 5e-4 * old), rtol=1e-3, atol=1e-5)
+
+
+def test_a_step_tells_whether_its_gradient_was_clipped():
+    told = []
+    for clip_gradient in (None, 1e-3, 1e9):
+        step, _, clips, labels = make_step("flow", clip_gradient=clip_gradient)
+        told.append(step.update(step.forward(clips, labels)[1], 1.0))
+    assert told == [False, True, False]
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
@@ -75,7 +104,9 @@ def test_a_compiled_step_is_the_same_step():
         torch._dynamo.reset()
         step, network, clips, labels = make_step("ds", compile=compiled)
         _, terms = step.forward(clips, labels)
-        norms = step.gradient_norms(terms, 1.0) if asked else None
+        norms = None
+        if asked:
+            terms, norms = step.balance(terms, 1.0)
         step.update(terms, 1.0)
         values = {name: float(value.detach()) for name, value in terms.items()}
         found.append((values, norms, network.state_dict()))
