@@ -27,6 +27,7 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     filled: Config = copy.deepcopy(dict(config))
     _raise_all(schema_errors(filled, schema))
     fill(filled, schema)
+    filled["data"] = filled["data"] or filled["results"]
     filled["streams"] = {k: v for k, v in filled["streams"].items() if v is not None}
     for stream in filled["streams"].values():
         stream["losses"] = {k: v for k, v in stream["losses"].items() if v is not None}
@@ -34,7 +35,7 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     for name, entry in filled["catalogue"].items():
         entry["title"] = entry["title"] or name
         if entry["kind"] == "motions":
-            entry["videos"] = f"{filled['results']}/{name}/videos"
+            entry["videos"] = f"{filled['data']}/{name}/videos"
     for _, row in named_results(filled):
         row["fuse"] = [row["fuse"]] if isinstance(row["fuse"], str) else row["fuse"] or []
     _raise_all(contradictions(filled))

@@ -97,7 +97,12 @@ def fetched(config: dict[str, Any]) -> int:
 
 def made(config: dict[str, Any]) -> int:
     """What is there already of that, in the folders of the data sets."""
-    folders = [Path(config["results"]) / name for name in config["datasets"]]
-    patterns = ("frames/*.h5", "flow/*.h5", "clips.h5", "split*/*/*/*/*.pt")
-    files = (path for folder in folders for pattern in patterns for path in folder.glob(pattern))
+    patterns = {"data": ("frames/*.h5", "flow/*.h5", "clips.h5"), "results": ("split*/*/*/*/*.pt",)}
+    files = (
+        path
+        for key, globs in patterns.items()
+        for name in config["datasets"]
+        for pattern in globs
+        for path in (Path(config[key]) / name).glob(pattern)
+    )
     return sum(path.stat().st_size for path in files)

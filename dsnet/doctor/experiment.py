@@ -26,7 +26,7 @@ def data_sets(config: dict[str, Any]) -> Iterator[Finding]:
         if entry["kind"] == "motions":
             yield Finding(check, "ok", "made by the workflow")
         elif absent:
-            fetched = Path(config["results"]) / name / "fetched.json"
+            fetched = Path(config["data"]) / name / "fetched.json"
             for key in absent:
                 yield _absent(name, key, entry, fetched, bool(config["fetch"]["mirror"]))
         else:

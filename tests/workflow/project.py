@@ -49,10 +49,14 @@ TINY: dict[str, Any] = {
     "training": {"epochs": 2, "warmup_epochs": 1},
     "streams": {
         "rgb": {"training": {"epochs": 2}},
-        **dict.fromkeys(("rgb-from-flow", "ds-mae", "ds-gram", "ds-literal")),
+        **dict.fromkeys(
+            ("rgb-from-flow", "ds-mae", "ds-gram", "ds-gram-literal", "ds-gram-mean")
+            + ("ds-literal", "ds-mean", "mars-mae", "mars-gram")
+        ),
     },
     "fusion": {"epochs": 2},
     "tables": {
+        "students": None,
         "ablation": [
             {"method": "Baseline (MARS)", "stream": "mars"},
             {"method": "DS", "stream": "ds"},

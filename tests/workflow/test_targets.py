@@ -39,3 +39,9 @@ def test_only_what_is_missing_of_it_is_made(project: Project):
     assert project.finish("-n", "flow").jobs == {("flow_shard", SHARDS[1]), ("flow", "")}
     # Snakemake does not miss what lies between, such as the flow here.
     assert project.finish("-n", "students").jobs == {("evaluate", "ds"), ("students", "")}
+
+
+def test_another_recipe_has_results_of_its_own_and_the_same_data(project: Project):
+    project.configure(results="results/other", data="results")
+    outcome = project.finish("-n", "students")
+    assert outcome.jobs - {("students", "")} == TEACHER | of(("train", "evaluate"), STUDENTS)

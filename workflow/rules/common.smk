@@ -27,9 +27,10 @@ with starting.explained():
 ALIVE = starting.forget_killed_runs(Path(".snakemake")) if workflow.is_main_process else None
 
 RESULTS = cfg["results"]
-DATASET = f"{RESULTS}/{{dataset}}"
-RUN = f"{DATASET}/split{{split}}/{{length}}f/seed{{seed}}"
-FIRST_SEED = f"{DATASET}/split{{split}}/{{length}}f/seed{cfg['seeds'][0]}"
+DATA = cfg["data"]
+DATASET = f"{DATA}/{{dataset}}"
+RUN = f"{RESULTS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}"
+FIRST_SEED = f"{RESULTS}/{{dataset}}/split{{split}}/{{length}}f/seed{cfg['seeds'][0]}"
 TABLES = f"{RESULTS}/tables"
 FIGURES = f"{RESULTS}/figures"
 OF_A_SPLIT = f"{FIGURES}/{{dataset}}-split{{split}}-{{length}}f"
@@ -50,7 +51,8 @@ with starting.explained():
 onstart:
     with starting.explained():
         starting.check_writable(Path(RESULTS))
-    starting.end_the_future(Path(RESULTS))
+    for folder in {RESULTS, DATA}:
+        starting.end_the_future(Path(folder))
 
 
 wildcard_constraints:
@@ -98,7 +100,7 @@ def videos_digest(dataset):
 def shards(kind, datasets=cfg["datasets"]):
     """All shards of ``frames`` or ``flow`` of some data sets, by default all."""
     return [
-        f"{RESULTS}/{dataset}/{kind}/{shard:04d}.h5"
+        f"{DATA}/{dataset}/{kind}/{shard:04d}.h5"
         for dataset in datasets
         for shard in range(cfg["catalogue"][dataset]["shards"])
     ]
@@ -106,7 +108,7 @@ def shards(kind, datasets=cfg["datasets"]):
 
 def clips():
     """The clips of all data sets."""
-    return [f"{RESULTS}/{dataset}/clips.h5" for dataset in cfg["datasets"]]
+    return [f"{DATA}/{dataset}/clips.h5" for dataset in cfg["datasets"]]
 
 
 # --- streams and their fusions -----------------------------------------------------------------
