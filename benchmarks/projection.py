@@ -1,9 +1,11 @@
 """What UCF-101 and HMDB-51 would cost, from the rates of this machine; nothing is run in full.
 
-    python benchmarks/projection.py VIDEO or FOLDER ... [--limit 6] [--tflops 10] [--repeats 3]
+    python benchmarks/projection.py VIDEO or FOLDER ... [--recipe experiments/paper-mars.yaml]
+        [--limit 6] [--tflops 10] [--repeats 3]
 
-Prints Markdown; docs/performance.md keeps a run. The experiment is experiments/paper.yaml, with all
-its epochs, and the videos are some of one of these data sets; rates.py says what is measured. All
+Prints Markdown; docs/performance.md keeps a run. The experiment is experiments/paper.yaml, or
+another recipe after it, with all its epochs, and the videos are some of one of these data sets;
+rates.py says what is measured. All
 rates are core-seconds, and 16 cores are taken to do in a second what one does in 16: what is
 projected is a lower bound.
 
@@ -16,7 +18,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,11 +82,11 @@ class Work:
         return np.array([self.seconds, self.floor, alone, *beside])
 
 
-def experiment() -> config.Config:
-    """The configuration of the paper's experiment."""
+def experiment(recipe: Sequence[Path]) -> config.Config:
+    """The configuration of the paper's experiment, with the overlays of a recipe."""
     merged: dict[str, Any] = {}
-    for name in ("config.yaml", "experiments/paper.yaml"):
-        update_config(merged, yaml.safe_load((ROOT / name).read_text(encoding="utf-8")))
+    for path in (ROOT / "config.yaml", ROOT / "experiments/paper.yaml", *recipe):
+        update_config(merged, yaml.safe_load(path.read_text(encoding="utf-8")))
     return config.resolve(merged, config.load_schema(ROOT / "workflow/schemas/config.schema.yaml"))
 
 
@@ -153,11 +155,14 @@ def main() -> None:
     """Measure the rates and print what follows from them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("videos", nargs="+", type=Path)
+    parser.add_argument(
+        "--recipe", nargs="+", type=Path, default=[], help="overlays after experiments/paper.yaml"
+    )
     parser.add_argument("--limit", type=int, default=6, help="videos")
     parser.add_argument("--tflops", type=float, default=10, help="assumed of a GPU, sustained")
     parser.add_argument("--repeats", type=int, default=3, help="steps of every network")
     options = parser.parse_args()
-    files, cfg = video_files(options.videos, options.limit), experiment()
+    files, cfg = video_files(options.videos, options.limit), experiment(options.recipe)
     started = time.monotonic()
     rates = measure(files, cfg, options.repeats)
     print(f"\n{machine('torch')}; {len(files)} videos, {time.monotonic() - started:.0f} s\n")

@@ -1,8 +1,10 @@
 """The experiments that come with dsnet, and what of the paper they must keep to."""
 
+import functools
+
 import pytest
 import yaml
-from project import ROOT
+from project import ROOT, merge
 
 EXPERIMENTS = sorted((ROOT / "experiments").glob("*.yaml"))
 
@@ -18,9 +20,67 @@ def test_there_are_the_experiments_of_the_paper():
     assert {p.stem for p in EXPERIMENTS} >= {"weizmann", "ucf101", "hmdb51", "paper"}
 
 
-def test_the_papers_recipe_is_that_of_mars_where_the_paper_defers_to_it(resolved):
-    overlay = yaml.safe_load((ROOT / "experiments/paper.yaml").read_text(encoding="utf-8"))
-    found = resolved(overlay)
+RECIPES = {
+    "default": [],
+    "best": ["paper"],
+    "mars": ["paper", "paper-mars"],
+    "literal": ["paper", "paper-literal"],
+    "from-scratch": ["paper", "from-scratch"],
+    "start-rgb": ["paper", "start-rgb"],
+    "start-teacher": ["paper", "paper-mars", "start-teacher"],
+}
+
+
+@pytest.fixture
+def recipe(resolved):
+    """A maker of the configuration of a recipe, its overlays one after another."""
+
+    def make(name):
+        overlays = [ROOT / f"experiments/{overlay}.yaml" for overlay in RECIPES[name]]
+        contents = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in overlays]
+        return resolved(functools.reduce(merge, contents, {}))
+
+    return make
+
+
+def students(found):
+    """The students and the control, by name."""
+    return {
+        name: stream
+        for name, stream in found["streams"].items()
+        if stream["teacher"] or name == "rgb-from-flow"
+    }
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_the_same_for_all_students_and_their_control(recipe, name):
+    """What rows of a table differ in is their loss alone."""
+    found = students(recipe(name))
+    assert {"rgb-from-flow", "mars", "mars-mae", "mars-gram", "ds-mae", "ds-gram", "ds"} <= {*found}
+    for key in ("training", "init", "pretrained"):
+        assert all(stream[key] == found["ds"][key] for stream in found.values()), key
+    assert found["ds"]["init"] or found["ds"]["pretrained"]
+    taught = [stream for name, stream in found.items() if name != "rgb-from-flow"]
+    assert {stream["teacher"] for stream in taught} == {"flow"}
+    weights = {loss["weight"] for stream in taught for loss in stream["losses"].values()}
+    assert weights == {50}
+    grams = [s["losses"]["gram"] for s in (found[n] for n in ("mars-gram", "ds-gram", "ds"))]
+    assert len({gram["normalize"] for gram in grams}) == 1
+
+
+def test_paper_literal_is_section_4_2(recipe):
+    found = recipe("literal")
+    stated = {"lr": 0.1, "weight_decay": 5e-4, "momentum": 0.9, "trainable": None}
+    for stream in students(found).values():
+        assert {key: stream["training"][key] for key in stated} == stated
+    assert found["streams"]["ds"]["losses"]["gram"]["normalize"] == "paper"
+    frames = {"fps": 25, "resize": "square", "size": 256}
+    assert {key: found["frames"][key] for key in frames} == frames
+    assert (found["clips"]["crop"], found["clip_lengths"]) == (112, [16, 64])
+
+
+def test_paper_mars_is_the_fine_tuning_of_mars(recipe):
+    found = recipe("mars")
     fine_tuned = {
         "trainable": ["layer4", "fc"],
         "frozen_statistics": "update",
@@ -30,13 +90,28 @@ def test_the_papers_recipe_is_that_of_mars_where_the_paper_defers_to_it(resolved
         "dampening": 0.9,
         "schedule": "plateau",
         "plateau_patience": 10,
+        "clip_gradient": None,
+        "batch_size": 16,
     }
-    for name in ("flow", "rgb", "mars"):
-        training = found["streams"][name]["training"]
-        assert {key: training[key] for key in fine_tuned} == fine_tuned, name
-    ds = found["streams"]["ds"]
-    stated = {"lr": 0.1, "weight_decay": 5e-4, "momentum": 0.9, "trainable": None}
-    assert {key: ds["training"][key] for key in stated} == stated
-    assert {term: loss["weight"] for term, loss in ds["losses"].items()} == {"mae": 50, "gram": 50}
-    assert ds["losses"]["gram"]["normalize"] == "paper"
-    assert (found["clips"]["crop"], found["clip_lengths"]) == (112, [16, 64])
+    for stream in students(found).values():
+        assert {key: stream["training"][key] for key in fine_tuned} == fine_tuned
+        assert stream["pretrained"] == "MARS_Kinetics_{clip_length}f"
+
+
+def test_the_best_bet_warms_up_and_keeps_gram_from_outweighing_the_rest(recipe):
+    found = recipe("best")["streams"]
+    assert found["ds"]["training"]["warmup_epochs"] > 0
+    assert found["ds"]["training"]["lr"] < recipe("literal")["streams"]["ds"]["training"]["lr"]
+    assert found["ds"]["losses"]["gram"]["normalize"] != "paper"
+
+
+@pytest.mark.parametrize("name", ["best", "mars", "literal"])
+def test_the_papers_teacher_and_rgb_stream_are_mars_releases_as_they_are(recipe, name):
+    found = recipe(name)
+    for stream, release in (("flow", "Flow"), ("rgb", "RGB")):
+        assert found["streams"][stream]["pretrained"] == f"{release}_{{dataset}}_{{clip_length}}f"
+        assert found["streams"][stream]["training"]["epochs"] == 0
+    shared = found["data"] == recipe("best")["data"]
+    assert shared == all(found[key] == recipe("best")[key] for key in ("frames", "flow"))
+    others = [recipe(other)["results"] for other in ("best", "mars", "literal") if other != name]
+    assert found["results"] not in others
