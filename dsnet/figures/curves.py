@@ -31,7 +31,10 @@ from dsnet.figures.style import (
 COLOURS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY, "black")
 DASHES = ("-", "--", "-.", ":")
 LABELS = 3.2  # inches beside the axes
-PARTS = {"train": {"color": VERMILION, "ls": "--"}, "val": {"color": BLUE, "ls": "-"}}
+PARTS: dict[str, Mapping[str, Any]] = {
+    "train": {"color": VERMILION, "ls": "--"},
+    "val": {"color": BLUE, "ls": "-"},
+}
 # Of the distillation terms, in colours that the parts do not have.
 TERMS = tuple({"color": c, "ls": s} for c, s in ((GREEN, "-"), (PURPLE, "-."), (ORANGE, ":")))
 LABELLED = ("Top-1 (%)", "Cross-entropy", "Distillation terms")
@@ -64,7 +67,7 @@ def training_curves(histories: Histories, titles: Mapping[str, str]) -> Figure:
     axes = figure.subplots(panels * rows, columns, squeeze=False)
     for index in range(rows * columns):
         row, column = divmod(index, columns)
-        own = axes[panels * row : panels * (row + 1), column]
+        own = list(axes[panels * row : panels * (row + 1), column])
         if index >= len(streams):
             for each in own:
                 each.remove()
@@ -82,7 +85,8 @@ def training_curves(histories: Histories, titles: Mapping[str, str]) -> Figure:
 
 def _terms(history: pd.DataFrame) -> list[str]:
     """The names of the distillation terms that a history has."""
-    return [c.removeprefix("loss_") for c in history if c.startswith("loss_") and c != "loss_ce"]
+    losses = [name.removeprefix("loss_") for name in map(str, history) if name.startswith("loss_")]
+    return [name for name in losses if name != "ce"]
 
 
 def _panels(
