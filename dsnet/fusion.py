@@ -15,6 +15,8 @@ from dsnet.scores import Part, ScoreError, accuracies, aligned, per_class, read_
 
 log = logging.getLogger(__name__)
 PathLike = str | os.PathLike[str]
+# The part of scores.h5 that the attention is fitted on, by the config's fusion.fit.
+FITTED = {"train": "train", "held-out": "validation"}
 
 
 def fuse(
@@ -39,9 +41,12 @@ def fuse(
             raise ScoreError(f"{paths[0]} and {path} are of different runs: {runs[0]} and {run}")
     test = aligned(scores, "test")
     if kind == "average":
-        fused, weights = average(test), None
+        fused, weights, fitted_on = average(test), None, None
     else:
-        fused, weights = attention(aligned(scores, "train"), test, options, runs[0]["seed"])
+        known = aligned(scores, FITTED[options["fit"]])
+        fused, weights = attention(known, test, options, runs[0]["seed"])
+        fitted_on = {"part": options["fit"], "n_videos": len(known[0].labels)}
+        log.info("attention fitted on the scores of %(n_videos)d %(part)s videos", fitted_on)
     labels = test[0].labels
     run = {**runs[0], "streams": [s.run["stream"] for s in scores], "kind": kind}
     result = {
@@ -51,6 +56,7 @@ def fuse(
         **accuracies(fused, labels),
         "per_class": per_class(fused, labels),
         "right": topk(fused, labels, 1).tolist(),
+        "fitted_on": fitted_on,
         "weights": None if weights is None else summary(weights, labels, fused.shape[1]),
         "spec": {**options, "kind": kind},
         "provenance": record(),
@@ -71,12 +77,16 @@ def average(parts: Sequence[Part]) -> np.ndarray:
 
 
 def attention(
-    train: Sequence[Part], test: Sequence[Part], options: Mapping[str, Any], seed: int
+    known: Sequence[Part], test: Sequence[Part], options: Mapping[str, Any], seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Train :class:`AttentionFusion` on the train scores, by cross-entropy; apply it to the test's.
+    """Fit :class:`AttentionFusion` to ``known`` scores, by cross-entropy; apply it to the test's.
 
-    The streams are frozen: only their scores are seen. Returns the fused video scores, (V, K)
-    float32, and the weights of the S streams, (V, S) float32.
+    The streams are frozen: only their scores are seen. Streams know their training videos by heart,
+    so that scores of held-out videos say more of what a stream is worth in the test. Cross-fitting,
+    which gives all training videos such scores, would train every stream once more for each fold.
+
+    Returns the fused video scores, (V, K) float32, and the weights of the S streams, (V, S)
+    float32.
     """
     # Importing PyTorch takes longer than averaging, which does without.
     import torch
@@ -86,8 +96,8 @@ def attention(
 
     torch.manual_seed(seed)
     torch.set_num_threads(1)
-    inputs = [torch.from_numpy(part.videos) for part in train]
-    labels = torch.from_numpy(train[0].labels)
+    inputs = [torch.from_numpy(part.videos) for part in known]
+    labels = torch.from_numpy(known[0].labels)
     module = AttentionFusion(inputs[0].shape[1], options["hidden"], len(inputs))
     optimizer = torch.optim.Adam(
         module.parameters(), lr=options["lr"], weight_decay=options["weight_decay"]

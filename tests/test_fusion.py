@@ -12,7 +12,14 @@ from dsnet import fusion
 from dsnet.models import AttentionFusion
 from dsnet.scores import Part, ScoreError, Scores, accuracies, write_scores
 
-OPTIONS = {"hidden": 16, "epochs": 60, "batch_size": 32, "lr": 0.01, "weight_decay": 0.0}
+OPTIONS = {
+    "fit": "train",
+    "hidden": 16,
+    "epochs": 60,
+    "batch_size": 32,
+    "lr": 0.01,
+    "weight_decay": 0.0,
+}
 
 
 def part(videos, labels):
@@ -174,10 +181,45 @@ def test_attention_repeats_from_its_seed():
     assert not np.array_equal(fusion.attention(train, test, few, seed=2)[0], first)
 
 
-def write(path, stream, train, test, **run):
+def write(path, stream, train, test, validation=None, **run):
     run = {"dataset": "d", "seed": 0, "stream": stream, **run}
-    write_scores(path, Scores(run, tuple("abcd"), {"train": train, "test": test}))
+    parts = {"train": train, "validation": validation or test, "test": test}
+    write_scores(path, Scores(run, tuple("abcd"), parts))
     return path
+
+
+def learnt_by_heart(seed, known, count, classes=4):
+    """A stream that knows its training videos and guesses others, and one that is right on 70 %."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, count)
+    guess, other = rng.integers(0, classes, (2, count))
+    other = np.where(rng.random(count) < 0.6, labels, other)  # and right by chance
+    noise = 0.5 * rng.standard_normal((2, count, classes))
+    first, second = (
+        part(size * np.eye(classes)[shown] + plus, labels)
+        for size, shown, plus in zip(
+            (6, 4), (labels if known else guess, other), noise, strict=True
+        )
+    )
+    return first, second
+
+
+@pytest.mark.parametrize(("fit", "count", "trusted"), [("train", 300, 0), ("held-out", 40, 1)])
+def test_held_out_videos_show_which_stream_only_knows_what_it_has_seen(
+    tmp_path, caplog, fit, count, trusted
+):
+    test = learnt_by_heart(1, False, 400)
+    parts = zip(learnt_by_heart(0, True, 300), test, learnt_by_heart(2, False, 40), strict=True)
+    names = ("memory", "reason")
+    paths = [write(tmp_path / n, n, *p) for n, p in zip(names, parts, strict=True)]
+    with caplog.at_level("INFO"):
+        found = fusion.fuse(paths, "attention", {**OPTIONS, "fit": fit}, tmp_path / "out.json")
+    assert found["fitted_on"] == {"part": fit, "n_videos": count}
+    assert f"fitted on the scores of {count} {fit} videos" in caplog.text
+    alone = [accuracies(stream.videos, stream.labels)["top1"] for stream in test]
+    assert alone == pytest.approx([25, 70], abs=3)
+    assert found["weights"]["mean"][trusted] > 0.85
+    assert found["top1"] == pytest.approx(alone[trusted], abs=5)
 
 
 @pytest.mark.parametrize("count", [2, 3])
@@ -194,8 +236,9 @@ def test_the_file_says_what_was_fused_and_what_came_out(tmp_path, kind, count):
     assert found["classes"] == list("abcd")
     assert found["n_videos"] == 200
     if kind == "average":
-        assert found["weights"] is None
+        assert found["weights"] is found["fitted_on"] is None
     else:
+        assert found["fitted_on"] == {"part": "train", "n_videos": 200}
         per_class = np.array(found["weights"]["per_class"])
         assert per_class.shape == (4, count)
         np.testing.assert_allclose(per_class.sum(axis=1), 1, rtol=1e-5)

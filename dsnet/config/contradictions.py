@@ -25,6 +25,11 @@ def contradictions(config: Config) -> Iterator[str]:
     yield from _titles("streams", streams, streams)
     if any(width % config["model"]["cardinality"] for width in config["model"]["widths"]):
         yield "model.cardinality: expected a divisor of every width"
+    if (config["protocol"], config["fusion"]["fit"]) == ("paper", "held-out"):
+        yield (
+            "fusion.fit: held-out would fit on the test split under protocol paper; "
+            "set fusion.fit: train"
+        )
     yield from _tables(config)
     for where, row in named_results(config):
         yield from _result(where, row, streams)

@@ -93,7 +93,12 @@ def _spread(clips: Reader, id: str, columns: int) -> list[int]:
     """Frames at regular times, the first and the last that has flow among them."""
     video = clips.videos[id]
     last = max(min(video.frames("rgb"), video.frames("flow")) - 1, 0)
-    return np.unique(np.linspace(0, last, columns).round().astype(int)).tolist()
+    return evenly(last + 1, columns)
+
+
+def evenly(count: int, wanted: int) -> list[int]:
+    """At most ``wanted`` numbers below ``count`` at equal distances, first and last among them."""
+    return np.unique(np.linspace(0, count - 1, wanted).round().astype(int)).tolist()
 
 
 def read_row(clips: Reader, id: str, bound: float, indices: Sequence[int]) -> Row:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,62 +31,121 @@ from dsnet.figures.style import (
 COLOURS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY, "black")
 DASHES = ("-", "--", "-.", ":")
 LABELS = 3.2  # inches beside the axes
+PARTS: dict[str, Mapping[str, Any]] = {
+    "train": {"color": VERMILION, "ls": "--"},
+    "val": {"color": BLUE, "ls": "-"},
+}
+# Of the distillation terms, in colours that the parts do not have.
+TERMS = tuple({"color": c, "ls": s} for c, s in ((GREEN, "-"), (PURPLE, "-."), (ORANGE, ":")))
+LABELLED = ("Top-1 (%)", "Cross-entropy", "Distillation terms")
+NAMES = {"mse": "MSE", "mae": "MAE", "gram": "Gram"}
 Histories = Mapping[tuple[str, int], pd.DataFrame]
 
 
 @matplotlib.rc_context(STYLE)
 def training_curves(histories: Histories, titles: Mapping[str, str]) -> Figure:
-    """Top-1 and, below it, loss of training and validation against the epoch.
+    """Top-1, cross-entropy and distillation terms of every stream against the epoch.
 
-    Every stream has two panels, every seed a line. Top-1 axes share their range; losses do not,
-    since streams sum different terms.
+    The panels of a stream stand below one another, and every seed is a line. Top-1 and
+    cross-entropy are of training and of the part that selects the epoch; the distillation terms,
+    as weighted in the loss, are of training, and have a panel only where there are any. Top-1 axes
+    share their range; the others do not. A stream without epochs has empty panels.
 
     Args:
         histories: the table of ``history.csv`` by stream and seed.
         titles: the streams' titles.
     """
     streams = list(dict.fromkeys(stream for stream, _ in histories))
+    of = {s: [h for (name, _), h in histories.items() if name == s and len(h)] for s in streams}
+    terms = list(dict.fromkeys(term for found in of.values() for h in found for term in _terms(h)))
+    styles = dict(zip(terms, itertools.cycle(TERMS), strict=False))
     rows, columns = grid(len(streams))
-    figure = Figure(figsize=(max(2.6 * columns, 4), 3.6 * rows + 0.4), layout="constrained")
-    axes = figure.subplots(2 * rows, columns, squeeze=False)
+    panels = 3 if terms else 2
+    figure = Figure(
+        figsize=(max(2.6 * columns, 4), 1.7 * panels * rows + 0.5), layout="constrained"
+    )
+    axes = figure.subplots(panels * rows, columns, squeeze=False)
     for index in range(rows * columns):
         row, column = divmod(index, columns)
-        accuracy, loss = axes[2 * row, column], axes[2 * row + 1, column]
+        own = list(axes[panels * row : panels * (row + 1), column])
         if index >= len(streams):
-            accuracy.remove()
-            loss.remove()
+            for each in own:
+                each.remove()
             continue
         stream = streams[index]
-        _panels(accuracy, loss, [h for (name, _), h in histories.items() if name == stream])
-        accuracy.set_title(wrapped(titles.get(stream, stream), 30))
-        if column == 0:
-            accuracy.set_ylabel("Top-1 (%)")
-            loss.set_ylabel("Loss")
+        used = _panels(own, of[stream], styles)
+        own[0].set_title(wrapped(titles.get(stream, stream), 30))
+        for each, label in zip(used, LABELLED, strict=False):
+            if column == 0 or label == LABELLED[2]:
+                each.set_ylabel(label)
     figure.align_ylabels()
-    styles = {"training": (VERMILION, "--"), "validation": (BLUE, "-")}
-    figure.legend(
-        handles=[Line2D([], [], color=c, ls=s, label=name) for name, (c, s) in styles.items()],
-        loc="outside lower center",
-        ncols=2,
-    )
+    _legend(figure, styles)
     return figure
 
 
-def _panels(accuracy: Axes, loss: Axes, histories: Sequence[pd.DataFrame]) -> None:
+def _terms(history: pd.DataFrame) -> list[str]:
+    """The names of the distillation terms that a history has."""
+    losses = [name.removeprefix("loss_") for name in map(str, history) if name.startswith("loss_")]
+    return [name for name in losses if name != "ce"]
+
+
+def _panels(
+    axes: Sequence[Axes], histories: Sequence[pd.DataFrame], styles: Mapping[str, Mapping[str, Any]]
+) -> Sequence[Axes]:
+    """Draw one stream; gives the axes that are used, and removes the last one where it is not."""
+    accuracy, entropy = axes[:2]
     for history in histories:
-        for part, colour, style in (("train", VERMILION, "--"), ("val", BLUE, "-")):
-            for axes, quantity in ((accuracy, "top1"), (loss, "loss")):
-                values = history[f"{part}_{quantity}"]
-                (line,) = axes.plot(history["epoch"], values, color=colour, ls=style, lw=1.2)
-                line.set(marker=".", markevery=[-1], alpha=0.85)  # one epoch is a point
+        for part, loss in (("train", "loss_ce"), ("val", "val_loss")):
+            _line(accuracy, history, f"{part}_top1", PARTS[part])
+            _line(entropy, history, loss, PARTS[part])
+        for term in _terms(history):
+            _line(axes[2], history, f"loss_{term}", styles[term])
     accuracy.set_ylim(0, 102)
-    accuracy.tick_params(labelbottom=False)
-    loss.margins(y=0.08)
-    loss.set_ylim(bottom=0)
-    loss.set_xlabel("Epoch")
-    for axes in (accuracy, loss):
-        axes.grid(axis="y", color="0.9", lw=0.6)
-        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
+    entropy.margins(y=0.08)
+    entropy.set_ylim(bottom=0)
+    used = list(axes) if any(_terms(history) for history in histories) else list(axes[:2])
+    for unused in axes[len(used) :]:
+        unused.remove()
+    if len(used) > 2:
+        _scale(used[2])
+    for each in used:
+        each.grid(axis="y", color="0.9", lw=0.6)
+        each.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
+        each.tick_params(labelbottom=each is used[-1])
+    used[-1].set_xlabel("Epoch")
+    if not histories:
+        for each in used:
+            each.set(xticks=[], yticks=[])
+        accuracy.text(0.5, 0.5, "no epochs", ha="center", transform=accuracy.transAxes, color=GREY)
+    return used
+
+
+def _line(axes: Axes, history: pd.DataFrame, column: str, style: Mapping[str, Any]) -> None:
+    """One seed's line; of a single epoch a point."""
+    axes.plot(
+        history["epoch"], history[column], lw=1.2, marker=".", markevery=[-1], alpha=0.85, **style
+    )
+
+
+def _scale(axes: Axes) -> None:
+    """A logarithmic axis where what is drawn spans more than a decade, otherwise from zero."""
+    values = pd.concat([pd.Series(line.get_ydata()) for line in axes.lines])
+    if values.min() > 0 and values.max() > 10 * values.min():
+        axes.set_yscale("log")
+    else:
+        axes.margins(y=0.08)
+        axes.set_ylim(bottom=0)
+
+
+def _legend(figure: Figure, styles: Mapping[str, Mapping[str, Any]]) -> None:
+    """What the colours and dashes are, below all panels."""
+    names = {"training": PARTS["train"], "validation": PARTS["val"]}
+    names |= {f"{NAMES.get(term, term)} (training)": style for term, style in styles.items()}
+    figure.legend(
+        handles=[Line2D([], [], label=name, **style) for name, style in names.items()],
+        loc="outside lower center",
+        ncols=3 if figure.get_figwidth() > 5 else 2,
+    )
 
 
 @matplotlib.rc_context(STYLE)
@@ -93,15 +153,17 @@ def curves_together(histories: Histories, titles: Mapping[str, str]) -> Figure:
     """Top-1 of every stream on the part that selects the epoch, against the epoch, on one axis.
 
     Of several seeds the mean is a line and the range a band. Lines differ in colour and dashes, and
-    are named on the right, each as near as can be to the height that it ends at.
+    are named on the right, each as near as can be to the height that it ends at. A stream without
+    epochs is left out.
 
     Args:
         histories: the table of ``history.csv`` by stream and seed.
         titles: the streams' titles.
     """
+    histories = {key: history for key, history in histories.items() if len(history)}
     streams = list(dict.fromkeys(stream for stream, _ in histories))
     names = [wrapped(titles.get(stream, stream), 42) for stream in streams]
-    lines = max(name.count("\n") + 1 for name in names)
+    lines = max((name.count("\n") + 1 for name in names), default=1)
     height = max(4.0, 0.17 * lines * len(streams) + 1.0)
     width = 5.2 + LABELS
     figure = Figure(figsize=(width, height))
@@ -144,7 +206,7 @@ def _style(index: int) -> dict[str, Any]:
 
 def _within(places: Sequence[float], gap: float) -> list[float]:
     """The same places moved so that none is below the axis, where the epochs are written."""
-    shift = max(0.0, 0.5 * gap - min(places))
+    shift = max(0.0, 0.5 * gap - min(places, default=0.0))
     return [place + shift for place in places]
 
 

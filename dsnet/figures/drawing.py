@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dsnet import csvs
-from dsnet.figures.contact import contact_sheet
+from dsnet.figures.contact import contact_sheet, evenly
 from dsnet.figures.curves import curves_together, training_curves
 from dsnet.figures.per_class import confusion_matrices, per_class_difference
 from dsnet.figures.style import save
@@ -62,7 +62,7 @@ def draw_contact(clips_path: Path, png: Path, svg: Path) -> None:
     table = clips.table(reader)
     test = table[table["split1"] == "test"]
     firsts = (test if len(test) else table).drop_duplicates("label").sort_values("label")
-    chosen = firsts.iloc[:: max(1, len(firsts) // CONTACT_VIDEOS)].head(CONTACT_VIDEOS)
+    chosen = firsts.iloc[evenly(len(firsts), CONTACT_VIDEOS)]
     bound = reader.spec["flow"]["bound"]
     ids, labels = list(chosen["id"]), list(chosen["label"])
     reader.verify(ids, reader.modalities)

@@ -139,6 +139,17 @@ def test_crops_are_resized_as_mars_does_with_pillow(side, channels):
                 np.testing.assert_allclose(found[plane, number].numpy(), expected, atol=1)
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.integers(8, 400), st.sampled_from([16, 48, 112]), st.integers(0, 2**32))
+def test_whatever_its_size_a_crop_is_within_two_of_pillows(side, size, seed):
+    pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)
+    found = clips.cut([pixels], "rgb", Crop(0, 0, side), size)[0].numpy().astype(int)
+    expected = np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR))
+    distance = np.abs(found - expected)
+    assert distance.max() <= 2  # once in a million pixels
+    assert (distance > 0).mean() < 0.15
+
+
 @pytest.mark.parametrize("modality", ["rgb", "flow"])
 def test_clips_that_are_no_squares_are_centred_too(modality):
     channels = {"rgb": 3, "flow": 2}[modality]

@@ -63,6 +63,8 @@ def test_null_leaves_out_a_stream_and_a_loss(raw_config, resolved):
         ({"training": {"epochs": "ten"}}, r"training\.epochs: expected integer, got 'ten'"),
         ({"training": {"epochs": 0}}, r"training\.epochs: expected at least 1, got 0"),
         ({"training": {"lr": 0}}, r"training\.lr: expected more than 0, got 0"),
+        ({"protocol": "paper"}, r"fusion\.fit: held-out would fit on the test split under"),
+        ({"fusion": {"fit": "test"}}, r"fusion\.fit: expected one of train, held-out, got 'test'"),
         ({"protocol": "test"}, r"protocol: expected one of held-out, paper, got 'test'"),
         ({"datasets": []}, r"datasets: expected at least 1 entries, got \[\]"),
         ({"datasets": ["kinetics"]}, r"datasets: kinetics is not in catalogue \(motions"),

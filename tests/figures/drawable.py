@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 
-def history(epochs, offset=0.0):
+def history(epochs, offset=0.0, **terms):
+    """Of a stream with these distillation terms, each falling from its value."""
     epoch = np.arange(1, epochs + 1)
     return pd.DataFrame(
         {
@@ -13,6 +14,10 @@ def history(epochs, offset=0.0):
             "val_loss": 4.0 / epoch + offset,
             "train_top1": 10.0 * epoch + offset,
             "val_top1": 8.0 * epoch + offset,
+            "loss_ce": 2.0 / epoch + offset,
+            **{f"loss_{term}": value / epoch for term, value in terms.items()},
+            **{f"grad_{term}": value for term, value in terms.items()},
+            "share_ce": 0.5,
         }
     )
 

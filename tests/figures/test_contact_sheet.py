@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dsnet import figures
+from dsnet.figures import contact
 
 
 def test_contact_sheet_shows_frames_over_their_flow(clips):
@@ -23,6 +24,20 @@ def test_contact_sheet_shows_frames_over_their_flow(clips):
     disc = wheel.images[0].get_array()
     np.testing.assert_array_equal(disc[100, 200], [255, 0, 0])
     np.testing.assert_array_equal(disc[200, 100], [128, 255, 0])
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (3, [0, 1, 2]),
+        (10, list(range(10))),
+        (11, [0, 1, 2, 3, 4, 6, 7, 8, 9, 10]),
+        (19, list(range(0, 19, 2))),
+        (101, [0, 11, 22, 33, 44, 56, 67, 78, 89, 100]),
+    ],
+)
+def test_the_ten_classes_of_the_contact_sheet_are_spread_over_all(count, expected):
+    assert contact.evenly(count, 10) == expected
 
 
 def test_contact_sheet_refuses_what_it_cannot_show(clips):

@@ -1,10 +1,11 @@
 """Training curves: every stream and seed, told apart and named."""
 
 import numpy as np
+import pandas as pd
 from drawable import history
 from matplotlib.colors import to_hex
 
-from dsnet import figures
+from dsnet import csvs, figures
 
 
 def test_training_curves_show_every_stream_and_seed():
@@ -21,9 +22,48 @@ def test_training_curves_show_every_stream_and_seed():
         for column in ("train_top1", "val_top1")
     ]
     assert drawn == expected
-    loss = figure.axes[3]  # under the first of three columns
-    assert tuple(loss.lines[1].get_ydata()) == tuple(histories["s0", 0]["val_loss"])
+    entropy = figure.axes[3]  # under the first of three columns
+    for line, column in zip(entropy.lines, ("loss_ce", "val_loss"), strict=False):
+        assert tuple(line.get_ydata()) == tuple(histories["s0", 0][column])
+    assert entropy.get_ylabel() == "Cross-entropy"
     assert [t.get_text() for t in figure.legends[0].get_texts()] == ["training", "validation"]
+
+
+def test_distillation_terms_have_an_axis_of_their_own_where_there_are_any():
+    mars, ds = history(4, mse=40.0), history(4, mae=10.0, gram=0.5)
+    histories = {("flow", 0): history(4), ("mars", 0): mars, ("ds", 0): ds, ("ds", 1): ds}
+    figure = figures.training_curves(histories, {})
+    terms = [axes for axes in figure.axes if axes.get_ylabel() == "Distillation terms"]
+    assert len(figure.axes) == 2 * 3 + 2
+    assert [len(axes.lines) for axes in terms] == [1, 2 * 2]
+    np.testing.assert_array_equal(terms[1].lines[1].get_ydata(), ds["loss_gram"])
+    # Terms that lie decades apart are all to be seen; one that falls to a quarter starts at zero.
+    assert [axes.get_yscale() for axes in terms] == ["linear", "log"]
+    assert terms[0].get_ylim()[0] == 0
+    shown = {to_hex(line.get_color()) + line.get_linestyle() for a in terms for line in a.lines}
+    legend = figure.legends[0]
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names[2:] == ["MSE (training)", "MAE (training)", "Gram (training)"]
+    samples = [to_hex(line.get_color()) + line.get_linestyle() for line in legend.get_lines()]
+    assert set(samples[2:]) == shown
+    assert len(set(samples)) == 5
+    # The lowest axis of a stream has the epochs.
+    assert [axes.get_xlabel() for axes in figure.axes if axes in terms] == ["Epoch", "Epoch"]
+    assert sum(axes.get_xlabel() == "Epoch" for axes in figure.axes) == 3
+
+
+def test_a_stream_without_epochs_is_named_and_has_no_lines(tmp_path):
+    pd.DataFrame([]).to_csv(tmp_path / "history.csv", index=False)
+    only = {("a", 0): csvs.read(tmp_path / "history.csv")}
+    histories = {**only, ("b", 0): history(3, mse=1.0)}
+    figure = figures.training_curves(histories, {})
+    empty = next(axes for axes in figure.axes if axes.get_title() == "a")
+    assert not empty.lines
+    assert [text.get_text() for text in empty.texts] == ["no epochs"]
+    (axes,) = figures.curves_together(histories, {}).axes
+    assert [text.get_text() for text in axes.texts] == ["b"]
+    assert not figures.curves_together(only, {}).axes[0].lines
+    assert len(figures.training_curves(only, {}).axes) == 2
 
 
 def lines_of(axes):

@@ -94,6 +94,18 @@ def test_cuda_is_its_formulas_in_float64(name, backend):
     assert end_point_error(found, truth, where) < (0.25 if name == "sprite" else 0.1)
 
 
+@pytest.mark.parametrize(
+    ("path", "bound"), [(path, 2e-2 if "Biking" in path else 1e-3) for path in SAMPLES]
+)
+def test_cuda_is_near_its_formulas_on_real_frames(shared_data, path, bound):
+    """Rounding is amplified from warp to warp, by how much depends on the frames."""
+    frames = real_frames(shared_data / path, size=128)
+    expected = reference.flow(*frames, TVL1(semantics="cuda"))
+    distance = np.abs(numba(frames, "cuda")[0] - expected)
+    assert distance.mean() < bound
+    assert np.median(distance) < 1e-2
+
+
 @pytest.mark.parametrize("params", [p for p in PARAMETERS if "median_filtering" not in p], ids=str)
 def test_every_parameter_counts_in_cuda(params):
     frames = np.stack([texture(1, 41, 55), warped(texture(1, 41, 55), about_centre(48, 2, dx=1))])
