@@ -17,9 +17,8 @@ OPTIONS = {"hidden": 16, "epochs": 60, "batch_size": 32, "lr": 0.01, "weight_dec
 
 def part(videos, labels):
     count = len(labels)
-    return Part(
-        tuple(map(str, range(count))), labels, videos.astype(np.float32), np.ones(count, np.int64)
-    )
+    ids = tuple(map(str, range(count)))
+    return Part(ids, labels, videos.astype(np.float32), np.ones(count, np.int64), ids)
 
 
 def streams(seed, count=200, classes=4):
