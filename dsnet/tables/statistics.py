@@ -86,8 +86,8 @@ def estimate(splits: Sequence[Values], bounds: tuple[float, float]) -> Estimate:
     """
     mean = float(np.concatenate([values for values, _ in splits], axis=1).mean())
     variance, df = groups_part(splits)
-    # Two videos as far apart as can be (Bonett and Price 2012): without them, a mean of few values
-    # other than 0 has an interval that is too short, and of none an interval without any width.
+    # Two more videos at the bounds (Bonett and Price 2012). Without them the interval is too short
+    # where few videos differ, and has no width where none does.
     videos = sum(values.shape[1] for values, _ in splits)
     extremes = 2 * ((bounds[1] - bounds[0]) / 2 / (videos + 2)) ** 2
     return Estimate(mean, (seeds_part(splits), (variance + extremes, df)), bounds)
@@ -113,22 +113,23 @@ def seeds_part(splits: Sequence[Values]) -> Part:
 def groups_part(splits: Sequence[Values]) -> Part:
     """The variance of the mean due to groups of videos, of different sizes.
 
-    Of the sums of a group's deviations from the mean of its split (Bell and McCaffrey 2002, CR2
-    for independent videos). The degrees of freedom are those of as many groups of one size as
-    vary as much (Carter, Schnepel and Steigerwald 2017), less one for each split.
+    It is from the sum of each group's deviations from the mean of its split (Bell and McCaffrey
+    2002, CR2 for independent videos). The degrees of freedom are the effective number of groups
+    (Carter, Schnepel and Steigerwald 2017) less the number of splits.
     """
     codes = pd.factorize(np.concatenate([np.asarray(groups, object) for _, groups in splits]))[0]
     deviations = np.concatenate([v.mean(axis=0) - v.mean() for v, _ in splits])
     ends = np.cumsum([values.shape[1] for values, _ in splits])
     shares = [np.bincount(c)[c] / len(c) for c in np.split(codes, ends[:-1])]
     sizes = np.bincount(codes).astype(float)
-    unseen = np.bincount(codes, np.concatenate(shares)) / sizes  # as every mean is of the group too
-    if (unseen > 1 - 1e-9).any():
+    # How much of a group is in the mean that its videos deviate from.
+    leverage = np.bincount(codes, np.concatenate(shares)) / sizes
+    if (leverage > 1 - 1e-9).any():
         return float("nan"), float("nan")
     sums = np.bincount(codes, deviations) / len(codes)
     effective = (sizes**2).sum() ** 2 / (sizes**4).sum()
     df = effective - len(splits)
-    return float((sums**2 / (1 - unseen)).sum()), float(df) if df > 0 else float("nan")
+    return float((sums**2 / (1 - leverage)).sum()), float(df) if df > 0 else float("nan")
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -66,7 +66,7 @@ def test_a_claim_is_answered_over_all_splits_and_seeds():
     assert answer["p"] == answer["p_holm"] < 1e-6  # a claim alone
 
 
-def test_one_seed_answers_nothing():
+def test_one_seed_answers_nothing(tmp_path):
     one = [place for place in PLACES if place["seed"] == 0]
     found = experiment(RIGHT, SELECTED, one)
     rows = [
@@ -80,7 +80,14 @@ def test_one_seed_answers_nothing():
     text = to_markdown(render_claims(table))
     assert "| one training each: no answer | DS | MARS | — | +50.0 | — | — | — |" in text
     groups = [{"group": "", "rows": [{"stream": "ds"}]}]
-    assert study(found, [], STREAMS, groups)[["low", "high", "top1_std"]].isna().all(axis=None)
+    grouped = study(found, [], STREAMS, groups)
+    assert grouped[["low", "high", "top1_std"]].isna().all(axis=None)
+    for drawn in (table, table.assign(within=np.nan), grouped):  # and as a file has them
+        drawn.to_csv(tmp_path / "table.csv", index=False)
+        outputs = [str(tmp_path / "figure.png"), str(tmp_path / "figure.svg")]
+        assert (
+            main(["intervals", "--table", str(tmp_path / "table.csv"), "--output", *outputs]) == 0
+        )
 
 
 def test_all_claims_of_a_data_set_and_clip_length_are_one_family():
