@@ -59,6 +59,7 @@ def _score(
     spec, run = content["spec"], content["spec"]["run"]
     reader = clips.open_clips(clips_path)
     split = clips.parts(reader, spec)
+    group_of = clips.table(reader).set_index("id")["group"]
     parts: dict[str, Part] = {}
     for name, ids in split.items():
         if name == "test" and ids == split["validation"]:  # protocol paper
@@ -76,7 +77,8 @@ def _score(
                 f"batch-norm statistics or weights overflowed, train it again with a lower lr"
             )
         counts = np.bincount(owners, minlength=len(ids))
-        parts[name] = Part(tuple(ids), np.array(videos.labels, np.int64), logits, counts)
+        labels, groups = np.array(videos.labels, np.int64), tuple(group_of[list(ids)])
+        parts[name] = Part(tuple(ids), labels, logits, counts, groups)
         _tell(f"{run['stream']} {name} on {chosen}", parts[name])
     run = {**run, **{key: reader.extra[key] for key in ("n_missing", "n_listed")}}
     return Scores(run, tuple(content["classes"]), parts, spec)

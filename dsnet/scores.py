@@ -16,7 +16,7 @@ from dsnet.errors import RemakeError, UserError
 from dsnet.provenance import canonical, record, replacing
 
 FORMAT = "dsnet-scores"
-VERSION = 1
+VERSION = 2  # with the groups of the videos
 
 
 class ScoreError(UserError):
@@ -33,12 +33,14 @@ class Part:
         clips: (C, K) float32 logits of all clips, those of a video next to each other, videos
             in the order of ``ids``.
         counts: (V,) int64, the clips of each video; they sum to C.
+        groups: the group of each video; videos of a group share a source.
     """
 
     ids: tuple[str, ...]
     labels: np.ndarray
     clips: np.ndarray
     counts: np.ndarray
+    groups: tuple[str, ...]
 
     @property
     def videos(self) -> np.ndarray:
@@ -79,7 +81,9 @@ def write_scores(path: str | os.PathLike[str], scores: Scores) -> None:
         )
         for name, part in scores.parts.items():
             group = file.create_group(name)
-            group.create_dataset("ids", data=list(part.ids), dtype=h5py.string_dtype("utf-8"))
+            for column in ("ids", "groups"):
+                texts = list(getattr(part, column))
+                group.create_dataset(column, data=texts, dtype=h5py.string_dtype("utf-8"))
             group["labels"], group["clips"], group["counts"] = part.labels, part.clips, part.counts
 
 
@@ -119,8 +123,11 @@ def read_scores(path: str | os.PathLike[str]) -> Scores:
     with open_scores(path) as file:
         parts = {
             name: Part(
-                tuple(group["ids"].asstr()[:]),
-                *(group[column][:] for column in ("labels", "clips", "counts")),
+                ids=tuple(group["ids"].asstr()[:]),
+                labels=group["labels"][:],
+                clips=group["clips"][:],
+                counts=group["counts"][:],
+                groups=tuple(group["groups"].asstr()[:]),
             )
             for name, group in file.items()
         }

@@ -16,7 +16,8 @@ def test_two_runs_are_compared_stream_by_stream(tmp_path):
     for run, wrong in (("a", 20), ("b", 4)):  # of forty videos
         said = np.where(np.arange(40) < wrong, 1 - labels, labels)
         clips = np.eye(2, dtype=np.float32)[said]
-        part = Part(tuple(map(str, range(40))), labels, clips, np.ones(40, np.int64))
+        ids = tuple(map(str, range(40)))
+        part = Part(ids, labels, clips, np.ones(40, np.int64), ids)
         for seed in (0, 1):
             path = tmp_path / f"{run}/toy/split1/16f/seed{seed}/rgb/scores.h5"
             path.parent.mkdir(parents=True)
@@ -26,4 +27,4 @@ def test_two_runs_are_compared_stream_by_stream(tmp_path):
     assert done.returncode == 0, done.stderr
     row = done.stdout.splitlines()[-1]
     assert row.startswith("| rgb | 50.0 ± 0.0 | 90.0 ± 0.0 | +40.0 | +")
-    assert row.endswith("| 0.000 |")
+    assert row.endswith("| 0.000 | 0.000 |")

@@ -24,9 +24,8 @@ OPTIONS = {
 
 def part(videos, labels):
     count = len(labels)
-    return Part(
-        tuple(map(str, range(count))), labels, videos.astype(np.float32), np.ones(count, np.int64)
-    )
+    ids = tuple(map(str, range(count)))
+    return Part(ids, labels, videos.astype(np.float32), np.ones(count, np.int64), ids)
 
 
 def streams(seed, count=200, classes=4):

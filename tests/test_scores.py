@@ -15,7 +15,8 @@ from dsnet.scores import Part, ScoreError, Scores
 
 def part(clips, counts, labels, ids=None):
     ids = tuple(ids or (f"v{i}" for i in range(len(counts))))
-    return Part(ids, np.array(labels), np.array(clips, np.float32), np.array(counts))
+    groups = tuple(f"group of {id}" for id in ids)
+    return Part(ids, np.array(labels), np.array(clips, np.float32), np.array(counts), groups)
 
 
 def test_a_video_score_is_the_mean_of_its_clips_logits():
@@ -84,6 +85,7 @@ def test_scores_are_read_as_they_were_written(tmp_path):
     assert (found.run, found.classes, found.spec) == (written.run, written.classes, written.spec)
     for name, expected in written.parts.items():
         assert found.parts[name].ids == expected.ids
+        assert found.parts[name].groups == expected.groups
         for column in ("labels", "clips", "counts"):
             np.testing.assert_array_equal(
                 getattr(found.parts[name], column), getattr(expected, column)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import matplotlib
@@ -9,24 +10,33 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.typing import FillStyleType
 
 from dsnet.figures.style import BLUE, STYLE, VERMILION, faint_grid, wrapped
 
-ANSWER_COLOURS = {"supported": BLUE, "undecided": "0.45", "not supported": VERMILION}
-ANSWER_MARKERS = {"supported": "o", "undecided": "D", "not supported": "s"}
+Look = tuple[str, str, FillStyleType]  # colour, marker and how it is filled
+ANSWERS: dict[str, Look] = {
+    "supported": (BLUE, "o", "full"),
+    "undecided": ("0.45", "D", "full"),
+    "not supported": (VERMILION, "s", "full"),
+    "one training each: no answer": ("0.45", "o", "none"),
+}
 NAME_WIDTH = 52
 
 
 @dataclass(frozen=True)
 class Point:
-    """A value, its interval and what is written beside it."""
+    """A value, its interval (NaN for none) and what is written beside it.
+
+    ``within`` is how far from zero a claim lets it be; NaN for no such claim.
+    """
 
     value: float
     low: float
     high: float
     text: str
-    colour: str = BLUE
-    marker: str = "o"
+    within: float = math.nan
+    look: Look = (BLUE, "o", "full")
 
 
 Lines = list[tuple[str, Point | None]]  # a name and its point, or a heading and nothing
@@ -35,6 +45,8 @@ Lines = list[tuple[str, Point | None]]  # a name and its point, or a heading and
 @matplotlib.rc_context(STYLE)
 def intervals(table: pd.DataFrame) -> Figure:
     """A line per row with its value and 95 % interval, a panel per data set and clip length.
+
+    A grey band is what a claim of a small difference allows. One seed has no intervals.
 
     Args:
         table: what :func:`dsnet.tables.claims` returns, drawn as differences around zero and
@@ -69,9 +81,8 @@ def _claims(rows: pd.DataFrame) -> Lines:
     lines: Lines = []
     for row in rows.to_dict("records"):
         pair = wrapped(f"{row['method']} minus {row['against']}", NAME_WIDTH + 10)
-        value, answer = row["difference"], row["answer"]
-        look = ANSWER_COLOURS[answer], ANSWER_MARKERS[answer]
-        point = Point(value, row["low"], row["high"], f"{value:+.1f}", *look)
+        value, look = row["difference"], ANSWERS[row["answer"]]
+        point = Point(value, row["low"], row["high"], f"{value:+.1f}", row["within"], look)
         lines.append((f"{wrapped(row['claim'], NAME_WIDTH)}\n{pair}", point))
     return lines
 
@@ -99,13 +110,17 @@ def _points(ax: Axes, lines: Lines) -> None:
     for y, (_, point) in enumerate(lines):
         if point is None:
             continue
-        span = [point.low, point.high]
-        ax.plot(span, [y, y], color=point.colour, lw=1.6, solid_capstyle="butt")
-        ax.plot(point.value, y, color=point.colour, marker=point.marker, ms=4.5, ls="")
+        colour, marker, fill = point.look
+        if not math.isnan(point.within):
+            ax.barh(y, 2 * point.within, left=-point.within, height=0.6, color="0.9", zorder=0)
+        if not math.isnan(point.low):
+            span = [point.low, point.high]
+            ax.plot(span, [y, y], color=colour, lw=1.6, solid_capstyle="butt")
+        ax.plot(point.value, y, color=colour, marker=marker, fillstyle=fill, ms=4.5, ls="")
         ax.annotate(
             point.text,
-            (point.high, y),
-            xytext=(3, 0),
+            (point.value if math.isnan(point.high) else point.high, y),
+            xytext=(6 if math.isnan(point.high) else 3, 0),
             textcoords="offset points",
             va="center",
             fontsize=7,
@@ -129,7 +144,7 @@ def _names(ax: Axes, lines: Lines) -> None:
 
 def _legend(figure: Figure) -> None:
     handles = [
-        Line2D([], [], color=colour, marker=ANSWER_MARKERS[answer], ms=4.5, label=answer)
-        for answer, colour in ANSWER_COLOURS.items()
+        Line2D([], [], color=colour, marker=marker, fillstyle=fill, ms=4.5, label=answer)
+        for answer, (colour, marker, fill) in ANSWERS.items()
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))

@@ -8,7 +8,16 @@ from typing import Any
 
 import pandas as pd
 
-from dsnet.tables.text import NOTHING, REPORTED, Block, TextTable, accuracy, interval, per_cent
+from dsnet.tables.text import (
+    NOTHING,
+    RANDOM,
+    REPORTED,
+    Block,
+    TextTable,
+    accuracy,
+    interval,
+    per_cent,
+)
 
 BLOCKS = {  # an empty name fills a block up to the width of the other
     "Method": ("RGB", "Flow", "RGB+Flow", ""),
@@ -35,7 +44,9 @@ def _compact(row: Mapping[Any, Any]) -> str:
 
 
 def _detailed(row: Mapping[Any, Any]) -> str:
-    lines = [accuracy(row), interval(row)]
+    lines = [accuracy(row)]
+    if not pd.isna(row["low"]):
+        lines.append(interval(row))
     if not pd.isna(row["paper_top1"]):
         lines.append(f"paper {row['paper_top1']:.1f}")
     return "\n".join(lines)
@@ -44,8 +55,8 @@ def _detailed(row: Mapping[Any, Any]) -> str:
 COMPACT = Cells(_compact, "Beside a measured number the paper's stands in parentheses.")
 DETAILED = Cells(
     _detailed,
-    "Under a measured number stand its 95 % interval, of a bootstrap over videos and seeds, and "
-    "the paper's number for the same data set and method.",
+    f"Under a measured number stand its 95 % interval and the paper's number for the same data set "
+    f"and method. {RANDOM}",
 )
 
 
@@ -170,8 +181,7 @@ def render_table2(table: pd.DataFrame, listed: Mapping[str, int] | None = None) 
         for row in table.to_dict("records")
     )
     notes = [
-        f"{_statistic(table)}; the interval is of a bootstrap over videos and seeds. The paper's "
-        "numbers are of UCF-101, split 1, 16 frames.",
+        f"{_statistic(table)}. {RANDOM} The paper's numbers are of UCF-101, split 1, 16 frames.",
         *_conditions(table, listed),
     ]
     return TextTable(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dsnet.scores import ScoreError, Scores, accuracies, topk
+from dsnet.tables.statistics import Estimate, estimate
 
 Experiment = tuple[str, int, int]  # title of the data set, split, clip length
 Fused = tuple[Sequence[str], str]  # streams, and the kind of their fusion, empty for one stream
@@ -26,6 +27,7 @@ class Result:
         n_missing: videos that the data set lists and that were not there.
         right: (V,) bool, in the order of ``ids``; ``None`` for fusions that do not say.
         ids: of the test videos.
+        groups: of the test videos; videos of a group share a source.
         selection: top-1 in per cent on the part that selects the epoch; ``None`` for fusions.
     """
 
@@ -35,6 +37,7 @@ class Result:
     n_missing: int
     right: np.ndarray | None
     ids: tuple[str, ...]
+    groups: tuple[str, ...]
     selection: float | None
 
 
@@ -70,13 +73,15 @@ class Measured:
         run = fusion["run"]
         right = fusion.get("right")
         streams = self._by_key.get((_experiment(run), frozenset(run["streams"][:1]), ""), {})
+        stream = streams.get(run["seed"])
         return Result(
             fusion["top1"],
             fusion["n_videos"],
             run["protocol"],
             run["n_missing"],
             None if right is None else np.array(right, bool),
-            streams[run["seed"]].ids if run["seed"] in streams else (),
+            stream.ids if stream else (),
+            stream.groups if stream else (),
             None,
         )
 
@@ -100,10 +105,27 @@ class Measured:
         """
         results = self.of(experiment, streams, kind)
         for result in results:
-            if result.right is None or result.ids != results[0].ids:
+            silent = result.right is None or len(result.ids) != len(result.right)
+            if silent or result.ids != results[0].ids:
                 where = describe(experiment, streams, kind, *self.seeds)
                 raise ScoreError(f"{where}: not all were scored on the same videos, one by one")
         return np.stack([result.right for result in results if result.right is not None])
+
+    def accuracy(
+        self, experiments: Sequence[Experiment], streams: Sequence[str], kind: str
+    ) -> Estimate:
+        """The top-1 accuracy in per cent on the test videos of all ``experiments``.
+
+        See :meth:`right` for the errors.
+        """
+        names = streams, kind
+        return estimate(
+            [(100.0 * self.right(e, *names), self.groups(e, *names)) for e in experiments], (0, 100)
+        )
+
+    def groups(self, experiment: Experiment, streams: Sequence[str], kind: str) -> tuple[str, ...]:
+        """The group of each test video; see :meth:`of` for the errors."""
+        return self.of(experiment, streams, kind)[0].groups
 
     def of(self, experiment: Experiment, streams: Sequence[str], kind: str) -> list[Result]:
         """The results of all seeds, in the order of :attr:`seeds`.
@@ -150,6 +172,7 @@ def _of_scores(item: Scores) -> Result:
         item.run["n_missing"],
         topk(part.videos, part.labels, 1),
         part.ids,
+        part.groups,
         accuracies(selection.videos, selection.labels)["top1"] if selection else None,
     )
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from dsnet.scores import ScoreError, Scores
 from dsnet.tables.measured import Experiment, Measured, Streams, named
-from dsnet.tables.statistics import bootstrap, deviation
+from dsnet.tables.statistics import deviation
 
 TABLE1_COLUMNS = (
     *("dataset", "split", "clip_length", "method", "column", "top1", "top1_std", "seeds"),
@@ -36,7 +36,7 @@ def _row(
     row = dict(zip(("dataset", "split", "clip_length"), experiment, strict=True))
     shared = ("n_videos", "protocol", "n_missing")
     row |= {name: measured.same(name, experiment, streams, kind) for name in shared}
-    low, high = bootstrap([100.0 * measured.right(experiment, streams, kind)])
+    low, high = measured.accuracy([experiment], streams, kind).interval()
     return {
         **row,
         "top1": float(np.mean(top1)),
@@ -78,10 +78,10 @@ def table1(
 
     Returns:
         Columns :data:`TABLE1_COLUMNS`, accuracies in per cent. ``top1_std`` is the sample
-        standard deviation over the seeds, empty for one seed; ``low`` and ``high`` are the 95 %
-        interval of :func:`~dsnet.tables.statistics.bootstrap`. ``paper_top1`` is set where the
-        paper has the same data set, split, method and column. ``streams`` are those of the cell,
-        joined by ``+``.
+        standard deviation over the seeds; ``low`` and ``high`` are the 95 % interval of
+        :func:`~dsnet.tables.statistics.estimate`. All three are empty for one seed.
+        ``paper_top1`` is set where the paper has the same data set, split, method and column.
+        ``streams`` are those of the cell, joined by ``+``.
 
     Raises:
         ScoreError: a result is missing for some seed, is there twice, does not say which videos

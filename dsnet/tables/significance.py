@@ -1,4 +1,4 @@
-"""Whether two methods differ beyond chance: paired on the same videos, over all seeds."""
+"""Whether two methods differ beyond chance: paired on the same seeds and videos."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from dsnet.scores import ScoreError, Scores
 from dsnet.tables.measured import Experiment, Fused, Measured, Streams, describe
-from dsnet.tables.statistics import bootstrap, combined, mcnemar
-from dsnet.tables.text import TextTable, render_plain
+from dsnet.tables.statistics import estimate, holm
+from dsnet.tables.text import NOTHING, RANDOM, TextTable, render_plain
 
 COLUMNS = (
     *("dataset", "split", "clip_length", "method", "against", "difference", "low", "high", "p"),
-    *("seeds", "n_videos"),
+    *("p_holm", "seeds", "n_videos"),
 )
 HEADERS = {
     "dataset": "Data set",
@@ -27,12 +26,14 @@ HEADERS = {
     "difference": "Difference (points)",
     "low": "95 % interval",
     "p": "p",
+    "p_holm": "p (Holm)",
     "seeds": "Seeds",
     "n_videos": "Test videos",
 }
 HOW_TO_READ = (
-    "The interval is of a bootstrap over videos and seeds, p of McNemar's exact test on the same "
-    "videos, over several seeds twice the median."
+    f"Both methods are compared on the same seeds and test videos. {RANDOM}",
+    "The variance is the sum of a part of the seeds and a part of the groups. Each part has a t "
+    "quantile of its own (Banerjee 1960). p is two-sided, of the same t.",
 )
 
 
@@ -44,8 +45,8 @@ def significance(scores: Sequence[Scores], streams: Streams) -> pd.DataFrame:
         streams: the config's streams.
 
     Returns:
-        Columns :data:`COLUMNS`: ``difference`` of the mean top-1 in percentage points with its
-        interval (:func:`bootstrap`), and McNemar's ``p``, :func:`combined` over the seeds.
+        Columns :data:`COLUMNS`, see :func:`compare`; ``p_holm`` is adjusted for all pairs of the
+        experiment (:func:`holm`).
 
     Raises:
         ScoreError: two streams were scored on different videos or with different seeds.
@@ -55,64 +56,93 @@ def significance(scores: Sequence[Scores], streams: Streams) -> pd.DataFrame:
     rows = []
     for experiment in measured.experiments:
         found = [name for name in shown if name in measured.streams(experiment)]
+        pairs = []
         for against, method in combinations(found, 2):
             names = [(streams[name] or {})["title"] for name in (method, against)]
             pair = compare(measured, [experiment], ((method,), ""), ((against,), ""))
-            rows.append({**dict(zip(COLUMNS, (*experiment, *names), strict=False)), **pair})
+            pairs.append({**dict(zip(COLUMNS, (*experiment, *names), strict=False)), **pair})
+        rows += adjusted(pairs)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def adjusted(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of one family with ``p_holm`` beside their ``p``."""
+    p = holm([row["p"] for row in rows])
+    return [{**row, "p_holm": value} for row, value in zip(rows, p, strict=True)]
+
+
 def compare(
-    measured: Measured, experiments: Sequence[Experiment], method: Fused, against: Fused
+    measured: Measured,
+    experiments: Sequence[Experiment],
+    method: Fused,
+    against: Fused,
+    within: float | None = None,
 ) -> dict[str, Any]:
-    """Two results on the same videos, those of several splits taken together.
+    """Two results on the same seeds and videos, those of several splits taken together.
 
     Args:
         measured: results of every seed.
         experiments: splits of one data set.
         method: streams and the kind of their fusion, empty for a single stream.
         against: the same.
+        within: in percentage points, where the question is whether the two differ by less.
 
     Returns:
-        ``difference`` of the mean top-1 in percentage points, ``low`` and ``high`` of its interval
-        (:func:`bootstrap`), McNemar's ``p`` (:func:`combined` over seeds), ``seeds``, ``n_videos``.
+        ``difference`` of the mean top-1 in percentage points, ``low`` and ``high`` of its interval,
+        two-sided ``p``, ``seeds``, ``n_videos``. ``p`` is that the difference is 0 or, of
+        ``within``, that it is just as large: twice the larger p of two one-sided tests (Schuirmann
+        1987), since a difference that is larger is an answer too. One seed has neither interval
+        nor ``p``.
 
     Raises:
         ScoreError: a result is missing, or the two were scored on different videos.
     """
-    pairs = []
+    splits = []
     for experiment in experiments:
         if measured.of(experiment, *method)[0].ids != measured.of(experiment, *against)[0].ids:
             names = [describe(experiment, *result, *measured.seeds) for result in (method, against)]
             raise ScoreError(f"{' and '.join(names)} were not scored on the same videos")
-        pairs.append((measured.right(experiment, *method), measured.right(experiment, *against)))
-    low, high = bootstrap([100.0 * (a.astype(float) - b) for a, b in pairs])
-    a, b = (np.concatenate(side, axis=1) for side in zip(*pairs, strict=True))
+        a, b = (measured.right(experiment, *result) for result in (method, against))
+        splits.append((100.0 * (a.astype(float) - b), measured.groups(experiment, *method)))
+    found = estimate(splits, (-100, 100))
+    low, high = found.interval()
     return {
-        "difference": 100.0 * float((a.astype(float) - b).mean()),
+        "difference": found.mean,
         "low": low,
         "high": high,
-        "p": combined([mcnemar(*of_seed) for of_seed in zip(a, b, strict=True)]),
-        "seeds": a.shape[0],
-        "n_videos": a.shape[1],
+        "p": found.p(found.mean if within is None else within - abs(found.mean)),
+        "seeds": len(measured.seeds),
+        "n_videos": sum(values.shape[1] for values, _ in splits),
     }
 
 
 def render_significance(table: pd.DataFrame) -> TextTable:
     """The table with headings, and how to read it."""
-    notes = [
-        HOW_TO_READ,
-        f"{len(table)} pairs are compared: with that many, some p under 0.05 are due to chance.",
-    ]
+    notes = [*HOW_TO_READ, of_family("pairs of a data set, split and clip length")]
     title = "Pairs of methods: difference of top-1 accuracy"
     return render_plain(readable(table), title, notes, HEADERS)
 
 
+def of_family(rows: str) -> str:
+    """What Holm's p is adjusted for."""
+    return (
+        f"p (Holm) counts all {rows} (Holm 1979): if no two methods differed, one under 0.05 would "
+        "be found in at most 5 % of such tables. Intervals are not adjusted."
+    )
+
+
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """Differences with their sign, intervals in one column, p as papers write it."""
+    ends = zip(table["low"], table["high"], strict=True)
     columns = {
         "difference": [f"{value:+.1f}" for value in table["difference"]],
-        "low": [f"{a:+.1f} to {b:+.1f}" for a, b in zip(table["low"], table["high"], strict=True)],
-        "p": [f"{p:.3f}" if p >= 0.001 else "< 0.001" for p in table["p"]],
+        "low": [NOTHING if pd.isna(low) else f"{low:+.1f} to {high:+.1f}" for low, high in ends],
+        **{name: [_p(value) for value in table[name]] for name in ("p", "p_holm")},
     }
     return table.assign(**columns).drop(columns="high")
+
+
+def _p(value: float) -> str:
+    if pd.isna(value):
+        return NOTHING
+    return f"{value:.3f}" if value >= 0.001 else "< 0.001"

@@ -1,13 +1,20 @@
-"""Spread over seeds, intervals, and tests that are paired on the same videos."""
+"""Means with intervals and tests for which seeds and groups of videos are random."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
+from scipy.optimize import brentq
+from scipy.special import stdtrit
 
-RESAMPLES = 2000  # of the bootstrap
+LEVEL = 0.05  # share of false answers, and of intervals that miss the mean
+SMALLEST = 1e-9  # p below it are not told apart
+Values = tuple[np.ndarray, Sequence[str]]  # (S, V) of one split, and the group of each video
+Part = tuple[float, float]  # a part of a variance, and its degrees of freedom
 
 
 def deviation(values: Sequence[float]) -> float:
@@ -15,49 +22,125 @@ def deviation(values: Sequence[float]) -> float:
     return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
 
 
-def mcnemar(a: np.ndarray, b: np.ndarray) -> float:
-    """Two-sided p of McNemar's test that two methods are right equally often.
+@dataclass(frozen=True)
+class Estimate:
+    """A mean whose variance is the sum of independent parts.
 
-    The exact binomial version (McNemar 1947): of the videos that only one of them gets right, each
-    is as likely to be either's.
+    Attributes:
+        mean: in the unit of the values.
+        parts: the parts of its variance with their degrees of freedom; NaN where the data say
+            nothing of a part.
+        bounds: what the mean lies between.
+    """
+
+    mean: float
+    parts: tuple[Part, ...]
+    bounds: tuple[float, float] = (-math.inf, math.inf)
+
+    def half_width(self, level: float = LEVEL) -> float:
+        """Half the interval that misses the mean with probability ``level`` at most.
+
+        √(Σ t² v), with the t quantile of each part's own degrees of freedom (Banerjee 1960). The
+        bound holds for normal values and any ratio of the parts. Satterthwaite's approximation
+        does not keep it with three seeds.
+        """
+        return math.sqrt(sum(float(stdtrit(df, level / 2)) ** 2 * v for v, df in self.parts))
+
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval, cut at the bounds; NaN where a part is."""
+        half = self.half_width()
+        low, high = np.clip([self.mean - half, self.mean + half], *self.bounds)
+        return float(low), float(high)
+
+    def p(self, distance: float) -> float:
+        """Two-sided p that the mean differs from a value at this ``distance`` by chance.
+
+        It is the level at which the interval reaches that far; NaN where a part is.
+        """
+
+        def excess(log_p: float) -> float:
+            return self.half_width(math.exp(log_p)) - abs(distance)
+
+        if math.isnan(self.half_width()):
+            return float("nan")
+        if not distance:
+            return 1.0
+        smallest = math.log(SMALLEST)
+        return SMALLEST if excess(smallest) <= 0 else math.exp(brentq(excess, smallest, 0.0))
+
+
+def estimate(splits: Sequence[Values], bounds: tuple[float, float]) -> Estimate:
+    """The mean over seeds and videos of all splits, both seeds and groups of videos random.
+
+    The variance is the sum of what the seeds' means and what the groups' means vary by (Owen
+    2007). What varies by seed and group together is in both, so the sum is rather too large.
 
     Args:
-        a: (V,) bool, whether the first method is right.
-        b: (V,) bool, the same of the second, on the same videos.
+        splits: (S, V) for each split, and the groups of its videos. A group may have videos in
+            several splits. A split's trainings are its own.
+        bounds: the lowest and the highest value there can be.
+
+    Returns:
+        The mean, its two parts and its bounds. The seeds' part of one seed is NaN, and so is the
+        groups' part where all videos of a split are one group.
     """
-    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
-    n = only_a + only_b
-    tail = sum(math.comb(n, k) for k in range(min(only_a, only_b) + 1))
-    return min(1.0, 2 * tail / 2**n)
+    mean = float(np.concatenate([values for values, _ in splits], axis=1).mean())
+    variance, df = groups_part(splits)
+    # Two more videos at the bounds (Bonett and Price 2012). Without them the interval is too short
+    # where few videos differ, and has no width where none does.
+    videos = sum(values.shape[1] for values, _ in splits)
+    extremes = 2 * ((bounds[1] - bounds[0]) / 2 / (videos + 2)) ** 2
+    return Estimate(mean, (seeds_part(splits), (variance + extremes, df)), bounds)
 
 
-def combined(p: Sequence[float]) -> float:
-    """One p for tests that are not independent, such as those of several seeds.
+def seeds_part(splits: Sequence[Values]) -> Part:
+    """The variance of the mean due to seeds.
 
-    Twice the median, which is valid whatever the dependence (Rüschendorf 1982); a single one is
-    left as it is.
+    Splits have trainings of their own: their variances add up, with Satterthwaite's (1946) degrees
+    of freedom.
     """
-    return min(1.0, 2 * float(np.median(p))) if len(p) > 1 else float(p[0])
+    videos = sum(values.shape[1] for values, _ in splits)
+    seeds = splits[0][0].shape[0]
+    if seeds < 2:
+        return float("nan"), float("nan")
+    of_splits = [
+        (v.shape[1] / videos) ** 2 * float(v.mean(axis=1).var(ddof=1)) / seeds for v, _ in splits
+    ]
+    total, squares = sum(of_splits), sum(v**2 for v in of_splits)
+    return total, (seeds - 1) * (total**2 / squares if squares else len(splits))
 
 
-def bootstrap(values: Sequence[np.ndarray], seed: int = 0) -> tuple[float, float]:
-    """The 95 % percentile interval of the mean over seeds and videos of every split.
+def groups_part(splits: Sequence[Values]) -> Part:
+    """The variance of the mean due to groups of videos, of different sizes.
 
-    Both seeds and videos of each split are drawn anew, with replacement (Efron and Tibshirani
-    1993): a split's trainings are its own.
-
-    Args:
-        values: (S, V) for each split.
-        seed: of the draws.
+    It is from the sum of each group's deviations from the mean of its split (Bell and McCaffrey
+    2002, CR2 for independent videos). The degrees of freedom are the effective number of groups
+    (Carter, Schnepel and Steigerwald 2017) less the number of splits.
     """
-    rng = np.random.default_rng(seed)
-    means = np.empty(RESAMPLES)
-    for i in range(RESAMPLES):
-        drawn = []
-        for split in values:
-            seeds, videos = split.shape
-            rows = split[rng.integers(0, seeds, seeds)]
-            drawn.append(rows.mean(axis=0)[rng.integers(0, videos, videos)])
-        means[i] = np.concatenate(drawn).mean()
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
+    codes = pd.factorize(np.concatenate([np.asarray(groups, object) for _, groups in splits]))[0]
+    deviations = np.concatenate([v.mean(axis=0) - v.mean() for v, _ in splits])
+    ends = np.cumsum([values.shape[1] for values, _ in splits])
+    shares = [np.bincount(c)[c] / len(c) for c in np.split(codes, ends[:-1])]
+    sizes = np.bincount(codes).astype(float)
+    # How much of a group is in the mean that its videos deviate from.
+    leverage = np.bincount(codes, np.concatenate(shares)) / sizes
+    if (leverage > 1 - 1e-9).any():
+        return float("nan"), float("nan")
+    sums = np.bincount(codes, deviations) / len(codes)
+    effective = (sizes**2).sum() ** 2 / (sizes**4).sum()
+    df = effective - len(splits)
+    return float((sums**2 / (1 - leverage)).sum()), float(df) if df > 0 else float("nan")
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """p adjusted for all of a family (Holm 1979); NaN stay as they are and do not count.
+
+    With all under :data:`LEVEL` called answers, the chance of a false one is :data:`LEVEL` at most,
+    whatever the dependence.
+    """
+    given = np.asarray(p, float)
+    order = np.argsort(given)[: int((~np.isnan(given)).sum())]
+    adjusted = given.copy()
+    factors = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(factors * given[order]), 1.0)
+    return [float(value) for value in adjusted]

@@ -10,23 +10,31 @@ import pandas as pd
 
 from dsnet.scores import Scores
 from dsnet.tables.measured import Experiment, Fused, Measured, Streams, named
-from dsnet.tables.significance import HEADERS, HOW_TO_READ, compare, readable
-from dsnet.tables.statistics import bootstrap, deviation
-from dsnet.tables.text import TextTable, accuracy, interval, per_cent, render_plain
+from dsnet.tables.significance import (
+    HEADERS,
+    HOW_TO_READ,
+    adjusted,
+    compare,
+    of_family,
+    readable,
+)
+from dsnet.tables.statistics import LEVEL, deviation
+from dsnet.tables.text import RANDOM, TextTable, accuracy, interval, per_cent, render_plain
 
 CLAIM_COLUMNS = (
-    *("dataset", "clip_length", "claim", "answer", "method", "against"),
-    *("difference", "low", "high", "p", "splits", "seeds", "n_videos"),
+    *("dataset", "clip_length", "claim", "answer", "method", "against", "within"),
+    *("difference", "low", "high", "p", "p_holm", "splits", "seeds", "n_videos"),
 )
 STUDY_COLUMNS = (
     *("dataset", "clip_length", "group", "method", "top1", "top1_std", "low", "high"),
     *("selection", "splits", "seeds", "n_videos"),
 )
-LEVEL = 0.05  # of p, above which a claim stays undecided
+NO_ANSWER = "one training each: no answer"
 MORE_HEADERS = {
     **HEADERS,
     "claim": "Claim",
     "answer": "Answer",
+    "within": "Within (points)",
     "group": "Group",
     "top1": "Top-1 (%)",
     "selection": "Selection part (%)",
@@ -46,13 +54,15 @@ def claims(
         scores: scores of every stream, split and seed.
         fusions: the fusion files as dictionaries.
         streams: the config's streams.
-        rows: ``tables.claims`` of the config: claim, and the results method and against.
+        rows: ``tables.claims`` of the config: claim, the results method and against, and
+            optionally within.
 
     Returns:
-        Columns :data:`CLAIM_COLUMNS`, see :func:`dsnet.tables.significance.compare`; ``answer`` is
-        ``supported`` when the whole interval of the difference is above zero, ``not supported``
-        when it is below, and ``undecided`` when zero is in it or ``p`` is not under 0.05: of few
-        videos or seeds the interval alone says little.
+        Columns :data:`CLAIM_COLUMNS`, see :func:`dsnet.tables.significance.compare`. ``p_holm`` is
+        adjusted for all claims of the data set and clip length. ``answer`` is ``undecided`` unless
+        ``p_holm`` is under 0.05; then it is ``supported`` when the difference is above zero or, of
+        ``within``, smaller than that, else ``not supported``. Of one seed it is
+        :data:`NO_ANSWER`.
 
     Raises:
         ScoreError: a result is missing, or two were measured on different videos.
@@ -60,20 +70,27 @@ def claims(
     measured = Measured(scores, fusions)
     table = []
     for (title, length), places in measured.pooled().items():
+        pairs = []
         for row in rows:
             found = [_result(measured, places, streams, row[key]) for key in ("method", "against")]
             (method, ours), (against, theirs) = found
-            pair = compare(measured, places, ours, theirs)
+            within = row.get("within")
+            pair = compare(measured, places, ours, theirs, within)
             about = {"dataset": title, "clip_length": length, "claim": row["claim"]}
-            names = {"method": method, "against": against, "answer": _answer(pair)}
-            table.append({**about, **names, **pair, "splits": len(places)})
-    return pd.DataFrame(table, columns=list(CLAIM_COLUMNS))
+            names = {"method": method, "against": against, "within": within}
+            pairs.append({**about, **names, **pair, "splits": len(places)})
+        table += [{**pair, "answer": _answer(pair)} for pair in adjusted(pairs)]
+    return pd.DataFrame(table, columns=list(CLAIM_COLUMNS)).astype({"within": float})
 
 
 def _answer(pair: Mapping[str, Any]) -> str:
-    if pair["p"] >= LEVEL or pair["low"] <= 0 <= pair["high"]:
+    if pair["seeds"] < 2:
+        return NO_ANSWER
+    if not pair["p_holm"] < LEVEL:  # nor is NaN
         return "undecided"
-    return "supported" if pair["low"] > 0 else "not supported"
+    difference, within = pair["difference"], pair["within"]
+    holds = difference > 0 if within is None else abs(difference) < within
+    return "supported" if holds else "not supported"
 
 
 def _result(
@@ -118,8 +135,9 @@ def study(
 
     Returns:
         Columns :data:`STUDY_COLUMNS`: ``top1`` of all splits' test videos in per cent, the mean
-        over seeds, its sample standard deviation and interval (:func:`bootstrap`); ``selection``,
-        the mean on the part that selects the epoch, which settings may be chosen by.
+        over seeds, its sample standard deviation and interval
+        (:func:`~dsnet.tables.statistics.estimate`); ``selection``, the mean on the part that
+        selects the epoch, which settings may be chosen by.
 
     Raises:
         ScoreError: a result is missing for some seed or split.
@@ -139,11 +157,12 @@ def study(
 def _pooled(measured: Measured, places: Sequence[Experiment], result: Fused) -> dict[str, Any]:
     """The cells of one result, the test videos of all splits taken together."""
     names, kind = result
+    found = measured.accuracy(places, names, kind)
+    low, high = found.interval()
     right = [100.0 * measured.right(place, names, kind) for place in places]
-    low, high = bootstrap(right)
     pooled = np.concatenate(right, axis=1)
     return {
-        "top1": float(pooled.mean()),
+        "top1": found.mean,
         "top1_std": deviation(pooled.mean(axis=1)),
         "low": low,
         "high": high,
@@ -156,11 +175,16 @@ def _pooled(measured: Measured, places: Sequence[Experiment], result: Fused) -> 
 def render_claims(table: pd.DataFrame) -> TextTable:
     """The table with headings, and how to read it."""
     notes = [
-        "Supported: the whole interval of the difference is above zero; not supported: below; "
-        f"undecided: zero is in it, or p is not under {LEVEL}.",
-        HOW_TO_READ,
-        f"{len(table)} claims are answered, each by itself.",
+        f"An answer needs p (Holm) under {LEVEL}; without it a claim is undecided. Supported: the "
+        "difference is above zero. Not supported: it is below.",
+        "Of a claim that two methods differ by less than some points, supported: the difference is "
+        "within them; not supported: it is larger (two one-sided t tests, Schuirmann 1987).",
+        *HOW_TO_READ,
+        of_family("claims of a data set and clip length"),
     ]
+    if table["within"].isna().all():
+        table = table.drop(columns="within")
+        del notes[1]
     title = "The paper's claims: difference of top-1 accuracy"
     return render_plain(readable(table), title, notes, MORE_HEADERS)
 
@@ -174,7 +198,7 @@ def render_study(table: pd.DataFrame) -> TextTable:
         selection=[per_cent(row["selection"]) for row in rows],
     ).drop(columns=["top1_std", "high"])
     notes = [
-        "Mean ± sample standard deviation over seeds; the interval is of a bootstrap over videos "
-        "and seeds. The test videos of all splits count together.",
+        "Mean ± sample standard deviation over seeds. The test videos of all splits count "
+        f"together. {RANDOM}",
     ]
     return render_plain(shown, "Top-1 accuracy on the test videos, in groups", notes, MORE_HEADERS)

@@ -11,6 +11,10 @@ import pandas as pd
 
 NOTHING = "—"
 REPORTED = "†"
+RANDOM = (
+    "Seeds and groups of test videos are random: an interval is about other seeds and other videos "
+    "too. One seed has no interval."
+)
 LATEX = str.maketrans(
     {
         "\\": r"\textbackslash{}",
@@ -138,7 +142,9 @@ def accuracy(row: Mapping[Any, Any]) -> str:
 
 
 def interval(row: Mapping[Any, Any]) -> str:
-    """``70.1 to 79.3``, of ``low`` and ``high``."""
+    """``70.1 to 79.3``, of ``low`` and ``high``; a dash where there is none."""
+    if pd.isna(row["low"]):
+        return NOTHING
     return f"{row['low']:.1f} to {row['high']:.1f}"
 
 

@@ -83,6 +83,8 @@ def test_ucf101_from_the_official_lists(shared_data: Path) -> None:
     check_ucf(table)
     row = table.set_index("id").loc["ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01"]
     assert (row["label"], row["group"], row["split1"]) == (0, "ApplyEyeMakeup_g08", "train")
+    test = table[table["split1"] == "test"]
+    assert (len(test), test["group"].nunique()) == (3_783, 707)  # what tests of accuracy count
     with pytest.raises(FileNotFoundError, match="13298 of 13320 videos are missing"):
         build("ucf101", lists_entry("ucf101", lists, shared_data / "ucf101/videos"))
 

@@ -12,7 +12,8 @@ from dsnet.scores import Part, Scores
 def scores(predicted, labels, classes, stream="ds", seed=0):
     labels = np.asarray(labels)
     logits = np.eye(len(classes), dtype=np.float32)[np.asarray(predicted)]
-    part = Part(tuple(map(str, range(len(labels)))), labels, logits, np.ones(len(labels), int))
+    ids = tuple(map(str, range(len(labels))))
+    part = Part(ids, labels, logits, np.ones(len(labels), int), ids)
     return Scores({"stream": stream, "seed": seed}, tuple(classes), {"test": part})
 
 

@@ -1,5 +1,6 @@
 """Accuracy against cost: what is drawn equals both tables."""
 
+import numpy as np
 import pytest
 from drawable import scored, timed
 
@@ -27,3 +28,9 @@ def test_accuracy_is_drawn_against_cost_with_and_without_tvl1():
     assert axes.get_title("left") == "motions, split 1, 16 frames; CPU; TV-L1 by numba"
     with pytest.raises(ValueError, match="no method of Table 1 is among those"):
         figures.accuracy_cost(scored(), timed().tail(1))
+
+
+def test_one_seed_is_drawn_without_intervals():
+    (axes,) = figures.accuracy_cost(scored().assign(low=np.nan, high=np.nan), timed()).axes
+    low, high = axes.get_ylim()
+    assert low < 70 < 90 < high

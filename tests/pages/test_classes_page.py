@@ -156,7 +156,8 @@ def written(tmp_path):
         paths = []
         for stream in ROLES:
             per_clip = np.repeat(np.asarray(logits, np.float32), counts, axis=0)
-            part = Part(tuple(ids), np.array([0, 0, 0, 1]), per_clip, np.array(counts))
+            labels = np.array([0, 0, 0, 1])
+            part = Part(tuple(ids), labels, per_clip, np.array(counts), tuple(ids))
             run = {"dataset": "d", "split": 1, "clip_length": 16, "seed": 0, "stream": stream}
             spec = {"stream": {"input": "flow" if stream == "flow" else "rgb"}}
             paths.append(tmp_path / f"{stream}.h5")

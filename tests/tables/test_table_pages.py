@@ -12,8 +12,6 @@ from dsnet import csvs, tables
 from dsnet.cli import main
 from dsnet.scores import write_scores
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
-
 
 def read_page(text):
     page = Page(text)

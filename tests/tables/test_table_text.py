@@ -4,12 +4,9 @@ import re
 
 import numpy as np
 import pandas as pd
-import pytest
 from toy import ABLATION, PAPER, experiment, table1, table2
 
 from dsnet import tables
-
-pytestmark = pytest.mark.usefixtures("few_resamples")
 
 
 def markdown_rows(text):

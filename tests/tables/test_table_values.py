@@ -19,9 +19,6 @@ from toy import (
 
 from dsnet import tables
 from dsnet.scores import ScoreError
-from dsnet.tables import statistics
-
-pytestmark = pytest.mark.usefixtures("few_resamples")
 
 
 def test_table1_has_the_columns_in_order():
@@ -40,9 +37,9 @@ def test_mean_and_sample_deviation_over_seeds():
     assert (mimic.seeds, mimic.n_videos) == (3, 10)
 
 
-def test_one_seed_has_no_deviation():
+def test_one_seed_has_neither_deviation_nor_interval():
     measured = table1(*experiment()).query("source == 'measured'")
-    assert measured["top1_std"].isna().all()
+    assert measured[["top1_std", "low", "high"]].isna().all(axis=None)
     assert (measured["seeds"] == 1).all()
 
 
@@ -170,12 +167,17 @@ def test_table2_names_what_is_missing():
         tables.table2(*experiment(), ABLATION)
 
 
-def test_intervals_hold_the_mean_and_shrink_with_the_videos(monkeypatch):
-    monkeypatch.setattr(statistics, "RESAMPLES", 2000)
+def test_intervals_hold_the_mean_and_shrink_with_the_videos():
     widths = []
     for videos in (10, 1000):
-        single = [scores(name, first(videos // 2, of=videos)) for name in TRAINED]
-        fused = [fusion(*names, top1=60.0, of=videos) for names in FUSED]
+        single = [
+            scores(name, first(videos // 2, of=videos), seed=seed)
+            for name in TRAINED
+            for seed in (0, 1)
+        ]
+        fused = [
+            fusion(*names, top1=60.0, of=videos, seed=seed) for names in FUSED for seed in (0, 1)
+        ]
         measured = table1(single, fused).query("source == 'measured'")
         assert (measured["low"] < measured["top1"]).all()
         assert (measured["high"] > measured["top1"]).all()

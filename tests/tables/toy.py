@@ -40,17 +40,17 @@ def first(count, of=10):
     return np.arange(of) < count
 
 
-def part(right, ids=None):
-    """Scores of two classes that are right where ``right``."""
+def part(right, ids=None, groups=None):
+    """Scores of two classes that are right where ``right``; each video its own group by default."""
     labels = np.arange(len(right)) % 2
     logits = np.eye(2, dtype=np.float32)[np.where(right, labels, 1 - labels)]
     ids = tuple(ids or map(str, range(len(right))))
-    return Part(ids, labels, logits, np.ones(len(right), np.int64))
+    return Part(ids, labels, logits, np.ones(len(right), np.int64), tuple(groups or ids))
 
 
-def scores(stream, right, ids=None, selection=None, **where):
+def scores(stream, right, ids=None, selection=None, groups=None, **where):
     """Scores of one stream: which test videos are right, and which of those that select."""
-    parts = {"test": part(right, ids)}
+    parts = {"test": part(right, ids, groups)}
     if selection is not None:
         parts["validation"] = part(selection)
     return Scores(run(stream=stream, **where), ("a", "b"), parts)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from specs import make_spec
 
-from dsnet import evaluation, models
+from dsnet import clips, evaluation, models
 from dsnet.scores import ScoreError, metrics, read_scores
 from dsnet.store import Writer
 
@@ -23,6 +23,9 @@ def test_a_flow_stream_learns_what_only_motion_tells(teacher, clips_path, tmp_pa
     assert again.run == {**make_spec()["run"], "n_missing": 0, "n_listed": 0}
     assert again.classes == ("right", "down")
     assert set(again.parts["train"].ids).isdisjoint(again.parts["test"].ids)
+    table = clips.table(clips.open_clips(clips_path)).set_index("id")
+    for part in again.parts.values():
+        assert list(part.groups) == table.loc[list(part.ids), "group"].tolist()
     assert (again.parts["test"].counts == 2).all()  # eight flow fields, clips of four
 
 

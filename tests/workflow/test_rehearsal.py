@@ -227,7 +227,7 @@ def test_table_1_has_every_row_measured(rehearsed: Project, shared_data: Path, m
         assert right == pytest.approx(round(right), abs=1e-3)
         assert 0 <= right <= videos
         assert row["paper_top1"] == pytest.approx(paper[key], nan_ok=True)
-        assert row["low"] <= row["top1"] <= row["high"]
+        assert np.isnan([row["low"], row["high"]]).all()  # of one seed
         assert (row["split"], row["seeds"], row["protocol"]) == (1, 1, "paper")
 
 
