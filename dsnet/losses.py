@@ -165,12 +165,10 @@ class Distillation(nn.Module):
         weights = [1.0 if n in self.shares else entry["weight"] for n, entry in losses.items()]
         # A tensor, since compiled code would be made again for every new number.
         self.register_buffer("weights", torch.tensor(weights), persistent=False)
-        self.terms = nn.ModuleDict(
-            {
-                name: TERMS[name](**{k: v for k, v in entry.items() if k not in ("weight", "share")})
-                for name, entry in losses.items()
-            }
-        )
+        self.terms = nn.ModuleDict()
+        for name, entry in losses.items():
+            own = {key: value for key, value in entry.items() if key not in ("weight", "share")}
+            self.terms[name] = TERMS[name](**own)
 
     def forward(
         self, student: ResNeXt3D, clips: Mapping[str, Tensor], labels: Tensor
