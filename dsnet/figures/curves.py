@@ -37,14 +37,16 @@ Histories = Mapping[tuple[str, int], pd.DataFrame]
 def training_curves(histories: Histories, titles: Mapping[str, str]) -> Figure:
     """Top-1 and, below it, loss of training and validation against the epoch.
 
-    Every stream has two panels, every seed a line. Top-1 axes share their range; losses do not,
-    since streams sum different terms.
+    Every stream that was trained has two panels, every seed a line. Top-1 axes share their range;
+    losses do not, since streams sum different terms.
 
     Args:
         histories: the table of ``history.csv`` by stream and seed.
         titles: the streams' titles.
     """
-    streams = list(dict.fromkeys(stream for stream, _ in histories))
+    streams = _trained(histories)
+    if not streams:
+        return _nothing()
     rows, columns = grid(len(streams))
     figure = Figure(figsize=(max(2.6 * columns, 4), 3.6 * rows + 0.4), layout="constrained")
     axes = figure.subplots(2 * rows, columns, squeeze=False)
@@ -71,6 +73,18 @@ def training_curves(histories: Histories, titles: Mapping[str, str]) -> Figure:
     return figure
 
 
+def _trained(histories: Histories) -> list[str]:
+    """The streams that have epochs; others took weights as they are."""
+    return list(dict.fromkeys(stream for (stream, _), history in histories.items() if len(history)))
+
+
+def _nothing() -> Figure:
+    """What stands in place of curves where every stream took weights as they are."""
+    figure = Figure(figsize=(4, 1))
+    figure.text(0.5, 0.5, "Nothing was trained here", ha="center", va="center")
+    return figure
+
+
 def _panels(accuracy: Axes, loss: Axes, histories: Sequence[pd.DataFrame]) -> None:
     for history in histories:
         for part, colour, style in (("train", VERMILION, "--"), ("val", BLUE, "-")):
@@ -92,14 +106,17 @@ def _panels(accuracy: Axes, loss: Axes, histories: Sequence[pd.DataFrame]) -> No
 def curves_together(histories: Histories, titles: Mapping[str, str]) -> Figure:
     """Top-1 of every stream on the part that selects the epoch, against the epoch, on one axis.
 
-    Of several seeds the mean is a line and the range a band. Lines differ in colour and dashes, and
-    are named on the right, each as near as can be to the height that it ends at.
+    Streams that were not trained are left out. Of several seeds the mean is a line and the range a
+    band. Lines differ in colour and dashes, and are named on the right, each as near as can be to
+    the height that it ends at.
 
     Args:
         histories: the table of ``history.csv`` by stream and seed.
         titles: the streams' titles.
     """
-    streams = list(dict.fromkeys(stream for stream, _ in histories))
+    streams = _trained(histories)
+    if not streams:
+        return _nothing()
     names = [wrapped(titles.get(stream, stream), 42) for stream in streams]
     lines = max(name.count("\n") + 1 for name in names)
     height = max(4.0, 0.17 * lines * len(streams) + 1.0)
