@@ -54,6 +54,18 @@ def test_curves_of_all_streams_share_an_axis_and_are_told_apart_without_colour()
     assert min(np.diff(heights)) > 3
 
 
+def test_streams_that_were_not_trained_have_no_curves():
+    none = history(0).astype(object)  # as read of a header alone
+    histories = {("flow", 0): none, ("ds", 0): history(3)}
+    titles = {"flow": "Flow", "ds": "DS"}
+    (axes,) = figures.curves_together(histories, titles).axes
+    assert [text.get_text() for text in axes.texts] == ["DS"]
+    assert len(figures.training_curves(histories, titles).axes) == 2
+    for draw in (figures.training_curves, figures.curves_together):
+        figure = draw({("flow", 0): none}, titles)
+        assert [text.get_text() for text in figure.texts] == ["Nothing was trained here"]
+
+
 def test_one_seed_has_no_band():
     (axes,) = figures.curves_together({("a", 0): history(3)}, {}).axes
     assert not axes.collections
