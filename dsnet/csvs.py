@@ -17,15 +17,11 @@ TEXT = (
 def read(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read a table; names stay text where they look like numbers (``2020``) or nothing (``NA``).
 
-    Its columns :data:`TEXT` are text, empty where there is none; the others numbers or NaN. A file
-    without columns, such as the history of a stream without epochs, is an empty table.
+    Its columns :data:`TEXT` are text, empty where there is none; the others numbers or NaN.
 
     Raises:
         FileNotFoundError: no such file.
     """
     types = dict.fromkeys(TEXT, str)
-    try:
-        table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
-    except pd.errors.EmptyDataError:
-        return pd.DataFrame()
+    table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
     return table.fillna(dict.fromkeys(TEXT, ""))

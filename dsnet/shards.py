@@ -66,7 +66,8 @@ def encoded_frames(path: Path_, spec: Mapping[str, Any]) -> Iterator[bytes]:
     Raises:
         VideoError: see :func:`dsnet.video.decode`.
     """
-    for frame in video.decode(path, spec["fps"], spec["resize"], spec["size"]):
+    sampling = spec.get("sampling", "fps_filter")
+    for frame in video.decode(path, spec["fps"], spec["resize"], spec["size"], sampling):
         yield images.encode(frame, spec["quality"])
 
 
@@ -137,7 +138,8 @@ def encoded_planes(
             ]
         )
         field = tvl1.compute(gray, backend, semantics=spec["semantics"], **spec["tvl1"])
-        yield from tvl1.to_bytes(field, spec["bound"], spec["quality"])
+        rounding = spec.get("rounding", "nearest")
+        yield from tvl1.to_bytes(field, spec["bound"], spec["quality"], rounding)
 
 
 def pack(

@@ -85,9 +85,9 @@ def compare(
         table: CSV to write, :data:`COLUMNS`; an example is a place of a clip.
         maps: ``.npz`` to write: ``rgb`` (S, T, H, W, 3) and ``flow`` (S, T, H, W, 2), uint8, what
             the networks saw of S clips; ``ids`` and ``classes`` of their videos; ``streams``;
-            ``bound``, the flow in pixels that 255 stands for; of every level but avgpool the mean
-            over the channels of the absolute features, (streams, S, T', H', W') float32; and
-            ``about``, JSON.
+            ``bound``, the flow in pixels that 255 stands for, and ``rounding``; of every level but
+            avgpool the mean over the channels of the absolute features, (streams, S, T', H', W')
+            float32; and ``about``, JSON.
         device: where the networks run.
         threads: CPU threads of the networks' arithmetic.
 
@@ -127,10 +127,12 @@ def compare(
 def _captions(videos: clips.Videos, shown: Sequence[int]) -> dict[str, Any]:
     """What there is to say of the clips that are shown."""
     reader = videos.reader
+    flow = reader.spec["flow"]
     return {
         "ids": [videos.ids[i] for i in shown],
         "classes": [reader.extra["classes"][videos.labels[i]] for i in shown],
-        "bound": reader.spec["flow"]["bound"],
+        "bound": flow["bound"],
+        "rounding": flow.get("rounding", "nearest"),
     }
 
 

@@ -10,12 +10,13 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import product
 from pathlib import Path
 from typing import IO
 
 from snakemake.exceptions import WorkflowError
 
-from dsnet.config import Config, ConfigError
+from dsnet.config import Config, ConfigError, kinds
 from dsnet.errors import UserError
 from dsnet.fetching.sources import SOURCES
 from dsnet.releases import PretrainedError, locate
@@ -114,9 +115,10 @@ def check_pretrained(config: Config) -> None:
         ConfigError: some are not; says where to get them.
     """
     for name, stream in config["streams"].items():
-        for length in config["clip_lengths"] if stream["pretrained"] else ():
+        runs = product(config["clip_lengths"], kinds(config)) if stream["pretrained"] else ()
+        for length, kind in runs:
             try:
-                locate(stream["pretrained"], length)
+                locate(stream["pretrained"], length, kind)
             except PretrainedError as error:
                 raise ConfigError(f"streams.{name}.{error}") from None
 

@@ -87,6 +87,27 @@ def test_frames_are_the_decoded_video_and_flow_is_theirs(manifest, tmp_path):
     assert np.abs(planes.astype(int) - expected).mean() < 2
 
 
+def test_frames_and_flow_are_as_their_specs_say(manifest, tmp_path):
+    frames = {**FRAMES, "fps": 20, "sampling": "output_rate"}
+    flow = {**FLOW, "rounding": "truncate", "quality": 100}
+    reader = open_clips(pack(manifest, make(manifest, tmp_path, flow, frames), tmp_path))
+    path = tmp_path / "videos/a/0.avi"
+    expected = list(video.decode(path, 20, "square", 32, "output_rate"))
+    stored = load(reader, "a/0", "rgb", np.arange(reader.videos["a/0"].frames("rgb")))
+    assert len(stored) == len(expected)
+    assert np.abs(np.stack(stored).astype(int) - np.stack(expected)).mean() < 3
+    images = [np.frombuffer(i, np.uint8) for i in reader.items("a/0", "rgb")]
+    gray = np.stack([cv2.imdecode(i, cv2.IMREAD_GRAYSCALE) for i in images])
+    field = tvl1.compute(gray, "numba", semantics="cuda", **FLOW["tvl1"])
+    planes = np.stack(load(reader, "a/0", "flow", np.arange(len(field))))
+    planes = planes.reshape(len(field), 2, 32, 32).transpose(0, 2, 3, 1).astype(float)
+    errors = [
+        np.abs(planes - tvl1.encode(field, FLOW["bound"], rounding)).mean()
+        for rounding in ("truncate", "nearest")
+    ]
+    assert errors[0] < 0.3 < errors[1]
+
+
 def test_the_backend_that_ran_is_recorded(manifest, tmp_path):
     reader = open_clips(pack(manifest, make(manifest, tmp_path), tmp_path))
     assert reader.spec["flow"] == FLOW

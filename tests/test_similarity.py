@@ -162,6 +162,7 @@ def test_streams_are_drawn_by_their_names_whatever_those_look_like(tmp_path):
     table.to_csv(tmp_path / "similarity.csv", index=False)
     video = np.zeros((1, 4, 8, 8, 3), np.uint8)
     about = {"classes": ["jump"], "streams": ["1", "NA"], "bound": 20.0}
+    about["rounding"] = "nearest"
     maps = {"rgb": video, "flow": video[..., :2], "layer1": np.zeros((2, 1, 4, 4, 4), np.float32)}
     np.savez(tmp_path / "maps.npz", **maps, **about)
     outputs = [tmp_path / name for name in ("a.png", "b.png", "a.svg", "b.svg")]

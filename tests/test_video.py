@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import imageio_ffmpeg
 import numpy as np
 import pytest
@@ -328,6 +329,55 @@ def test_without_any_ffmpeg_the_error_says_what_to_install(
     ffmpeg_executable.cache_clear()
     with pytest.raises(RuntimeError, match="imageio-ffmpeg"):
         ffmpeg_executable()
+
+
+def mars_frames(path: Path, folder: Path) -> list[np.ndarray]:
+    """The frames that MARS's extraction leaves of a video that is wider than high, as PNG."""
+    folder.mkdir()
+    ffmpeg("-i", path, "-r", "25", "-vf", "scale=-1:64", f"{folder}/%05d.png")
+    return [cv2.imread(str(file))[..., ::-1] for file in sorted(folder.iterdir())]
+
+
+def assert_as_mars(path: Path, folder: Path) -> None:
+    expected = mars_frames(path, folder)
+    found = list(decode(path, 25, "short_side", 64, "output_rate"))
+    assert [frame.shape for frame in found] == [frame.shape for frame in expected]
+    for one, other in zip(found, expected, strict=True):
+        assert np.abs(one.astype(int) - other).mean() < 2  # flags of the scaler differ
+
+
+@pytest.mark.parametrize("rate", ["24", "25", "30000/1001", "50"])
+def test_frames_are_chosen_as_by_the_output_option(tmp_path: Path, rate: str) -> None:
+    path = tmp_path / "video.avi"
+    source = f"testsrc=size=96x72:rate={rate}:duration=2"
+    ffmpeg("-f", "lavfi", "-i", source, "-c:v", "mpeg4", path)
+    assert_as_mars(path, tmp_path / "frames")
+
+
+def test_frames_of_real_videos_are_chosen_as_by_the_output_option(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    counts = {}
+    for name in (
+        "BaseballPitch/v_BaseballPitch_g01_c03",
+        "ApplyEyeMakeup/v_ApplyEyeMakeup_g01_c01",
+    ):
+        path = shared_data / f"ucf101/videos/{name}.avi"
+        assert_as_mars(path, tmp_path / path.stem)
+        found = list(decode(path, 25, "short_side", 64, "output_rate"))
+        ours = list(decode(path, 25, "short_side", 64))
+        counts[path.stem] = len(ours), len(found)
+    assert counts == {
+        "v_BaseballPitch_g01_c03": (87, 88),  # 29.7 frames per second
+        "v_ApplyEyeMakeup_g01_c01": (164, 165),  # 25, the first one twice
+    }
+    for one, other in zip(ours, found[1:], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_an_unknown_sampling_is_refused(thirty: Path) -> None:
+    with pytest.raises(ValueError, match="output_rate"):
+        next(decode(thirty, sampling="all"))  # type: ignore[arg-type]
 
 
 def test_real_videos_decode_to_25_fps(shared_data: Path) -> None:

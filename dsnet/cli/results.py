@@ -78,7 +78,12 @@ def table1(options: argparse.Namespace) -> None:
     scores, fusions = _results(options)
     chosen = options.spec["tables"]
     table = tables.table1(
-        scores, fusions, options.spec["streams"], chosen["two_stream"], chosen["students"]
+        scores,
+        fusions,
+        options.spec["streams"],
+        chosen["two_stream"],
+        chosen["students"],
+        options.spec["kinds"],
     )
     listed = tables.listed(scores)
     page = tables.render_table1(table, listed, tables.DETAILED)

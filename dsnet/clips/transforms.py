@@ -71,7 +71,8 @@ def normalise(
 def _centre(clip: Tensor, size: int) -> Tensor:
     height, width = clip.shape[2:]
     short = min(height, width)
-    clip = _resize(clip, round(height * size / short), round(width * size / short))
+    # The longer side is truncated, as in MARS's Scale; a pixel more would shift half the columns.
+    clip = _resize(clip, height * size // short, width * size // short)
     y, x = (round((side - size) / 2) for side in clip.shape[2:])
     return clip[..., y : y + size, x : x + size]
 

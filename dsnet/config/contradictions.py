@@ -9,6 +9,7 @@ from dsnet.config.compute import processes
 from dsnet.config.schema import Config
 from dsnet.config.streams import named_results, shown
 from dsnet.fetching.sources import SOURCES
+from dsnet.releases import FINE_TUNED, RELEASE, name_of
 
 # Folders of the results that no data set may be named like.
 RESERVED = ("tables", "figures", "logs", "benchmarks")
@@ -22,6 +23,7 @@ def contradictions(config: Config) -> Iterator[str]:
     yield from _flow(config["flow"])
     for name, stream in streams.items():
         yield from _stream(name, stream, streams)
+        yield from _weights(f"streams.{name}", stream, config)
     yield from _titles("streams", streams, streams)
     if any(width % config["model"]["cardinality"] for width in config["model"]["widths"]):
         yield "model.cardinality: expected a divisor of every width"
@@ -91,6 +93,28 @@ def _stream(name: str, stream: Config, streams: Config) -> Iterator[str]:
             yield f"{where}.init: starts from itself"
             break
         seen.add(current)
+
+
+def _weights(where: str, stream: Config, config: Config) -> Iterator[str]:
+    pretrained, starts = stream["pretrained"], stream["init"] or stream["pretrained"]
+    if stream["training"]["epochs"] == 0 and not starts:
+        yield f"{where}: training.epochs 0 takes weights as they are; set pretrained or init"
+    present = [name for name in config["datasets"] if name in config["catalogue"]]
+    for name in present if pretrained else ():
+        kind, length = config["catalogue"][name]["kind"], config["clip_lengths"][0]
+        file = name_of(pretrained, length, kind)
+        if "{dataset}" in file:
+            yield (
+                f"{where}.pretrained: {{dataset}} is for the kinds {', '.join(FINE_TUNED)}; "
+                f"{name} is of kind {kind}"
+            )
+        release = RELEASE.fullmatch(file)
+        seen = release is not None and release[2] == FINE_TUNED.get(kind)
+        if seen and config["splits"] != [1]:
+            yield (
+                f"{where}.pretrained: {file} was fine-tuned on split 1, whose training videos are "
+                f"test videos of other splits; set splits to [1]"
+            )
 
 
 def _tables(config: Config) -> Iterator[str]:

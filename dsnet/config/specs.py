@@ -23,6 +23,11 @@ def _without(mapping: Mapping[str, Any], keys: Iterable[str]) -> Config:
     return {key: value for key, value in mapping.items() if key not in keys}
 
 
+def _without_default(mapping: Mapping[str, Any], key: str, default: str) -> Config:
+    """A spec as it was before ``key`` was one, where it has its default: nothing is made anew."""
+    return _without(mapping, [key] if mapping[key] == default else [])
+
+
 # --- from videos to streams ----------------------------------------------------------------
 
 
@@ -41,12 +46,13 @@ def manifest_spec(config: Config, dataset: str) -> Config:
 
 def frames_spec(config: Config) -> Config:
     """What determines the frames of a video."""
-    return {**config["frames"], "version": video.SPEC_VERSION}
+    chosen = _without_default(config["frames"], "sampling", "fps_filter")
+    return {**chosen, "version": video.SPEC_VERSION}
 
 
 def flow_spec(config: Config) -> Config:
     """What determines the flow of given frames."""
-    chosen = _without(config["flow"], COMPUTE)
+    chosen = _without_default(_without(config["flow"], COMPUTE), "rounding", "nearest")
     if chosen["semantics"] == "cuda":  # which filters nothing
         chosen["tvl1"] = _without(chosen["tvl1"], ["median_filtering"])
     return {**chosen, "version": flow.SPEC_VERSION}
@@ -94,13 +100,15 @@ def fusion_spec(config: Config, kind: str) -> Config:
 def tables_spec(config: Config, keys: Iterable[str] = ()) -> Config:
     """What a table needs, with the streams in their order, and of ``tables`` the ``keys``."""
     chosen = {**config["tables"], "students": streams.students(config)}
+    entries = {name: config["catalogue"][name] for name in config["datasets"]}
     told = ("title", "input", "init", "pretrained", "teacher")
     return {
         "streams": {
             name: {key: stream[key] for key in told} for name, stream in config["streams"].items()
         },
         "tables": {key: chosen[key] for key in keys},
-        "titles": {name: config["catalogue"][name]["title"] for name in config["datasets"]},
+        "titles": {name: entry["title"] for name, entry in entries.items()},
+        "kinds": {entry["title"]: entry["kind"] for entry in entries.values()},
     }
 
 

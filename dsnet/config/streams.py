@@ -28,6 +28,11 @@ def titles(config: Config) -> dict[str, str]:
     return {name: stream["title"] for name, stream in config["streams"].items()}
 
 
+def kinds(config: Config) -> list[str]:
+    """The kinds of the data sets to run, each once."""
+    return list(dict.fromkeys(config["catalogue"][name]["kind"] for name in config["datasets"]))
+
+
 def students(config: Config) -> list[str]:
     """The RGB streams that Table 1 lists under "Mimic", by default all but the two-stream one."""
     listed = config["tables"]["students"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +78,13 @@ def checkpoints(config: dict[str, Any]) -> Iterator[Finding]:
     seen: set[str] = set()
     releases_missing: list[str] = []
     for name, stream in config["streams"].items():
-        for length in config["clip_lengths"] if stream["pretrained"] else ():
+        runs = product(config["clip_lengths"], config["datasets"]) if stream["pretrained"] else ()
+        for length, dataset in runs:
+            kind = config["catalogue"][dataset]["kind"]
             try:
-                path = releases.locate(stream["pretrained"], length)
+                path = releases.locate(stream["pretrained"], length, kind)
             except releases.PretrainedError as error:
-                file = stream["pretrained"].replace("{clip_length}", str(length))
+                file = releases.name_of(stream["pretrained"], length, kind)
                 if releases.RELEASE.fullmatch(file):
                     releases_missing.append(f"{file}.pth")
                 else:
@@ -91,7 +94,7 @@ def checkpoints(config: dict[str, Any]) -> Iterator[Finding]:
             if path in seen:
                 continue
             seen.add(path)
-            yield from _checkpoint(config, name, path)
+            yield from _checkpoint(config, name, path, dataset)
     if releases_missing:
         names = ", ".join(dict.fromkeys(releases_missing))
         yield Finding(
@@ -105,13 +108,17 @@ def checkpoints(config: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("weights", "ok", "none are needed: trained from scratch")
 
 
-def _checkpoint(config: dict[str, Any], name: str, path: str) -> Iterator[Finding]:
+def _checkpoint(config: dict[str, Any], name: str, path: str, dataset: str) -> Iterator[Finding]:
     """Whether a stream can start from a file, which is tried as its training will."""
     check, other = f"weights: {name}", f"set streams.{name}.pretrained to another file"
     stream_input = config["streams"][name]["input"]
+    untrained = config["streams"][name]["training"]["epochs"] == 0
     try:
         found = models.inspect(path)
-        network = models.build(config["model"], stream_input, found.num_classes)
+        classes = _classes(config["catalogue"][dataset]) if untrained else []
+        network = models.build(config["model"], stream_input, len(classes) or found.num_classes)
+        if classes:
+            models.take_all(network, path, classes)
         drawn = models.start_from(network, path)
     except (models.CheckpointError, OSError) as error:
         yield Finding(check, "problem", str(error), f"get {path} anew, or {other}")
@@ -122,6 +129,15 @@ def _checkpoint(config: dict[str, Any], name: str, path: str) -> Iterator[Findin
         yield Finding(check, "warning", what, f"if that is not meant, {other}")
     else:
         yield Finding(check, "ok", what)
+
+
+def _classes(entry: dict[str, Any]) -> list[str]:
+    """The classes of a data set in label order; none where its folders or lists are not there."""
+    try:
+        listing = catalogue.KINDS[entry["kind"]](entry)
+    except (DataSetError, OSError):
+        return []
+    return list(listing.drop_duplicates("label").sort_values("label")["class_name"])
 
 
 def disk(config: dict[str, Any]) -> Iterator[Finding]:

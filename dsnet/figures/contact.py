@@ -34,7 +34,6 @@ def contact_sheet(
     ids: Sequence[str],
     labels: Sequence[int],
     class_names: Sequence[str],
-    bound: float,
     columns: int = 6,
 ) -> Figure:
     """A row per video: frames at regular times and under each the flow to the next frame.
@@ -47,7 +46,6 @@ def contact_sheet(
         ids: the videos to show.
         labels: their labels.
         class_names: names of the classes in label order.
-        bound: the flow in pixels that 255 stands for.
         columns: frames per video, fewer when it is shorter.
 
     Raises:
@@ -55,7 +53,7 @@ def contact_sheet(
     """
     if not ids:
         raise ValueError("a contact sheet needs at least one video")
-    rows = [read_row(clips, id, bound, _spread(clips, id, columns)) for id in ids]
+    rows = [read_row(clips, id, _spread(clips, id, columns)) for id in ids]
     full = full_speed(field for row in rows for field in row.flow)
     pictures = [_picture(row, full, columns) for row in rows]
     heights = [WIDTH * p.shape[0] / p.shape[1] for p in pictures]
@@ -101,13 +99,12 @@ def evenly(count: int, wanted: int) -> list[int]:
     return np.unique(np.linspace(0, count - 1, wanted).round().astype(int)).tolist()
 
 
-def read_row(clips: Reader, id: str, bound: float, indices: Sequence[int]) -> Row:
+def read_row(clips: Reader, id: str, indices: Sequence[int]) -> Row:
     """Some frames of a video and, as far as there is, their flow to the next ones.
 
     Args:
         clips: frames and flow.
         id: the video.
-        bound: the flow in pixels that 255 stands for.
         indices: numbers of the frames.
 
     Raises:
@@ -117,10 +114,10 @@ def read_row(clips: Reader, id: str, bound: float, indices: Sequence[int]) -> Ro
     if not count:
         raise ValueError(f"{clips.path}: {id} has no frames to show")
     frames = [images.decode(clips.item(id, "rgb", i), False) for i in indices]
-    flow = []
+    spec, flow = clips.spec["flow"], []
     for i in [i for i in indices if i < fields]:
         planes = [images.decode(clips.item(id, "flow", 2 * i + axis), True) for axis in (0, 1)]
-        flow.append(decode(np.stack(planes, -1), bound))
+        flow.append(decode(np.stack(planes, -1), spec["bound"], spec.get("rounding", "nearest")))
     return Row(list(indices), frames, flow)
 
 

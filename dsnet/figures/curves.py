@@ -49,14 +49,18 @@ def training_curves(histories: Histories, titles: Mapping[str, str]) -> Figure:
     The panels of a stream stand below one another, and every seed is a line. Top-1 and
     cross-entropy are of training and of the part that selects the epoch; the distillation terms,
     as weighted in the loss, are of training, and have a panel only where there are any. Top-1 axes
-    share their range; the others do not. A stream without epochs has empty panels.
+    share their range; the others do not. A stream without epochs is left out.
 
     Args:
         histories: the table of ``history.csv`` by stream and seed.
         titles: the streams' titles.
     """
-    streams = list(dict.fromkeys(stream for stream, _ in histories))
-    of = {s: [h for (name, _), h in histories.items() if name == s and len(h)] for s in streams}
+    of: dict[str, list[pd.DataFrame]] = {}
+    for (stream, _), history in _trained(histories).items():
+        of.setdefault(stream, []).append(history)
+    if not of:
+        return _nothing()
+    streams = list(of)
     terms = list(dict.fromkeys(term for found in of.values() for h in found for term in _terms(h)))
     styles = dict(zip(terms, itertools.cycle(TERMS), strict=False))
     rows, columns = grid(len(streams))
@@ -80,6 +84,18 @@ def training_curves(histories: Histories, titles: Mapping[str, str]) -> Figure:
                 each.set_ylabel(label)
     figure.align_ylabels()
     _legend(figure, styles)
+    return figure
+
+
+def _trained(histories: Histories) -> Histories:
+    """Those of streams that have epochs; others took weights as they are."""
+    return {key: history for key, history in histories.items() if len(history)}
+
+
+def _nothing() -> Figure:
+    """What stands in place of curves where every stream took weights as they are."""
+    figure = Figure(figsize=(4, 1))
+    figure.text(0.5, 0.5, "Nothing was trained here", ha="center", va="center")
     return figure
 
 
@@ -113,10 +129,6 @@ def _panels(
         each.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
         each.tick_params(labelbottom=each is used[-1])
     used[-1].set_xlabel("Epoch")
-    if not histories:
-        for each in used:
-            each.set(xticks=[], yticks=[])
-        accuracy.text(0.5, 0.5, "no epochs", ha="center", transform=accuracy.transAxes, color=GREY)
     return used
 
 
@@ -160,10 +172,12 @@ def curves_together(histories: Histories, titles: Mapping[str, str]) -> Figure:
         histories: the table of ``history.csv`` by stream and seed.
         titles: the streams' titles.
     """
-    histories = {key: history for key, history in histories.items() if len(history)}
+    histories = _trained(histories)
+    if not histories:
+        return _nothing()
     streams = list(dict.fromkeys(stream for stream, _ in histories))
     names = [wrapped(titles.get(stream, stream), 42) for stream in streams]
-    lines = max((name.count("\n") + 1 for name in names), default=1)
+    lines = max(name.count("\n") + 1 for name in names)
     height = max(4.0, 0.17 * lines * len(streams) + 1.0)
     width = 5.2 + LABELS
     figure = Figure(figsize=(width, height))

@@ -63,7 +63,6 @@ def draw_contact(clips_path: Path, png: Path, svg: Path) -> None:
     test = table[table["split1"] == "test"]
     firsts = (test if len(test) else table).drop_duplicates("label").sort_values("label")
     chosen = firsts.iloc[evenly(len(firsts), CONTACT_VIDEOS)]
-    bound = reader.spec["flow"]["bound"]
     ids, labels = list(chosen["id"]), list(chosen["label"])
     reader.verify(ids, reader.modalities)
-    save(contact_sheet(reader, ids, labels, reader.extra["classes"], bound), png, svg)
+    save(contact_sheet(reader, ids, labels, reader.extra["classes"]), png, svg)

@@ -130,7 +130,7 @@ def _draw(axes: Axes, picture: np.ndarray) -> None:
 def _rows(maps: Mapping[str, np.ndarray], clip: int, shown: Sequence[str]) -> list[np.ndarray]:
     """Pictures of a clip, each :data:`TIMES` of them side by side: frames, flow, then streams."""
     frames = maps["rgb"][clip]
-    fields = decode(maps["flow"][clip], float(maps["bound"]))
+    fields = decode(maps["flow"][clip], float(maps["bound"]), maps["rounding"].item())
     rows = [_beside(frames), _beside(flow_colours(fields, full_speed(fields)))]
     streams = maps["streams"].tolist()
     for name in shown:

@@ -3,29 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 
 from dsnet import images
 
+Rounding = Literal["nearest", "truncate"]
 
-def encode(flow: np.ndarray, bound: float) -> np.ndarray:
-    """Flow in pixels, clipped to ±``bound``, mapped linearly to 0..255 and rounded to uint8.
 
-    Zero flow falls between 127 and 128 and is rounded to 128 (halves are rounded to even).
+def encode(flow: np.ndarray, bound: float, rounding: Rounding = "nearest") -> np.ndarray:
+    """Flow in pixels, clipped to ±``bound`` and mapped linearly to 0..255, as uint8.
+
+    Zero flow falls between 127 and 128. ``rounding="nearest"`` makes it 128 (halves are rounded
+    to even); ``"truncate"`` makes it 127, as MARS's extraction does, with its order of operations.
+    Mirroring, 255 - v, gives the value of the negated flow if rounded, and one more if truncated.
     """
-    scaled = (np.clip(flow, -bound, bound) + bound) * (255 / (2 * bound))
-    return np.rint(scaled).astype(np.uint8)
+    shifted = np.clip(flow, -bound, bound) + bound
+    if rounding == "truncate":
+        return (shifted / (2 * bound) * 255).astype(np.uint8)
+    return np.rint(shifted * (255 / (2 * bound))).astype(np.uint8)
 
 
-def decode(planes: np.ndarray, bound: float) -> np.ndarray:
-    """The inverse of :func:`encode` but for rounding: uint8 to float32 pixels."""
-    return planes.astype(np.float32) * np.float32(2 * bound / 255) - np.float32(bound)
+def decode(planes: np.ndarray, bound: float, rounding: Rounding = "nearest") -> np.ndarray:
+    """The inverse of :func:`encode` but for rounding: uint8 to float32 pixels.
+
+    Each value becomes the middle of the flow that :func:`encode` gives it for.
+    """
+    values = planes.astype(np.float32)
+    if rounding == "truncate":
+        values = np.minimum(values + np.float32(0.5), np.float32(255))  # 255 is the bound alone
+    return values * np.float32(2 * bound / 255) - np.float32(bound)
 
 
-def to_bytes(flow: np.ndarray, bound: float, quality: int) -> Iterator[bytes]:
+def to_bytes(
+    flow: np.ndarray, bound: float, quality: int, rounding: Rounding = "nearest"
+) -> Iterator[bytes]:
     """(N, H, W, 2) flow in pixels to 2N JPEG images: plane x, then plane y, of each field."""
-    for field in encode(flow, bound):
+    for field in encode(flow, bound, rounding):
         for plane in (field[..., 0], field[..., 1]):
             yield images.encode(plane, quality)
 

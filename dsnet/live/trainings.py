@@ -30,12 +30,12 @@ class Progress:
 
 
 def epochs(shellcmd: str) -> int | None:
-    """How many epochs the command of a training is for, from its spec; ``None`` of another one."""
+    """How many epochs a training's command is for; ``None`` of another one, or where it is none."""
     words = shlex.split(shellcmd)
     if "train" not in words or "--spec" not in words:
         return None
     spec = json.loads(words[words.index("--spec") + 1])
-    return int(spec["stream"]["training"]["epochs"])
+    return int(spec["stream"]["training"]["epochs"]) or None
 
 
 def progress(log: str | os.PathLike[str], total: int, since: float = 0.0) -> Progress | None:

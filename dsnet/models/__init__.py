@@ -2,7 +2,14 @@
 
 from dsnet.models.checkpoints import CheckpointError, build, load_model, load_trained, read, save
 from dsnet.models.fusion import AttentionFusion
-from dsnet.models.pretrained import Checkpoint, convert, inspect, load_checkpoint, start_from
+from dsnet.models.pretrained import (
+    Checkpoint,
+    convert,
+    inspect,
+    load_checkpoint,
+    start_from,
+    take_all,
+)
 from dsnet.models.resnext3d import CHANNELS, LEVELS, Frozen, ResNeXt3D, resnext3d_101
 
 __all__ = [
@@ -23,4 +30,5 @@ __all__ = [
     "resnext3d_101",
     "save",
     "start_from",
+    "take_all",
 ]

@@ -76,7 +76,10 @@ def build(arch: Mapping[str, Any], stream_input: str, num_classes: int) -> ResNe
 def check_version(content: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
     """Raise CheckpointError where ``content``, of the file ``path``, is no model file of ours."""
     if (content.get("format"), content.get("version")) != (FORMAT, VERSION):
-        raise CheckpointError(f"{os.fspath(path)} is not a {FORMAT} file of version {VERSION}")
+        raise CheckpointError(
+            f"{os.fspath(path)} is not a {FORMAT} file of version {VERSION}; weights of others are "
+            f"scored by the workflow, as experiments/released.yaml does"
+        )
 
 
 def load_model(path: str | os.PathLike[str]) -> tuple[ResNeXt3D, dict[str, Any]]:
@@ -102,6 +105,7 @@ def load_trained(path: str | os.PathLike[str]) -> tuple[ResNeXt3D, dict[str, Any
     if "spec" not in content:
         raise CheckpointError(
             f"{os.fspath(path)} was converted and does not say what its clips are; give a stream "
-            f"that dsnet has trained"
+            f"that dsnet has trained, or name the file as a stream's pretrained and set its "
+            f"training.epochs to 0, as experiments/released.yaml does"
         )
     return model, content

@@ -26,16 +26,57 @@ from dsnet.provenance import canonical, keep_input, record
 log = logging.getLogger(__name__)
 
 
-def start_from(model: nn.Module, path: str | os.PathLike[str]) -> list[str]:
+def start_from(
+    model: nn.Module, path: str | os.PathLike[str], classes: Sequence[str] = ()
+) -> list[str]:
     """Copy the weights of a checkpoint into ``model``; return the keys that stay as drawn.
 
     Takes what :func:`load_checkpoint` takes. The first convolution and the classifier may have
     another shape and then stay as they are.
 
+    Args:
+        classes: names in the label order of ``model``; a file that names the same classes in
+            another order has the rows of its classifier put in this one.
+
     Raises:
         CheckpointError: keys other than those are absent or of another shape.
     """
-    weights = _tensors(read(path))
+    return _copy(model, path, read(path), classes)
+
+
+def take_all(model: nn.Module, path: str | os.PathLike[str], classes: Sequence[str]) -> None:
+    """Copy all weights of a checkpoint into ``model``: as :func:`start_from`, but none stay drawn.
+
+    The classes of a file that does not name them, such as MARS's, are taken to be in the order of
+    ``classes``.
+
+    Raises:
+        CheckpointError: it is of another network, another input or other classes.
+    """
+    content = read(path)
+    names, own, theirs = _names(content), model.state_dict(), _tensors(content)
+    wrong = [f"it has other classes, such as {name}" for name in names if name not in classes][:1]
+    wrong += [
+        f"{key} is {tuple(theirs[key].shape) if key in theirs else 'not'} there and "
+        f"{tuple(own[key].shape)} here"
+        for key in _copy(model, path, content, classes)
+    ]
+    if wrong:
+        raise CheckpointError(
+            f"{os.fspath(path)} cannot be taken as it is, which training.epochs: 0 asks for: "
+            f"{'; '.join(wrong)}. Weights of Kinetics have 400 classes and need training; set "
+            f"pretrained to weights of this input and data set, or epochs to more than 0"
+        )
+
+
+def _copy(
+    model: nn.Module,
+    path: str | os.PathLike[str],
+    content: Mapping[str, Any],
+    classes: Sequence[str],
+) -> list[str]:
+    """See :func:`start_from`; ``content`` is what :func:`read` gives of ``path``."""
+    weights = _in_order(_tensors(content), _names(content), classes)
     own = model.state_dict()
     differing = _differing(own, weights)
     wrong = [k for k in differing if k != "conv1.weight" and not k.startswith("fc.")]
@@ -46,6 +87,22 @@ def start_from(model: nn.Module, path: str | os.PathLike[str]) -> list[str]:
     )
     log.info("started from %s; drawn anew: %s", path, ", ".join(differing) or "nothing")
     return differing
+
+
+def _names(content: Mapping[str, Any]) -> list[str]:
+    """The classes that a file names; none where it was converted without names."""
+    names = list(content["classes"]) if content.get("format") == FORMAT else []
+    return [] if names == [str(number) for number in range(len(names))] else names
+
+
+def _in_order(
+    tensors: dict[str, Tensor], names: Sequence[str], classes: Sequence[str]
+) -> dict[str, Tensor]:
+    """Weights with the classifier's rows, which are of ``names``, in the order of ``classes``."""
+    if list(names) == list(classes) or sorted(names) != sorted(classes):
+        return tensors
+    rows = [names.index(name) for name in classes]
+    return {key: t[rows] if key.startswith("fc.") else t for key, t in tensors.items()}
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> ResNeXt3D:

@@ -179,7 +179,7 @@ class Sections:
         places = (np.arange(COLUMNS) + 0.5) / COLUMNS
         # Every frame has flow but for the last.
         wanted = np.minimum((places * count).astype(int), count - 2).tolist()
-        row = read_row(self.reader, id, self.reader.spec["flow"]["bound"], wanted)
+        row = read_row(self.reader, id, wanted)
         full = full_speed(row.flow)
         frames, flow = strips(row, full)
         return {

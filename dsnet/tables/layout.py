@@ -105,13 +105,14 @@ def _table1_rows(
     block = table[table["column"].isin(columns)].to_dict("records")
     measured = {row["method"] for row in block if row["source"] == "measured"}
     cells: dict[tuple[str, str], dict[tuple[Any, str], str]] = {}
-    pretrain: dict[tuple[str, str], dict[str, str]] = {}
+    pretrain: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
     for row in block:  # measured rows come first and are not replaced by reported ones
         key = (row["method"], "" if row["method"] in measured else row["pretrain"])
         place = ((row["dataset"], row["split"]), row["column"])
         text = f"{row['top1']:.1f}{REPORTED}" if row["source"] == "reported" else written.write(row)
         cells.setdefault(key, {}).setdefault(place, text)
-        pretrain.setdefault(key, {})[row["source"]] = row["pretrain"]  # the last is of all streams
+        # The last of a data set is of all streams.
+        pretrain.setdefault(key, {}).setdefault(row["source"], {})[row["dataset"]] = row["pretrain"]
     return tuple(
         (
             key[0],
@@ -126,9 +127,12 @@ def _table1_rows(
     )
 
 
-def _pretraining(by_source: Mapping[str, str]) -> str:
-    """What a method was pre-trained on here and, where that differs, in the paper."""
-    ours, theirs = by_source.get("measured", ""), by_source.get("reported", "")
+def _pretraining(by_source: Mapping[str, Mapping[str, str]]) -> str:
+    """What a method was pre-trained on here, for each data set, and in the paper if it differs."""
+    ours, theirs = (
+        ", ".join(dict.fromkeys(by_source.get(source, {}).values()))
+        for source in ("measured", "reported")
+    )
     if not ours or not theirs or ours == theirs:
         return ours or theirs
     return f"{ours} ({theirs}{REPORTED})"

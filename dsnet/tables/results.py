@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dsnet.releases import name_of
 from dsnet.scores import ScoreError, Scores
 from dsnet.tables.measured import Experiment, Measured, Streams, named
 from dsnet.tables.statistics import deviation
@@ -65,6 +66,7 @@ def table1(
     streams: Streams,
     two_stream: Sequence[str],
     students: Sequence[str],
+    kinds: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Table 1 in long form: a row per result, measured ones first, then the paper's own.
 
@@ -75,6 +77,7 @@ def table1(
         two_stream: the RGB and the flow stream of the classic two-stream method.
         students: the RGB streams of the second block, each fused with the first of these, with
             its teacher (or the second of these when it has none), and with both.
+        kinds: the kinds of the data sets by their titles, for ``{dataset}`` in ``pretrained``.
 
     Returns:
         Columns :data:`TABLE1_COLUMNS`, accuracies in per cent. ``top1_std`` is the sample
@@ -93,6 +96,7 @@ def table1(
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     for experiment in measured.experiments:
         title, split, length = experiment
+        kind = (kinds or {}).get(title, "")
         for method, column, names in _cells(streams, two_stream, students, length):
             if (*experiment, method, column) in rows:
                 raise ScoreError(
@@ -107,7 +111,9 @@ def table1(
                 "paper_top1": known,
                 "source": "measured",
                 "streams": "+".join(names),
-                "pretrain": "+".join(dict.fromkeys(_pretrain(streams, n, length) for n in own)),
+                "pretrain": "+".join(
+                    dict.fromkeys(_pretrain(streams, name, length, kind) for name in own)
+                ),
             }
     return _frame([*rows.values(), *_reported(paper)], TABLE1_COLUMNS)
 
@@ -135,13 +141,13 @@ def _cells(
         yield method, "Mimic+RGB+Flow", (name, rgb, teacher)
 
 
-def _pretrain(streams: Streams, name: str, length: int) -> str:
+def _pretrain(streams: Streams, name: str, length: int, kind: str) -> str:
     """The checkpoint that a stream's weights go back to through other streams, or ``none``."""
     stream: Mapping[str, Any] = {"init": name}
     while stream.get("init"):
         stream = streams[stream["init"]] or {}
     checkpoint = stream.get("pretrained") or "none"
-    return PurePath(checkpoint.replace("{clip_length}", str(length))).name
+    return PurePath(name_of(checkpoint, length, kind)).name
 
 
 def _reported(paper: pd.DataFrame) -> list[dict[Any, Any]]:

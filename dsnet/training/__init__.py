@@ -47,6 +47,9 @@ def train(
 ) -> None:
     """Train one stream and write ``model.pt``, ``history.csv`` and ``tensorboard/``.
 
+    With no epochs to train, the weights of ``init`` are the stream's as they are; the history is
+    then empty, and no video is looked at.
+
     Of several processes that torchrun started each prepares and computes its share of every batch,
     and the first writes the files.
 
@@ -92,7 +95,13 @@ def train(
         }
         provenance = record(device=str(chosen), processes=processes.count)
         results = Results(output, spec, reader, sources, provenance)
-        Trainer(spec, reader, results, chosen, workers, processes, init, teacher).fit()
+        if spec["stream"]["training"]["epochs"]:
+            Trainer(spec, reader, results, chosen, workers, processes, init, teacher).fit()
+        elif processes.first:
+            assert init is not None  # or the configuration is refused
+            (output / "tensorboard").mkdir(parents=True, exist_ok=True)
+            results.write(preparation.taken_network(spec, reader.extra["classes"], init))
+            resuming.remove(output)
 
 
 class Trainer:
@@ -111,9 +120,10 @@ class Trainer:
     ) -> None:
         self.spec, self.results, self.device, self.processes = spec, results, device, processes
         self.options = options = spec["stream"]["training"]
-        self.classes = len(reader.extra["classes"])
+        names = reader.extra["classes"]
+        self.classes = len(names)
         randomness.seed_everything(spec["run"]["seed"])
-        self.network = preparation.make_network(spec, self.classes, device, processes, init)
+        self.network = preparation.make_network(spec, names, device, processes, init)
         self.frozen = preparation.freeze(self.network, options["trainable"])
         self.task = preparation.make_task(spec["stream"], device, teacher)
         self.training, self.selection = preparation.make_loaders(

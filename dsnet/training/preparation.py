@@ -27,22 +27,36 @@ PathLike = str | os.PathLike[str]
 
 def make_network(
     spec: Mapping[str, Any],
-    classes: int,
+    classes: Sequence[str],
     device: torch.device,
     processes: Processes,
     init: PathLike | None,
 ) -> ResNeXt3D:
     """A spec's network on ``device``, as drawn but for what the checkpoint ``init`` has.
 
+    Args:
+        classes: their names in label order.
+
     Raises:
         CheckpointError: ``init`` is not of this network.
     """
-    made = models.build(spec["model"], spec["stream"]["input"], classes)
+    made = models.build(spec["model"], spec["stream"]["input"], len(classes))
     if init is not None:
-        models.start_from(made, init)
+        models.start_from(made, init, classes)
     if processes.count > 1 and spec["stream"]["training"]["sync_batch_norm"]:
         synchronise_batch_norm(made, device)
     to_device(made, device)
+    return made
+
+
+def taken_network(spec: Mapping[str, Any], classes: Sequence[str], init: PathLike) -> ResNeXt3D:
+    """A spec's network with all weights of the checkpoint ``init``, on the CPU.
+
+    Raises:
+        CheckpointError: a weight would stay as drawn, or the classes are others.
+    """
+    made = models.build(spec["model"], spec["stream"]["input"], len(classes))
+    models.take_all(made, init, classes)
     return made
 
 

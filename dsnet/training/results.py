@@ -14,6 +14,9 @@ from dsnet.models import ResNeXt3D, checkpoints
 from dsnet.provenance import replacing
 from dsnet.store import Reader
 
+# The columns that every history has; those of the loss's terms follow.
+COLUMNS = ("epoch", "lr", "train_loss", "train_top1", "val_loss", "val_top1", "seconds")
+
 
 class Results:
     """What came out of the epochs so far.
@@ -72,22 +75,26 @@ class Results:
         }
 
     def write(self, network: ResNeXt3D) -> None:
-        """Write ``model.pt``, with the weights that the spec selects, and ``history.csv``."""
-        assert self.best is not None
+        """Write ``model.pt``, with the weights that the spec selects, and ``history.csv``.
+
+        Without an epoch these are the network's, and the history is its header alone.
+        """
         last = {"epoch": len(self.history), "state_dict": _weights(network)}
-        selected = self.best if self.spec["stream"]["training"]["select"] == "best" else last
+        best = self.best or last
+        selected = best if self.spec["stream"]["training"]["select"] == "best" else last
         checkpoints.save(
             self.folder / "model.pt",
             {
                 **self.about(),
                 "state_dict": selected["state_dict"],
                 "epoch": selected["epoch"],
-                "best": self.best,
+                "best": best,
                 "last": last,
             },
         )
         with replacing(self.folder / "history.csv") as temporary:
-            pd.DataFrame(self.history).to_csv(temporary, index=False)
+            columns = None if self.history else COLUMNS
+            pd.DataFrame(self.history, columns=columns).to_csv(temporary, index=False)
 
 
 def _weights(network: ResNeXt3D) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ there, :func:`decode` streams RGB frames at a common rate and size. Both run one
 ffmpeg process per video, because videos, not threads, are what runs in parallel.
 """
 
-from dsnet.video.decoding import Resize, decode
+from dsnet.video.decoding import Resize, Sampling, decode
 from dsnet.video.encoding import encode
 from dsnet.video.probing import VideoInfo, probe
 from dsnet.video.reading import VideoError
@@ -17,6 +17,7 @@ SPEC_VERSION = 2
 __all__ = [
     "SPEC_VERSION",
     "Resize",
+    "Sampling",
     "VideoError",
     "VideoInfo",
     "decode",

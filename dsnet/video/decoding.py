@@ -17,6 +17,7 @@ from dsnet.video.running import SCALER_FLAGS, messages, running
 log = logging.getLogger(__name__)
 
 Resize = Literal["square", "short_side"]
+Sampling = Literal["fps_filter", "output_rate"]
 
 
 def decode(
@@ -24,6 +25,7 @@ def decode(
     fps: float = 25,
     resize: Resize | None = "square",
     size: int = 256,
+    sampling: Sampling = "fps_filter",
     *,
     max_pixels: int = MAX_PIXELS,
     timeout: float = TIMEOUT,
@@ -32,21 +34,29 @@ def decode(
 
     ``resize="square"`` gives size x size, whatever the aspect; ``"short_side"`` keeps the aspect,
     so that min(H, W) == size and the other side is round(long * size / short); None keeps the
-    native size. Frames are repeated or dropped to reach ``fps``, by their time stamps.
+    native size. Frames are repeated or dropped to reach ``fps``, by their time stamps:
+    ``sampling="fps_filter"`` counts from the first frame and takes the nearest one;
+    ``"output_rate"`` is ffmpeg's ``-r`` after the input, as in MARS's extraction, which counts from
+    the start of the file and lets frames drift by up to 1.1 of an interval, so that a video mostly
+    has one frame more, and frame k there is k - 1 here.
 
     One frame is in memory at a time. Closing the generator early ends ffmpeg. Raises VideoError
     if nothing decodes, if the frame size changes within the video (possible where it is not
     resized to a square), or if no data arrives for ``timeout`` seconds.
     """
     check_file(path)
-    stream = (
-        source(max_pixels)["V:0"]
+    native, rate = source(max_pixels)["V:0"], {}
+    if sampling == "fps_filter":
         # Videos may start late (their sound first): count from their own first frame.
-        .filter("setpts", "PTS-STARTPTS")
-        .filter("fps", fps=fps)
-        .filter("scale", **_target_size(resize, size), flags=SCALER_FLAGS)
+        native = native.filter("setpts", "PTS-STARTPTS").filter("fps", fps=fps)
+    elif sampling == "output_rate":
+        rate = {"r": fps}
+    else:
+        raise ValueError(f"sampling: expected 'fps_filter' or 'output_rate', got {sampling!r}")
+    stream = (
+        native.filter("scale", **_target_size(resize, size), flags=SCALER_FLAGS)
         .filter("format", "rgb24")
-        .output("pipe:", format="image2pipe", vcodec="ppm", threads=1)
+        .output("pipe:", format="image2pipe", vcodec="ppm", threads=1, **rate)
         .global_args("-filter_complex_threads", "1")
     )
     with running(stream, path, stdout=subprocess.PIPE) as (process, said):

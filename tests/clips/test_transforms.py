@@ -101,6 +101,21 @@ def test_the_test_transform_scales_the_short_side_and_takes_the_centre(height, w
     np.testing.assert_allclose(shown, whole[expected].astype(float), atol=1)
 
 
+@pytest.mark.parametrize("width", [256, 258, 341, 342, 427, 454, 455, 461, 597])
+@pytest.mark.parametrize("upright", [False, True])
+def test_frames_of_any_aspect_are_scaled_and_cropped_as_by_mars_with_pillow(width, upright):
+    shape = (width, 256) if upright else (256, width)
+    frame = np.random.default_rng(8).integers(0, 256, (*shape, 3), np.uint8)
+    size = (112, int(112 * width / 256))
+    scaled = Image.fromarray(frame).resize(
+        size if upright else size[::-1], Image.Resampling.BILINEAR
+    )
+    x, y = (round((side - 112) / 2) for side in scaled.size)
+    expected = np.asarray(scaled.crop((x, y, x + 112, y + 112))).astype(float)
+    found = transform([frame], "rgb", None, {**SETTINGS, "crop": 112, "rgb_mean": [0, 0, 0]})
+    np.testing.assert_allclose(found[:, 0].permute(1, 2, 0).numpy(), expected, atol=1)
+
+
 @pytest.mark.parametrize(
     ("height", "width", "expected"),
     [

@@ -82,6 +82,17 @@ def test_what_an_artifact_ignores_is_not_in_its_spec(resolved):
         assert (before != after) == (key == "claims")
 
 
+def test_keys_with_their_defaults_leave_the_specs_of_results_as_they_were(config, resolved):
+    assert set(settings.frames_spec(config)) == {"fps", "resize", "size", "quality", "version"}
+    expected = {"backend", "semantics", "bound", "quality", "tvl1", "version"}
+    assert set(settings.flow_spec(config)) == expected
+    changed = resolved(
+        {"frames": {"sampling": "output_rate"}, "flow": {"rounding": "truncate"}},
+    )
+    assert settings.frames_spec(changed)["sampling"] == "output_rate"
+    assert settings.flow_spec(changed)["rounding"] == "truncate"
+
+
 def test_tables_are_given_the_streams_in_their_order(resolved):
     keys = ("compare", "students")
     changed = resolved({"streams": {"a": {"title": "{clip_length}", "input": "rgb"}}})

@@ -72,6 +72,11 @@ def check_hmdb(table: pd.DataFrame) -> None:
         assert counts["unused"].sum() == 6_766 - 5_100
 
 
+def names(table: pd.DataFrame) -> list[str]:
+    """The classes in label order."""
+    return list(table.drop_duplicates("label").sort_values("label")["class_name"])
+
+
 def lists_entry(kind: str, lists: Path, videos: Path | str = "nowhere") -> dict[str, Any]:
     entry = {"kind": kind, "lists": str(lists), "videos": str(videos)}
     return entry | {"allow_missing": videos == "nowhere"}
@@ -83,6 +88,13 @@ def test_ucf101_from_the_official_lists(shared_data: Path) -> None:
     check_ucf(table)
     row = table.set_index("id").loc["ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01"]
     assert (row["label"], row["group"], row["split1"]) == (0, "ApplyEyeMakeup_g08", "train")
+    listed = (lists / "classInd.txt").read_text(encoding="utf-8").split()[1::2]
+    assert names(table) == listed
+    # MARS's first test code sorted the names, which differs in four.
+    differing = [a for a, b in zip(listed, sorted(listed), strict=True) if a != b]
+    assert differing == ["Hammering", "HammerThrow", "JumpingJack", "JumpRope"]
+    tested = table[(table["split1"] == "test") & table["class_name"].isin(differing)]
+    assert len(tested) == 153
     test = table[table["split1"] == "test"]
     assert (len(test), test["group"].nunique()) == (3_783, 707)  # what tests of accuracy count
     with pytest.raises(FileNotFoundError, match="13298 of 13320 videos are missing"):
@@ -92,6 +104,8 @@ def test_ucf101_from_the_official_lists(shared_data: Path) -> None:
 def test_hmdb51_from_the_official_lists(shared_data: Path) -> None:
     table = build("hmdb51", lists_entry("hmdb51", shared_data / "hmdb51/splits"))
     check_hmdb(table)
+    files = (shared_data / "hmdb51/splits").glob("*.txt")  # as MARS's test code reads them
+    assert names(table) == sorted({"_".join(path.stem.split("_")[:-2]) for path in files})
     row = table.set_index("id").loc["brush_hair/April_09_brush_hair_u_nm_np1_ba_goo_0"]
     assert (row["label"], row["group"], row["split1"]) == (0, "April_09", "train")
 

@@ -145,6 +145,18 @@ def test_weights_that_are_there_or_not(config, here):
     assert "set streams.rgb.pretrained to another file" in own.advice
 
 
+def test_weights_to_be_taken_as_they_are(mine, here):
+    config = mine
+    config["streams"]["flow"].update(pretrained="own.pth")
+    config["streams"]["flow"]["training"]["epochs"] = 0
+    for classes, status in ((400, "problem"), (2, "ok")):
+        weights = models.build(config["model"], "flow", classes).state_dict()
+        torch.save({"state_dict": weights}, here / "own.pth")
+        found = only(experiment.checkpoints(config))
+        assert found.status == status, found
+        assert ("cannot be taken as it is" in found.found) == (status == "problem")
+
+
 def test_the_estimate_is_of_the_measured_bytes_per_frame(config):
     """docs/performance.md: frames 58 GB, flow 18 GB, clips.h5 76 GB of 27 hours of UCF-101."""
     config["frames"]["size"] = 256

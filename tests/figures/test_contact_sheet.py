@@ -8,7 +8,7 @@ from dsnet.figures import contact
 
 
 def test_contact_sheet_shows_frames_over_their_flow(clips):
-    figure = figures.contact_sheet(clips, ["long", "short"], [1, 0], ("go_down", "go_right"), 20, 4)
+    figure = figures.contact_sheet(clips, ["long", "short"], [1, 0], ("go_down", "go_right"), 4)
     first, second, wheel = figure.axes
     assert [t.get_text() for t in first.get_xticklabels()] == [f"frame {i}" for i in (0, 2, 5, 7)]
     assert [t.get_text() for t in second.get_xticklabels()] == ["frame 0"]
@@ -42,9 +42,9 @@ def test_the_ten_classes_of_the_contact_sheet_are_spread_over_all(count, expecte
 
 def test_contact_sheet_refuses_what_it_cannot_show(clips):
     with pytest.raises(ValueError, match="empty has no frames"):
-        figures.contact_sheet(clips, ["empty"], [0], ("a",), 20)
+        figures.contact_sheet(clips, ["empty"], [0], ("a",))
     with pytest.raises(ValueError, match="at least one video"):
-        figures.contact_sheet(clips, [], [], ("a",), 20)
+        figures.contact_sheet(clips, [], [], ("a",))
 
 
 def test_flow_colours():

@@ -1,11 +1,10 @@
 """Training curves: every stream and seed, told apart and named."""
 
 import numpy as np
-import pandas as pd
 from drawable import history
 from matplotlib.colors import to_hex
 
-from dsnet import csvs, figures
+from dsnet import figures
 
 
 def test_training_curves_show_every_stream_and_seed():
@@ -52,20 +51,6 @@ def test_distillation_terms_have_an_axis_of_their_own_where_there_are_any():
     assert sum(axes.get_xlabel() == "Epoch" for axes in figure.axes) == 3
 
 
-def test_a_stream_without_epochs_is_named_and_has_no_lines(tmp_path):
-    pd.DataFrame([]).to_csv(tmp_path / "history.csv", index=False)
-    only = {("a", 0): csvs.read(tmp_path / "history.csv")}
-    histories = {**only, ("b", 0): history(3, mse=1.0)}
-    figure = figures.training_curves(histories, {})
-    empty = next(axes for axes in figure.axes if axes.get_title() == "a")
-    assert not empty.lines
-    assert [text.get_text() for text in empty.texts] == ["no epochs"]
-    (axes,) = figures.curves_together(histories, {}).axes
-    assert [text.get_text() for text in axes.texts] == ["b"]
-    assert not figures.curves_together(only, {}).axes[0].lines
-    assert len(figures.training_curves(only, {}).axes) == 2
-
-
 def lines_of(axes):
     """The curves of an axis, without the samples of lines beside the names."""
     return [line for line in axes.lines if line.get_clip_on()]
@@ -92,6 +77,18 @@ def test_curves_of_all_streams_share_an_axis_and_are_told_apart_without_colour()
     heights = [t.get_position()[1] for t in axes.texts]
     assert heights == sorted(heights)
     assert min(np.diff(heights)) > 3
+
+
+def test_streams_that_were_not_trained_have_no_curves():
+    none = history(0).astype(object)  # as read of a header alone
+    histories = {("flow", 0): none, ("ds", 0): history(3)}
+    titles = {"flow": "Flow", "ds": "DS"}
+    (axes,) = figures.curves_together(histories, titles).axes
+    assert [text.get_text() for text in axes.texts] == ["DS"]
+    assert len(figures.training_curves(histories, titles).axes) == 2
+    for draw in (figures.training_curves, figures.curves_together):
+        figure = draw({("flow", 0): none}, titles)
+        assert [text.get_text() for text in figure.texts] == ["Nothing was trained here"]
 
 
 def test_one_seed_has_no_band():

@@ -26,7 +26,7 @@ def test_saved_files_are_deterministic(tmp_path, clips):
     def make():
         yield figures.training_curves({("a$", 0): history(3)}, {})
         yield figures.table1_bars(table1())
-        yield figures.contact_sheet(clips, ["short"], [0], ("a",), 20)
+        yield figures.contact_sheet(clips, ["short"], [0], ("a",))
         yield figures.accuracy_cost(scored(), timed())
 
     for number, figure in enumerate([*make(), *make()]):

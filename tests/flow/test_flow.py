@@ -117,6 +117,29 @@ def test_the_ends_and_the_middle_of_the_range():
     assert flow.encode(np.array([-25.0, -20, 0, 20, 99]), 20).tolist() == [0, 0, 128, 255, 255]
 
 
+def test_truncated_planes_are_those_of_mars():
+    field = np.random.default_rng(0).normal(0, 9, (64, 64, 2)).astype(np.float32)
+    # The expressions of its extraction.
+    clipped = np.minimum(20, np.maximum(-20, field))
+    expected = ((clipped + 20) / 40.0 * 255.0).astype(np.uint8)
+    np.testing.assert_array_equal(flow.encode(field, 20, "truncate"), expected)
+    ends = np.float32([-25, -20, 0, 19.99, 20, 99])
+    assert flow.encode(ends, 20, "truncate").tolist() == [0, 0, 127, 254, 255, 255]
+    assert flow.decode(np.uint8([127]), 20, "truncate") == 0
+    back = flow.decode(expected, 20, "truncate")
+    assert np.abs(back - clipped).max() <= 20 / 255 + 1e-5
+    assert abs((back - clipped).mean()) < 1e-3
+    values = np.arange(256, dtype=np.uint8)
+    same = flow.encode(flow.decode(values, 20, "truncate"), 20, "truncate")
+    np.testing.assert_array_equal(same, values)
+
+
+def test_mirroring_truncated_flow_is_a_step_more_than_its_negation():
+    field = np.random.default_rng(1).uniform(-19, 19, 1000).astype(np.float32)
+    mirrored = 255 - flow.encode(field, 20, "truncate").astype(int)
+    assert set(mirrored - flow.encode(-field, 20, "truncate")) == {1}
+
+
 def test_jpeg_planes_keep_smooth_flow():
     y, x = np.mgrid[0:48, 0:64]
     field = np.stack([np.sin(x / 20), np.cos(y / 20)], axis=-1)[None].astype(np.float32) * 4

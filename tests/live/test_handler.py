@@ -99,6 +99,7 @@ def test_epochs_are_those_of_the_command(training):
     assert epochs(training[1]) == 8
     assert epochs("python -m dsnet evaluate --model 'a b'") is None
     assert epochs("") is None
+    assert epochs(training[1].replace('"epochs": 8', '"epochs": 0')) is None
 
 
 def test_the_last_whole_epoch_counts_and_the_time_left_is_that_of_the_others(training):

@@ -18,6 +18,7 @@ from dsnet.models import (
     resnext3d_101,
     save,
     start_from,
+    take_all,
 )
 
 
@@ -41,6 +42,44 @@ def test_a_release_of_mars_is_taken_with_its_prefix_and_another_classifier(tmp_p
     torch.save({"epoch": 3, "arch": "resnext-101", "state_dict": weights}, tmp_path / "m.pth")
     assert start_from(ours, tmp_path / "m.pth") == ["fc.weight", "fc.bias"]
     assert torch.equal(ours.layer4[0].conv1.weight, theirs.layer4[0].conv1.weight)
+
+
+@pytest.mark.parametrize("take", [start_from, take_all])
+def test_a_classifier_comes_in_the_order_of_our_classes(tmp_path, take):
+    theirs, ours = (build(SMALL, "rgb", 3).eval() for _ in range(2))
+    save(tmp_path / "model.pt", content(theirs, ("walk", "jump", "run")))
+    take(ours, tmp_path / "model.pt", ["jump", "run", "walk"])
+    x = torch.randn(2, 3, 8, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(x), theirs(x)[:, [1, 2, 0]])
+
+
+def test_classes_without_names_are_taken_in_the_order_they_have(tmp_path):
+    theirs, ours = build(SMALL, "rgb", 2), build(SMALL, "rgb", 2)
+    weights = {f"module.{k}": v for k, v in theirs.state_dict().items()}
+    torch.save({"epoch": 3, "arch": "resnext-101", "state_dict": weights}, tmp_path / "m.pth")
+    convert(tmp_path / "m.pth", tmp_path / "m.pt")
+    for name in ("m.pth", "m.pt"):
+        take_all(ours, tmp_path / name, ["jump", "run"])
+        assert torch.equal(ours.fc.weight, theirs.fc.weight)
+
+
+@pytest.mark.parametrize(
+    ("stream", "classes", "message"),
+    [
+        ("rgb", ("a", "x"), r"it has other classes, such as x\."),
+        (
+            "rgb",
+            ("a", "b", "c"),
+            r"such as c; fc\.weight is \(3, 16\) there and \(2, 16\) here; fc",
+        ),
+        ("flow", ("a", "b"), r"conv1\.weight is \(4, 2, .*\) there and \(4, 3, .*\) here\."),
+    ],
+)
+def test_what_would_leave_a_weight_drawn_is_not_taken(tmp_path, stream, classes, message):
+    save(tmp_path / "model.pt", content(build(SMALL, stream, len(classes)), classes))
+    with pytest.raises(CheckpointError, match=r"model\.pt cannot be taken as it is.*" + message):
+        take_all(build(SMALL, "rgb", 2), tmp_path / "model.pt", ["a", "b"])
 
 
 def test_another_network_is_refused_with_the_first_keys_that_differ(tmp_path):

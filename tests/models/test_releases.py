@@ -8,13 +8,21 @@ from dsnet.releases import PretrainedError, locate
 def test_a_release_is_found_by_name_and_a_file_by_its_path(tmp_path):
     (tmp_path / "Flow_Kinetics_64f.pth").touch()
     expected = str(tmp_path / "Flow_Kinetics_64f.pth")
-    assert locate("Flow_Kinetics_64f", 16, tmp_path) == expected
-    assert locate("Flow_Kinetics_{clip_length}f", 64, tmp_path) == expected
-    assert locate(expected.replace("64", "{clip_length}"), 64, "elsewhere") == expected
+    assert locate("Flow_Kinetics_64f", 16, "ucf101", tmp_path) == expected
+    assert locate("Flow_Kinetics_{clip_length}f", 64, "ucf101", tmp_path) == expected
+    assert locate(expected.replace("64", "{clip_length}"), 64, "ucf101", "elsewhere") == expected
+
+
+def test_the_data_set_stands_in_a_name(tmp_path):
+    (tmp_path / "MARS_HMDB51_16f.pth").touch()
+    expected = str(tmp_path / "MARS_HMDB51_16f.pth")
+    assert locate("MARS_{dataset}_{clip_length}f", 16, "hmdb51", tmp_path) == expected
+    with pytest.raises(PretrainedError, match=r"Get MARS_UCF101_16f\.pth from"):
+        locate("MARS_{dataset}_{clip_length}f", 16, "ucf101", tmp_path)
 
 
 def test_a_release_that_is_missing_comes_with_instructions(tmp_path):
     with pytest.raises(PretrainedError, match=r"Get RGB_UCF101_16f\.pth from .*craston/MARS.* put"):
-        locate("RGB_UCF101_{clip_length}f", 16, tmp_path)
+        locate("RGB_UCF101_{clip_length}f", 16, "ucf101", tmp_path)
     with pytest.raises(PretrainedError, match=r"there is no file RGB_Kinetic_16f .* named like"):
-        locate("RGB_Kinetic_16f", 16, tmp_path)
+        locate("RGB_Kinetic_16f", 16, "ucf101", tmp_path)

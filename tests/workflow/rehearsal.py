@@ -7,10 +7,11 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
-from project import ROOT, Project
+from project import ROOT, Project, merge
 
 sys.path.insert(0, str(ROOT / "tests/models"))
 from networks import filled  # the recipe of the parity fixtures
@@ -59,6 +60,7 @@ def prepare(
     videos: Mapping[str, Path],
     lists: Path,
     streams: Iterable[str],
+    **changes: Any,
 ) -> Project:
     """A project with the releases, to run the paper's experiment in on few videos.
 
@@ -67,7 +69,8 @@ def prepare(
         releases: folder of :func:`write_releases`.
         videos: the folder of the videos of each data set.
         lists: folder that has the official lists as ``{data set}/splits``.
-        streams: all that the experiment trains.
+        streams: all that the experiment trains, in one epoch.
+        changes: of the configuration, nested.
     """
     project = Project.create(folder)
     (project / CHECKPOINTS).parent.mkdir(parents=True)
@@ -87,18 +90,19 @@ def prepare(
         "training": {**LITTLE, **HERE},
         "streams": {name: {"training": dict(LITTLE)} for name in streams},
     }
-    (project / SAMPLES).write_text(yaml.safe_dump(overlay), encoding="utf-8")
+    text = yaml.safe_dump(merge(overlay, changes))
+    (project / SAMPLES).write_text(text, encoding="utf-8")
     return project
 
 
-def rehearse(project: Project, *targets: str, hours: float) -> None:
-    """Run the paper's experiment, or some of its files, which must succeed.
+def rehearse(project: Project, *targets: str, hours: float, recipe: str = PAPER) -> None:
+    """Run the paper's experiment or another, or some of its files, which must succeed.
 
     What Snakemake says goes to ``snakemake.log``.
     """
     with open(project / "snakemake.log", "w", encoding="utf-8") as log:
         process = subprocess.run(
-            project.command(*targets, overlays=(PAPER, SAMPLES)),
+            project.command(*targets, overlays=(recipe, SAMPLES)),
             cwd=project.folder,
             env=project.environment,
             stdout=log,

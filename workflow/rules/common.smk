@@ -150,7 +150,7 @@ def model_of(wildcards, role):
     """The model that a stream is started from (``init``) or distilled from (``teacher``)."""
     stream = cfg["streams"][wildcards.stream]
     if role == "init" and stream["pretrained"] is not None:
-        return locate(stream["pretrained"], int(wildcards.length))
+        return locate(stream["pretrained"], int(wildcards.length), entry(wildcards)["kind"])
     return f"{RUN.format(**wildcards)}/{stream[role]}/model.pt" if stream[role] else []
 
 
