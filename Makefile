@@ -13,7 +13,8 @@
 #             times, and list the changes that no test notices (a quarter of an hour)
 # make rehearsal
 #             set up, then the paper's experiment from drawn weights to the tables, one epoch on the
-#             sample videos beside the checkout (an hour on two cores); leaves 12 GB in results/rehearsal
+#             sample videos beside the checkout (an hour on two cores); leaves 12 GB in results/rehearsal;
+#             RECIPE=paper-mars or paper-literal for another recipe
 # make study  what the paper's claims are worth at small scale (an hour on two cores; docs/results.md)
 # make screenshots
 #             set up, then the README's pictures of results/report.zip (needs Chromium)
@@ -23,6 +24,7 @@ PYTHON ?= python3
 VENV ?= .venv
 CORES ?= all
 ROUNDS ?= 20
+RECIPE ?= paper
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
@@ -76,8 +78,8 @@ examples: setup
 	$(BIN)/python examples/execute.py examples/*.ipynb
 
 rehearsal: setup
-	mkdir -p results
-	DSNET_REHEARSAL=1 $(BIN)/python -m pytest -s --basetemp results/rehearsal \
+	mkdir -p results/rehearsal
+	DSNET_REHEARSAL=$(RECIPE) $(BIN)/python -m pytest -s --basetemp results/rehearsal/$(RECIPE) \
 		tests/workflow/test_rehearsal.py
 
 screenshots: setup

@@ -17,10 +17,17 @@ sys.path.insert(0, str(ROOT / "tests/models"))
 from networks import filled  # the recipe of the parity fixtures
 
 PAPER = "experiments/paper.yaml"
+# The recipes for the paper's tables: their overlays, and where their results are.
+RECIPES = {
+    "paper": ((PAPER,), "results"),
+    "paper-mars": ((PAPER, "experiments/paper-mars.yaml"), "results/paper-mars"),
+    "paper-literal": ((PAPER, "experiments/paper-literal.yaml"), "results/paper-literal"),
+}
 SAMPLES = "samples.yaml"
 CHECKPOINTS = "resources/checkpoints"
 CHANNELS = {"RGB": 3, "Flow": 2, "MARS": 3}
-CLASSES = 400  # of Kinetics, which the releases were trained on
+KINETICS = 400  # classes
+CLASSES = {"ucf101": 101, "hmdb51": 51}
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -30,28 +37,35 @@ LITTLE = {"epochs": 1, "batch_size": 2}
 HERE = {"workers": 0, "device": "cpu", "gpus": 0}
 
 
-def write_releases(folder: Path, shapes: Shapes) -> None:
-    """Write ``RGB_Kinetics_16f.pth`` and the others as MARS's are: keys, shapes, 400 classes.
+def write_releases(folder: Path, shapes: Shapes, datasets: Iterable[str]) -> None:
+    """Write MARS's releases that the recipes start from: keys, shapes and classes are theirs.
+
+    These are ``MARS_Kinetics_16f.pth`` and, of every data set, such as ``Flow_UCF101_16f.pth``.
 
     Every tensor is drawn from its own key after the release's name, so that no two releases are
     alike. Those of 64 frames, of the same shapes, are links to those of 16.
 
     Args:
         shapes: of MARS's ResNeXt-101 by key, for RGB and any number of classes.
+        datasets: whose fine-tuned networks are written.
     """
     folder.mkdir(parents=True)
-    for name, channels in CHANNELS.items():
+    releases = {"MARS_Kinetics": KINETICS}
+    for dataset in datasets:
+        releases |= {f"{n}_{dataset.upper()}": CLASSES[dataset] for n in ("Flow", "RGB")}
+    for name, classes in releases.items():
+        channels = CHANNELS[name.split("_")[0]]
         own = {
             **shapes,
             "conv1.weight": (shapes["conv1.weight"][0], channels, *shapes["conv1.weight"][2:]),
-            "fc.weight": (CLASSES, *shapes["fc.weight"][1:]),
-            "fc.bias": (CLASSES,),
+            "fc.weight": (classes, *shapes["fc.weight"][1:]),
+            "fc.bias": (classes,),
         }
         weights = filled({f"{name}.{key}": shape for key, shape in own.items()})
         state = {f"module.{key.removeprefix(f'{name}.')}": value for key, value in weights.items()}
         content = {"epoch": 1, "arch": "resnext-101", "state_dict": state}
-        torch.save(content, folder / f"{name}_Kinetics_16f.pth")
-        (folder / f"{name}_Kinetics_64f.pth").symlink_to(f"{name}_Kinetics_16f.pth")
+        torch.save(content, folder / f"{name}_16f.pth")
+        (folder / f"{name}_64f.pth").symlink_to(f"{name}_16f.pth")
 
 
 def prepare(
@@ -95,14 +109,14 @@ def prepare(
     return project
 
 
-def rehearse(project: Project, *targets: str, hours: float, recipe: str = PAPER) -> None:
-    """Run the paper's experiment or another, or some of its files, which must succeed.
+def rehearse(project: Project, *targets: str, hours: float, recipe: Iterable[str]) -> None:
+    """Run the experiment of a recipe's overlays, or some of its files, which must succeed.
 
     What Snakemake says goes to ``snakemake.log``.
     """
     with open(project / "snakemake.log", "w", encoding="utf-8") as log:
         process = subprocess.run(
-            project.command(*targets, overlays=(recipe, SAMPLES)),
+            project.command(*targets, overlays=(*recipe, SAMPLES)),
             cwd=project.folder,
             env=project.environment,
             stdout=log,

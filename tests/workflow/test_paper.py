@@ -89,7 +89,7 @@ def expected_counts(project: Project) -> dict[str, int]:
         "contact": len(COUNTS),
         "train": runs * len(streams),
         "evaluate": runs * len(streams),
-        # Two streams; every student of Table 1 with RGB, with flow and with both; average and attention.
+        # Two streams; every student with RGB, with flow and with both; average and attention.
         "fuse": runs * 2 * (1 + 3 * students),
         **dict.fromkeys(("figures", "attention", "classes", "features"), len(COUNTS) * 2),
         "similarity": runs,

@@ -4,7 +4,8 @@ The network is the real 3D ResNeXt-101, TV-L1 has the paper's settings, and the 
 of UCF-101 and HMDB-51 by the official lists; the weights are drawn. What is measured so says
 nothing about the method, but every cell of the paper's own rows comes about as it would.
 
-``make rehearsal`` (DSNET_REHEARSAL=1) runs all of it; without, some files of three videos are made.
+``make rehearsal`` runs all of one recipe, which DSNET_REHEARSAL names; without, some files of each
+recipe are made of three videos.
 """
 
 import json
@@ -20,30 +21,40 @@ import pandas as pd
 import pytest
 import torch
 from project import Project
-from rehearsal import CHECKPOINTS, link_samples, prepare, rehearse, remove, write_releases
+from rehearsal import (
+    CHECKPOINTS,
+    CLASSES,
+    RECIPES,
+    link_samples,
+    prepare,
+    rehearse,
+    remove,
+    write_releases,
+)
 
 from dsnet.models import checkpoints
 from dsnet.provenance import file_digest
 from dsnet.scores import read_scores
 
-ALL = os.environ.get("DSNET_REHEARSAL", "0") != "0"
+ALL = os.environ.get("DSNET_REHEARSAL", "")
 all_of_it = pytest.mark.skipif(not ALL, reason="takes long; `make rehearsal` runs it")
+OVERLAYS, RESULTS = RECIPES[ALL or "paper"]
 
 LENGTHS = (16, 64)
-CLASSES = {"ucf101": 101, "hmdb51": 51}
 TITLES = {"ucf101": "UCF-101", "hmdb51": "HMDB-51"}
-# The terms of each stream's loss; the releases that some start from, the others from the teacher.
+# The releases that are taken as they are; the terms of each stream's loss that is trained.
+TAKEN = {"flow": "Flow", "rgb": "RGB"}
 TERMS = {
-    "flow": {"ce"},
-    "rgb": {"ce"},
     "rgb-from-flow": {"ce"},
     "mars": {"ce", "mse"},
+    "mars-mae": {"ce", "mse", "mae"},
+    "mars-gram": {"ce", "mse", "gram"},
     "ds-mae": {"ce", "mae"},
     "ds-gram": {"ce", "gram"},
     "ds": {"ce", "mae", "gram"},
 }
-RELEASES = {"flow": "Flow_Kinetics", "rgb": "RGB_Kinetics", "mars": "MARS_Kinetics"}
-TRAINED = ("layer4.", "fc.")  # by those that start from a release
+START = "MARS_Kinetics"
+FINE_TUNED = ("layer4.", "fc.")  # all that is trained in the recipe paper-mars
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 # The paper's Table 1 (its own rows and MARS's) and Table 2.
 COLUMNS = [(t, c) for t in TITLES.values() for c in ("Mimic", "Mimic+RGB", "Mimic+Flow")]
@@ -74,7 +85,8 @@ def releases(shared_fixtures: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """A folder of weights named and laid out as MARS's releases."""
     recorded = json.loads((shared_fixtures / "mars_resnext101_rgb_16f_101.json").read_text())
     folder = tmp_path_factory.mktemp("weights") / "checkpoints"
-    write_releases(folder, {key: tuple(shape) for key, shape in recorded["keys"]})
+    shapes = {key: tuple(shape) for key, shape in recorded["keys"]}
+    write_releases(folder, shapes, TITLES if ALL else ["ucf101"])
     yield folder
     if not ALL:
         remove(folder)
@@ -90,60 +102,66 @@ def rehearsed(
         tmp_path_factory.getbasetemp() / "paper", releases, videos, shared_data, TERMS
     )
     started = time.monotonic()
-    rehearse(project, hours=5)
+    rehearse(project, hours=5, recipe=OVERLAYS)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     minutes = (time.monotonic() - started) / 60
-    print(f"\n{minutes:.0f} minutes, at most {peak:.1f} GiB in a process: {project / 'results'}")
+    print(f"\n{minutes:.0f} minutes, at most {peak:.1f} GiB in a process: {project / RESULTS}")
     return project
 
 
-def run_of(dataset: str, length: int) -> str:
-    return f"results/{dataset}/split1/{length}f/seed0"
+def run_of(dataset: str, length: int, results: str = RESULTS) -> str:
+    return f"{results}/{dataset}/split1/{length}f/seed0"
 
 
-def assert_trained(project: Project, dataset: str, length: int, stream: str) -> None:
+def release_of(project: Project, name: str, length: int) -> Path:
+    return project / CHECKPOINTS / f"{name}_{length}f.pth"
+
+
+def assert_taken(project: Project, run: str, dataset: str, length: int, stream: str) -> None:
+    """A release as it is, without an epoch."""
+    model = checkpoints.read(project / run / stream / "model.pt")
+    release = release_of(project, f"{TAKEN[stream]}_{dataset.upper()}", length)
+    assert model["sources"]["init"] == file_digest(release)
+    assert len(pd.read_csv(project / run / stream / "history.csv")) == 0
+    theirs = checkpoints.read(release)["state_dict"]
+    own = model["state_dict"]
+    assert len(own) > 300
+    assert all(torch.equal(value, theirs[f"module.{key}"]) for key, value in own.items())
+
+
+def assert_trained(project: Project, run: str, dataset: str, length: int, stream: str) -> None:
     """One epoch with finite losses, all terms of the stream's, from the weights it should."""
-    folder = project / run_of(dataset, length) / stream
+    folder = project / run / stream
     history = pd.read_csv(folder / "history.csv")
     terms = {name.removeprefix("loss_") for name in history if name.startswith("loss_")}
     assert list(history["epoch"]) == [1]
     assert terms == TERMS[stream]
     assert np.isfinite(history.to_numpy()).all(), history.to_dict("records")
     assert (history[[f"grad_{term}" for term in terms]] > 0).all(axis=None)
+    assert history[[f"share_{term}" for term in terms]].sum(axis=1).tolist() == [pytest.approx(1)]
     model = checkpoints.read(folder / "model.pt")
     assert len(model["classes"]) == CLASSES[dataset]
     assert model["arch"]["layers"] == [3, 4, 23, 3]
     assert model["spec"]["clips"]["crop"] == 112
-    teacher = folder.parent / "flow/model.pt"
-    taught = len(terms) > 1
-    assert model["sources"]["teacher"] == (file_digest(teacher) if taught else None)
-    start = teacher
-    if stream in RELEASES:
-        start = project / CHECKPOINTS / f"{RELEASES[stream]}_{length}f.pth"
-        log = project / folder_of_logs(dataset, length) / stream / "train.log"
-        assert f"started from {CHECKPOINTS}/{start.name}; " in log.read_text(encoding="utf-8")
-        assert_fine_tuned(model["state_dict"], checkpoints.read(start)["state_dict"])
+    teacher = file_digest(folder.parent / "flow/model.pt") if len(terms) > 1 else None
+    assert model["sources"]["teacher"] == teacher
+    start = release_of(project, START, length)
     assert model["sources"]["init"] == file_digest(start)
-
-
-def folder_of_logs(dataset: str, length: int) -> str:
-    return run_of(dataset, length).replace("results", "results/logs", 1)
-
-
-def assert_fine_tuned(own: dict[str, torch.Tensor], release: dict[str, torch.Tensor]) -> None:
-    """All weights but those of the last block and the classifier are the release's."""
+    own, release = model["state_dict"], checkpoints.read(start)["state_dict"]
     shared = [key for key in own if not key.startswith("fc.") and not key.endswith(STATISTICS)]
-    changed = [key for key in shared if not torch.equal(own[key], release[f"module.{key}"])]
+    changed = {key for key in shared if not torch.equal(own[key], release[f"module.{key}"])}
+    trained = [k for k in shared if k.startswith(FINE_TUNED)] if "paper-mars" in run else shared
     assert len(shared) > 300
     assert changed
-    assert all(key.startswith(TRAINED) for key in changed), changed
+    assert changed <= set(trained)
+    assert ("conv1.weight" in changed) == ("conv1.weight" in trained)
 
 
 def assert_scored(
-    project: Project, dataset: str, length: int, stream: str, parts: dict[str, set[str]]
+    project: Project, run: str, dataset: str, stream: str, parts: dict[str, set[str]]
 ) -> None:
     """Finite scores of every class for all clips of these videos, by their file names."""
-    scores = read_scores(project / run_of(dataset, length) / stream / "scores.h5")
+    scores = read_scores(project / run / stream / "scores.h5")
     for name, expected in parts.items():
         part = scores.parts[name]
         assert {f"{id}.avi" for id in part.ids} == expected
@@ -175,25 +193,35 @@ def n_missing(samples: Path, dataset: str) -> int:
     )
 
 
-def test_a_row_of_table_1_and_a_step_at_64_frames_on_three_videos(
+def test_a_row_of_table_1_and_a_step_of_every_recipe_on_three_videos(
     releases: Path, shared_data: Path, tmp_path: Path
 ) -> None:
     videos = link_samples(shared_data / "ucf101/videos", tmp_path / "videos", (TRAINING, *TEST))
     project = prepare(tmp_path / "project", releases, {"ucf101": videos}, shared_data, TERMS)
-    short, long = (run_of("ucf101", length) for length in LENGTHS)
+    recipe, results = RECIPES["paper"]
+    short, long = (run_of("ucf101", length, results) for length in LENGTHS)
     targets = [f"{short}/fusion/ds+{other}.average.json" for other in ("rgb", "flow")]
     try:
-        rehearse(project, *targets, f"{long}/ds/model.pt", hours=1)
+        rehearse(project, *targets, f"{long}/ds/model.pt", hours=1, recipe=recipe)
+        assert_trained(project, short, "ucf101", 16, "ds")
+        assert_trained(project, long, "ucf101", 64, "ds")
+        assert_taken(project, long, "ucf101", 64, "flow")
+        for stream in TAKEN:
+            assert_taken(project, short, "ucf101", 16, stream)
         for stream in ("flow", "rgb", "ds"):
-            assert_trained(project, "ucf101", 16, stream)
             parts = {"train": {TRAINING}, "test": set(TEST)}
-            assert_scored(project, "ucf101", 16, stream, parts)
-        for stream in ("flow", "ds"):
-            assert_trained(project, "ucf101", 64, stream)
+            assert_scored(project, short, "ucf101", stream, parts)
         for target in targets:
             fused = json.loads((project / target).read_text(encoding="utf-8"))
             assert fused["n_videos"] == 2
             assert fused["top1"] in (0, 50, 100)
+        for name in ("paper-mars", "paper-literal"):
+            recipe, results = RECIPES[name]
+            run = run_of("ucf101", 16, results)
+            rehearse(project, f"{run}/ds/model.pt", hours=1, recipe=recipe)
+            assert_trained(project, run, "ucf101", 16, "ds")
+            made = (project / results / "ucf101/clips.h5").exists()
+            assert made == (name == "paper-literal")  # whose frames are squares
     finally:
         remove(project.folder)
 
@@ -201,18 +229,20 @@ def test_a_row_of_table_1_and_a_step_at_64_frames_on_three_videos(
 @all_of_it
 @pytest.mark.parametrize("dataset", TITLES)
 @pytest.mark.parametrize("length", LENGTHS)
-@pytest.mark.parametrize("stream", TERMS)
-def test_every_stream_is_trained_and_scored(
+@pytest.mark.parametrize("stream", [*TAKEN, *TERMS])
+def test_every_stream_is_made_and_scored(
     rehearsed: Project, shared_data: Path, dataset: str, length: int, stream: str
 ) -> None:
-    assert_trained(rehearsed, dataset, length, stream)
-    assert_scored(rehearsed, dataset, length, stream, listed(shared_data, dataset))
+    run = run_of(dataset, length)
+    made = assert_taken if stream in TAKEN else assert_trained
+    made(rehearsed, run, dataset, length, stream)
+    assert_scored(rehearsed, run, dataset, stream, listed(shared_data, dataset))
 
 
 @all_of_it
 @pytest.mark.parametrize("method", TABLE1)
 def test_table_1_has_every_row_measured(rehearsed: Project, shared_data: Path, method: str) -> None:
-    table = pd.read_csv(rehearsed / "results/tables/table1.csv")
+    table = pd.read_csv(rehearsed / RESULTS / "tables/table1.csv")
     rows = table[(table["method"] == method) & (table["source"] == "measured")]
     paper = dict(zip(COLUMNS, TABLE1[method], strict=True))
     paper |= {(title, "Mimic+RGB+Flow"): float("nan") for title in TITLES.values()}
@@ -233,7 +263,7 @@ def test_table_1_has_every_row_measured(rehearsed: Project, shared_data: Path, m
 
 @all_of_it
 def test_table_2_has_the_papers_rows(rehearsed: Project, shared_data: Path) -> None:
-    table = pd.read_csv(rehearsed / "results/tables/table2.csv").set_index("method")
+    table = pd.read_csv(rehearsed / RESULTS / "tables/table2.csv").set_index("method")
     assert table["paper_top1"].dropna().to_dict() == TABLE2
     rows = table.loc[list(TABLE2)]
     assert rows["top1"].between(0, 100).all()
@@ -245,7 +275,7 @@ def test_table_2_has_the_papers_rows(rehearsed: Project, shared_data: Path) -> N
 
 @all_of_it
 def test_latency_is_that_of_resnext_101(rehearsed: Project) -> None:
-    table = pd.read_csv(rehearsed / "results/tables/latency.csv")
+    table = pd.read_csv(rehearsed / RESULTS / "tables/latency.csv")
     assert list(table["streams"])[-1] == "ds+rgb+flow"
     networks = table["input"].str.count("rgb|flow")
     assert table["params_m"].to_numpy() == pytest.approx(47.7 * networks.to_numpy(), rel=0.01)
@@ -255,7 +285,7 @@ def test_latency_is_that_of_resnext_101(rehearsed: Project) -> None:
 
 @all_of_it
 def test_all_figures_are_drawn(rehearsed: Project) -> None:
-    folder = rehearsed / "results/figures"
+    folder = rehearsed / RESULTS / "figures"
     names = {"table1", "cost", "claims", *(f"{dataset}-contact" for dataset in TITLES)} | {
         f"{dataset}-split1-{length}f-{kind}"
         for dataset in TITLES

@@ -144,7 +144,7 @@ def released(
 
 def test_table_1_has_mars_cells_measured_without_training(released: tuple[Project, Path]) -> None:
     project, fixtures = released
-    rehearse(project, "results-released/tables/table1.csv", hours=1, recipe=RELEASED)
+    rehearse(project, "results-released/tables/table1.csv", hours=1, recipe=[RELEASED])
     run = project / "results-released/ucf101/split1/16f/seed0"
     network, content = load_trained(run / "mars/model.pt")
     assert content["data"]["rgb"]["sampling"] == "output_rate"
