@@ -144,8 +144,8 @@ def released(
 
 def test_table_1_has_mars_cells_measured_without_training(released: tuple[Project, Path]) -> None:
     project, fixtures = released
-    rehearse(project, "results-released/tables/table1.csv", hours=1, recipe=[RELEASED])
-    run = project / "results-released/ucf101/split1/16f/seed0"
+    rehearse(project, "results/released/tables/table1.csv", hours=1, recipe=[RELEASED])
+    run = project / "results/released/ucf101/split1/16f/seed0"
     network, content = load_trained(run / "mars/model.pt")
     assert content["data"]["rgb"]["sampling"] == "output_rate"
     assert content["data"]["flow"]["rounding"] == "truncate"
@@ -157,7 +157,7 @@ def test_table_1_has_mars_cells_measured_without_training(released: tuple[Projec
     scores = read_scores(run / "mars/scores.h5")
     assert {f"{id}.avi" for id in scores.parts["test"].ids} == set(TEST)
     right = scores.parts["test"].videos.argmax(1) == scores.parts["test"].labels
-    table = pd.read_csv(project / "results-released/tables/table1.csv")
+    table = pd.read_csv(project / "results/released/tables/table1.csv")
     rows = table.query("method == 'MARS (16f)' and dataset == 'UCF-101' and source == 'measured'")
     by_column = rows.set_index("column")
     assert by_column["paper_top1"].dropna().to_dict() == {
