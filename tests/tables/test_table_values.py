@@ -111,6 +111,19 @@ def test_reported_rows_are_the_whole_table_of_the_paper():
     assert c3d[["clip_length"]].isna().all()
 
 
+def test_weights_fine_tuned_on_each_data_set_are_named_for_each():
+    name = "MARS_{dataset}_{clip_length}f"
+    streams = {**STREAMS, "mars": {"title": "MARS", "input": "rgb", "pretrained": name}}
+    kinds = {"UCF-101": "ucf101", "HMDB-51": "hmdb51"}
+    both = [experiment(title=title) for title in kinds]
+    single, fused = ([item for one in both for item in one[part]] for part in (0, 1))
+    table = tables.table1(single, fused, streams, ["rgb", "flow"], ["mars", "ds"], kinds)
+    mars = table.query("method == 'MARS (16f)' and column == 'Mimic' and source == 'measured'")
+    assert mars["pretrain"].tolist() == ["MARS_UCF101_16f", "MARS_HMDB51_16f"]
+    text = tables.to_markdown(tables.render_table1(table))
+    assert r"| MARS (16f) | MARS\_UCF101\_16f, MARS\_HMDB51\_16f (" in text
+
+
 def test_pretraining_goes_back_through_the_streams():
     table = table1(*experiment())
     measured = table[table["source"] == "measured"]
