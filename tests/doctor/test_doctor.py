@@ -96,4 +96,4 @@ def test_an_experiment_that_lacks_its_data_ends_in_an_error(folder):
     assert "problems, named above" in result.stderr
     assert "Traceback" not in result.stderr
     assert "catalogue.ucf101.videos" in result.stdout
-    assert "Flow_Kinetics_64f.pth" in result.stdout
+    assert "Flow_UCF101_64f.pth" in result.stdout
