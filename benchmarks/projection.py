@@ -4,10 +4,9 @@
         [--limit 6] [--tflops 10] [--repeats 3]
 
 Prints Markdown; docs/performance.md keeps a run. The experiment is experiments/paper.yaml, or
-another recipe after it, with all its epochs, and the videos are some of one of these data sets;
-rates.py says what is measured. All
-rates are core-seconds, and 16 cores are taken to do in a second what one does in 16: what is
-projected is a lower bound.
+another recipe, with all its epochs, and the videos are some of one of these data sets; rates.py
+says what is measured. All rates are core-seconds, and 16 cores are taken to do in a second what one
+does in 16: what is projected is a lower bound.
 
 No GPU is measured: the networks' operations are counted, and a GPU is taken to do `--tflops`
 10^12 of them per second (an assumption; `python benchmarks/step.py --device cuda` measures one).
@@ -83,9 +82,9 @@ class Work:
 
 
 def experiment(recipe: Sequence[Path]) -> config.Config:
-    """The configuration of the paper's experiment, with the overlays of a recipe."""
+    """The configuration of the paper's experiment, by the overlays of a recipe."""
     merged: dict[str, Any] = {}
-    for path in (ROOT / "config.yaml", ROOT / "experiments/paper.yaml", *recipe):
+    for path in (ROOT / "config.yaml", *recipe):
         update_config(merged, yaml.safe_load(path.read_text(encoding="utf-8")))
     return config.resolve(merged, config.load_schema(ROOT / "workflow/schemas/config.schema.yaml"))
 
@@ -156,7 +155,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("videos", nargs="+", type=Path)
     parser.add_argument(
-        "--recipe", nargs="+", type=Path, default=[], help="overlays after experiments/paper.yaml"
+        "--recipe",
+        nargs="+",
+        type=Path,
+        default=[ROOT / "experiments/paper.yaml"],
+        help="overlays, in their order",
     )
     parser.add_argument("--limit", type=int, default=6, help="videos")
     parser.add_argument("--tflops", type=float, default=10, help="assumed of a GPU, sustained")

@@ -16,10 +16,12 @@ from typing import IO
 
 from snakemake.exceptions import WorkflowError
 
-from dsnet.config import Config, ConfigError, kinds
+from dsnet.config import Config, ConfigError, flow_spec, frames_spec, kinds
 from dsnet.errors import UserError
 from dsnet.fetching.sources import SOURCES
+from dsnet.provenance import canonical
 from dsnet.releases import PretrainedError, locate
+from dsnet.store import Reader, StoreError
 
 
 @contextmanager
@@ -106,6 +108,33 @@ def _hint(entry: Config, mark: Path) -> str:
     if entry["kind"] in SOURCES:
         hint += f"; `dsnet fetch {entry['kind']}` or fetch: true gets it"
     return hint
+
+
+def check_data(config: Config) -> None:
+    """See that a folder of data that other results share has the frames and flow of this run.
+
+    Snakemake would make them anew over those of the others, which costs days.
+
+    Raises:
+        ConfigError: they were made with other settings; says what to do.
+    """
+    if config["data"] == config["results"]:
+        return
+    frames, flow = frames_spec(config), flow_spec(config)
+    made = {
+        "clips.h5": {"rgb": frames, "flow": flow},
+        "frames/0000.h5": frames,
+        "flow/0000.h5": flow,
+    }
+    for dataset, (name, spec) in product(config["datasets"], made.items()):
+        path = Path(config["data"]) / dataset / name
+        with suppress(StoreError, FileNotFoundError):  # a damaged one is made again by its job
+            if canonical(Reader(path).spec) != canonical(spec):
+                raise ConfigError(
+                    f"data: {path} was made with other settings of frames or flow, and other "
+                    f"results use it; set data to another folder, or frames and flow to\n  "
+                    f"{canonical(Reader(path).spec)}"
+                )
 
 
 def check_pretrained(config: Config) -> None:

@@ -80,8 +80,8 @@ def _stream(name: str, stream: Config, streams: Config) -> Iterator[str]:
         yield f"{where}.teacher: expected a flow stream teaching an rgb stream"
     if bool(stream["losses"]) != (teacher is not None):
         yield f"{where}: teacher and losses belong together; one of them is missing"
-    if sum(term["share"] or 0 for term in stream["losses"].values()) >= 1:
-        yield f"{where}.losses: expected shares that leave something to the cross-entropy"
+    if (shares := sum(term["share"] or 0 for term in stream["losses"].values())) >= 1:
+        yield f"{where}.losses: expected shares that sum to less than 1, got {shares:g}"
     init = stream["init"]
     if init is not None and init not in streams:
         yield f"{where}.init: {init} is not in streams ({', '.join(streams)}); see pretrained"

@@ -141,9 +141,9 @@ def _classes(entry: dict[str, Any]) -> list[str]:
 
 
 def disk(config: dict[str, Any]) -> Iterator[Finding]:
-    """Free space where the results go, against what they will take."""
-    results = Path(config["results"])
-    place = next(p for p in (results, *results.absolute().parents) if p.exists())
+    """Free space where the data go, against what they and the results will take."""
+    folder = Path(config["data"])  # of all but the weights
+    place = next(p for p in (folder, *folder.absolute().parents) if p.exists())
     free = shutil.disk_usage(place).free
     total, unknown = float(estimate.models(config)), []
     for name in config["datasets"]:
@@ -160,7 +160,7 @@ def disk(config: dict[str, Any]) -> Iterator[Finding]:
     what += f", {size(fetched)} of them for what is fetched" if fetched else ""
     what += f", and {', '.join(unknown)}, whose videos are not there yet" if unknown else ""
     if needed > free:
-        advice = "make room, set the key results to a larger disk, or lower frames.size"
+        advice = "make room, set the key data to a larger disk, or lower frames.size"
         yield Finding("disk", "problem", what, advice)
     elif needed > MARGIN * free:
         yield Finding("disk", "warning", what, "make room: it is an estimate")

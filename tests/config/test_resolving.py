@@ -57,7 +57,7 @@ def test_null_leaves_out_a_stream_and_a_loss(raw_config, resolved):
         ({"trainning": {}}, r"trainning: unknown key; did you mean training\?"),
         (
             {"streams": {"ds": {"losses": {"mae": {"share": 0.6}, "gram": {"share": 0.4}}}}},
-            r"streams\.ds\.losses: expected shares that leave something to the cross-entropy",
+            r"streams\.ds\.losses: expected shares that sum to less than 1, got 1",
         ),
         ({"training": {"learning": 1}}, r"training\.learning: unknown key; known keys: epochs"),
         ({"training": {"epochs": "ten"}}, r"training\.epochs: expected integer, got 'ten'"),

@@ -20,8 +20,8 @@ PAPER = "experiments/paper.yaml"
 # The recipes for the paper's tables: their overlays, and where their results are.
 RECIPES = {
     "paper": ((PAPER,), "results"),
-    "paper-mars": ((PAPER, "experiments/paper-mars.yaml"), "results/paper-mars"),
-    "paper-literal": ((PAPER, "experiments/paper-literal.yaml"), "results/paper-literal"),
+    "paper-mars": (("experiments/paper-mars.yaml",), "results/paper-mars"),
+    "paper-literal": (("experiments/paper-literal.yaml",), "results/paper-literal"),
 }
 SAMPLES = "samples.yaml"
 CHECKPOINTS = "resources/checkpoints"

@@ -45,3 +45,12 @@ def test_another_recipe_has_results_of_its_own_and_the_same_data(project: Projec
     project.configure(results="results/other", data="results")
     outcome = project.finish("-n", "students")
     assert outcome.jobs - {("students", "")} == TEACHER | of(("train", "evaluate"), STUDENTS)
+
+
+def test_data_of_other_results_are_not_made_anew(project: Project):
+    project.configure(results="results/other", data="results", frames={"quality": 80})
+    plan = project.snakemake("-n", "students")
+    assert plan.code != 0
+    assert "data: results/motions/clips.h5 was made with other settings of frames" in plan.text
+    project.configure(results="results", data=None)
+    assert ("frames", SHARDS[0]) in project.finish("-n", "students").jobs  # its own it may change

@@ -46,6 +46,7 @@ FEATURE_FIGURES = ("similarity", "features")
 with starting.explained():
     starting.check_folders(cfg, FETCHED)
     starting.check_pretrained(cfg)
+    starting.check_data(cfg)
 
 
 onstart:
