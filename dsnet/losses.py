@@ -6,6 +6,7 @@ name to (N, C, T, H, W) or (N, C) tensors of equal shapes (see ``forward_feature
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -162,9 +163,9 @@ class Distillation(nn.Module):
         super().__init__()
         self.teacher = Frozen(teacher)
         self.shares = {n: entry["share"] for n, entry in losses.items() if entry.get("share")}
-        weights = [1.0 if n in self.shares else entry["weight"] for n, entry in losses.items()]
+        self.start = [1.0 if n in self.shares else entry["weight"] for n, entry in losses.items()]
         # A tensor, since compiled code would be made again for every new number.
-        self.register_buffer("weights", torch.tensor(weights), persistent=False)
+        self.register_buffer("weights", torch.tensor(self.start, dtype=torch.float32), False)
         self.terms = nn.ModuleDict()
         for name, entry in losses.items():
             own = {key: value for key, value in entry.items() if key not in ("weight", "share")}
@@ -177,30 +178,35 @@ class Distillation(nn.Module):
         run = self._overlapping if clips["flow"].is_cuda else self._one_by_one
         logits, features, targets = run(student, clips)
         terms = {"ce": F.cross_entropy(logits, labels)}
-        weights = self.weights.clone()  # which the graph keeps, whatever balance does
-        for weight, (name, loss) in zip(weights, self.terms.items(), strict=True):
+        for weight, (name, loss) in zip(self.weights, self.terms.items(), strict=True):
             terms[name] = weight * loss(features, targets)
         return logits, terms
 
     def balance(self, norms: Mapping[str, float]) -> dict[str, float]:
         """Set the weights of terms with a share; return the factor that each term's changes by.
 
-        Args:
-            norms: the norm of the gradient of every weighted term, ``ce`` among them. A term whose
-                gradient is zero keeps its weight.
+        Afterwards the norm of a term with a share is that part of the sum of all norms. A term
+        whose gradient is zero keeps its weight and does not count. All keep theirs where a norm is
+        not finite, or nothing but terms with a share has a gradient.
 
-        Afterwards the norm of a term with a share is that part of the sum of all norms.
+        Args:
+            norms: the norm of the gradient of every weighted term, ``ce`` among them.
         """
-        given = sum(norm for name, norm in norms.items() if name not in self.shares)
-        total = given / (1 - sum(self.shares.values()))
-        factors = {
-            name: self.shares[name] * total / norm
-            for name, norm in norms.items()
-            if name in self.shares and norm > 0
-        }
-        for index, name in enumerate(self.terms):
-            self.weights[index] *= factors.get(name, 1)
+        shares = {name: share for name, share in self.shares.items() if norms[name] > 0}
+        given = sum(norm for name, norm in norms.items() if name not in shares)
+        if not given or not all(map(math.isfinite, norms.values())):
+            return {}
+        total = given / (1 - sum(shares.values()))
+        factors = {name: share * total / norms[name] for name, share in shares.items()}
+        # Not in place: the graph of the terms needs the weights that they were made with.
+        self.weights = self.weights * self.weights.new_tensor(
+            [factors.get(name, 1.0) for name in self.terms]
+        )
         return factors
+
+    def reset(self) -> None:
+        """Give the terms with a share a weight of 1 again, so that no epoch depends on the last."""
+        self.weights = self.weights.new_tensor(self.start)
 
     def _one_by_one(
         self, student: ResNeXt3D, clips: Mapping[str, Tensor]

@@ -80,11 +80,20 @@ def _stream(name: str, stream: Config, streams: Config) -> Iterator[str]:
         yield f"{where}.teacher: expected a flow stream teaching an rgb stream"
     if bool(stream["losses"]) != (teacher is not None):
         yield f"{where}: teacher and losses belong together; one of them is missing"
+    if teacher is not None and training["epochs"] == 0:
+        yield f"{where}.training.epochs: 0 trains nothing; set teacher to null, and its losses too"
     if (shares := sum(term["share"] or 0 for term in stream["losses"].values())) >= 1:
         yield f"{where}.losses: expected shares that sum to less than 1, got {shares:g}"
     init = stream["init"]
     if init is not None and init not in streams:
         yield f"{where}.init: {init} is not in streams ({', '.join(streams)}); see pretrained"
+    if init in streams and streams[init]["input"] != stream["input"]:
+        trained = training["trainable"]
+        if training["epochs"] == 0 or (trained is not None and "conv1" not in trained):
+            yield (
+                f"{where}.init: {init} sees {streams[init]['input']}, so conv1 stays as drawn; "
+                f"train conv1 and bn1 too, or start from weights for {stream['input']}"
+            )
     if init is not None and stream["pretrained"] is not None:
         yield f"{where}: init and pretrained exclude each other; set one of them to null"
     seen, current = {name}, name

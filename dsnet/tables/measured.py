@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dsnet.scores import ScoreError, Scores, accuracies, topk
-from dsnet.tables.statistics import Estimate, estimate
+from dsnet.tables.statistics import Estimate, estimate, trainings
 
 Experiment = tuple[str, int, int]  # title of the data set, split, clip length
 Fused = tuple[Sequence[str], str]  # streams, and the kind of their fusion, empty for one stream
@@ -119,9 +119,8 @@ class Measured:
         See :meth:`right` for the errors.
         """
         names = streams, kind
-        return estimate(
-            [(100.0 * self.right(e, *names), self.groups(e, *names)) for e in experiments], (0, 100)
-        )
+        values = [(100.0 * self.right(e, *names), self.groups(e, *names)) for e in experiments]
+        return estimate(trainings(values), (0, 100))
 
     def groups(self, experiment: Experiment, streams: Sequence[str], kind: str) -> tuple[str, ...]:
         """The group of each test video; see :meth:`of` for the errors."""

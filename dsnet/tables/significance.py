@@ -10,7 +10,7 @@ import pandas as pd
 
 from dsnet.scores import ScoreError, Scores
 from dsnet.tables.measured import Experiment, Fused, Measured, Streams, describe
-from dsnet.tables.statistics import estimate, holm
+from dsnet.tables.statistics import estimate, holm, trainings
 from dsnet.tables.text import NOTHING, RANDOM, TextTable, render_plain
 
 COLUMNS = (
@@ -104,14 +104,15 @@ def compare(
             raise ScoreError(f"{' and '.join(names)} were not scored on the same videos")
         a, b = (measured.right(experiment, *result) for result in (method, against))
         splits.append((100.0 * (a.astype(float) - b), measured.groups(experiment, *method)))
-    found = estimate(splits, (-100, 100))
+    counted = trainings(splits)
+    found = estimate(counted, (-100, 100))
     low, high = found.interval()
     return {
         "difference": found.mean,
         "low": low,
         "high": high,
         "p": found.p(found.mean if within is None else within - abs(found.mean)),
-        "seeds": len(measured.seeds),
+        "seeds": len(counted[0][0]),
         "n_videos": sum(values.shape[1] for values, _ in splits),
     }
 
@@ -126,8 +127,8 @@ def render_significance(table: pd.DataFrame) -> TextTable:
 def of_family(rows: str) -> str:
     """What Holm's p is adjusted for."""
     return (
-        f"p (Holm) counts all {rows} (Holm 1979): if no two methods differed, one under 0.05 would "
-        "be found in at most 5 % of such tables. Intervals are not adjusted."
+        f"p (Holm) counts all {rows} (Holm 1979): at most 5 % of such tables have a false answer. "
+        "Intervals are not adjusted."
     )
 
 

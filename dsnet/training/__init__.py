@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 from collections import defaultdict
@@ -199,7 +200,8 @@ class Trainer:
         assert isinstance(batches, clips.EpochBatches)
         batches.epoch = epoch
         sums: dict[str, float] = defaultdict(float)
-        gradients: dict[str, float] = {}
+        gradients = {"none yet": math.nan}
+        self.step.start_epoch()
         for step, (batch, labels) in enumerate(self.training):
             batch = {
                 name: clips.normalise(clip, name, self.spec["clips"], self.device)
@@ -209,7 +211,8 @@ class Trainer:
             self.schedule.before_step(epoch * len(self.training) + step)
             logits, terms = self.step.forward(batch, labels)
             share = len(labels) / batches.sizes[step]
-            if step == 0:
+            # Once, but for the first steps in float16, whose gradients may overflow.
+            if not all(map(math.isfinite, gradients.values())):
                 terms, gradients = self.step.balance(terms, share)
             values = diagnostics.check_finite(terms, f"epoch {epoch + 1}, step {step + 1}")
             sums["clipped"] += len(labels) * self.step.update(terms, share)

@@ -44,14 +44,17 @@ def gradient_norms(
 
     Gradients of several processes are added up. The graph of the ``terms``, scalars, is kept.
     Parameters that are not trained do not count; where layer4 has none that is, there is no
-    ``grad_layer4``.
+    ``grad_layer4``. A term that no trained parameter has a part in has the norm 0.
     """
     trained = {n: p for n, p in network.named_parameters() if p.requires_grad}
     norms = {}
     layer4: dict[str, Tensor] = {}
     for term, value in terms.items():
         grads = torch.autograd.grad(
-            value, list(trained.values()), retain_graph=True, allow_unused=True
+            value if value.requires_grad else 0 * next(iter(trained.values())).sum(),
+            list(trained.values()),
+            retain_graph=True,
+            allow_unused=True,
         )
         found = {n: g for n, g in zip(trained, grads, strict=True) if g is not None}
         processes.add_up(found.values())

@@ -115,6 +115,11 @@ class Step:
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
             return self._forward(batch, labels)
 
+    def start_epoch(self) -> None:
+        """Forget the weights that :meth:`balance` has set."""
+        if isinstance(self.task, Distillation):
+            self.task.reset()
+
     def balance(
         self, terms: Mapping[str, Tensor], share: float
     ) -> tuple[dict[str, Tensor], dict[str, float]]:

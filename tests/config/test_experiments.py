@@ -27,7 +27,7 @@ RECIPES = {
     "literal": ["paper-literal"],
     "from-scratch": ["paper", "from-scratch"],
     "start-rgb": ["paper", "start-rgb"],
-    "start-teacher": ["paper-mars", "start-teacher"],
+    "start-teacher": ["paper", "start-teacher"],
 }
 
 

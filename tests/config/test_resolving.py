@@ -59,6 +59,18 @@ def test_null_leaves_out_a_stream_and_a_loss(raw_config, resolved):
             {"streams": {"ds": {"losses": {"mae": {"share": 0.6}, "gram": {"share": 0.4}}}}},
             r"streams\.ds\.losses: expected shares that sum to less than 1, got 1",
         ),
+        (
+            {"streams": {"mars": {"training": {"trainable": ["layer4", "fc"]}}}},
+            r"streams\.mars\.init: flow sees flow, so conv1 stays as drawn; train conv1 and bn1",
+        ),
+        (
+            {"streams": {"rgb-from-flow": {"training": {"epochs": 0}}}},
+            r"streams\.rgb-from-flow\.init: flow sees flow, so conv1 stays as drawn",
+        ),
+        (
+            {"streams": {"ds": {"init": "rgb", "training": {"epochs": 0}}}},
+            r"streams\.ds\.training\.epochs: 0 trains nothing; set teacher to null",
+        ),
         ({"training": {"learning": 1}}, r"training\.learning: unknown key; known keys: epochs"),
         ({"training": {"epochs": "ten"}}, r"training\.epochs: expected integer, got 'ten'"),
         ({"training": {"epochs": -1}}, r"training\.epochs: expected at least 0, got -1"),

@@ -59,6 +59,14 @@ def test_balance_gives_each_term_its_share_of_the_norms():
     factors = distillation.balance({"ce": 1.0, "mse": 2.0, "mae": 0.1, "gram": 8.0})
     assert factors == pytest.approx({"mae": 50, "gram": 0.25})
     assert distillation.weights.tolist() == pytest.approx([2, 50, 0.25])
-    assert distillation.balance({"ce": 1.0, "mse": 2.0, "mae": 0.0, "gram": 2.0}) == {
-        "gram": pytest.approx(1)
+    # A term without a gradient does not count, and keeps its weight.
+    assert distillation.balance({"ce": 1.0, "mse": 3.0, "mae": 0.0, "gram": 2.0}) == {
+        "gram": pytest.approx(0.5)
     }
+    weights = distillation.weights.tolist()
+    for norms in ({"ce": 0.0, "mse": 0.0}, {"ce": float("inf"), "mse": 1.0}):
+        assert distillation.balance({**norms, "mae": 1.0, "gram": 2.0}) == {}
+    assert distillation.balance({"ce": 1.0, "mse": 1.0, "mae": float("nan"), "gram": 2.0}) == {}
+    assert distillation.weights.tolist() == weights
+    distillation.reset()
+    assert distillation.weights.tolist() == [2, 1, 1]

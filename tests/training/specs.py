@@ -34,6 +34,10 @@ DS = {
 }
 
 
+# The same terms by their shares of the gradient.
+SHARED = {"mae": {**DS["mae"], "share": 0.3}, "gram": {**DS["gram"], "share": 0.6}}
+
+
 def make_spec(stream="flow", losses=None, **options):
     modality = "flow" if stream == "flow" else "rgb"
     return {

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from specs import DS, Killed, make_spec, same, stop_after, weights
+from specs import DS, SHARED, Killed, make_spec, same, stop_after, weights
 
 from dsnet import models, training
 from dsnet.training import resuming, steps
@@ -91,12 +91,13 @@ def test_four_epochs_leave_the_state_that_two_a_kill_and_two_leave(
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "plateau"])
-@pytest.mark.parametrize("stream", ["flow", "ds"])
+@pytest.mark.parametrize("stream", ["flow", "ds", "shares"])
 def test_an_interrupted_training_ends_bit_for_bit_as_an_undisturbed_one(
     clips_path, teacher, tmp_path, monkeypatch, stream, schedule
 ):
-    source = teacher if stream == "ds" else None
-    spec = make_spec(stream, DS if source else None, schedule=schedule, plateau_patience=0)
+    losses = {"ds": DS, "shares": SHARED}.get(stream)
+    source = teacher if losses else None
+    spec = make_spec(stream, losses, schedule=schedule, plateau_patience=0)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     training.train(spec, clips_path, whole, teacher=source)
     killed_after(monkeypatch, 2, spec, clips_path, cut, teacher=source)

@@ -4,11 +4,12 @@ import shutil
 
 import pytest
 import torch
-from specs import DS, make_spec
+from specs import DS, SHARED, make_spec
 
 from dsnet import models, training
 from dsnet.inference import DeviceError
 from dsnet.losses import Distillation
+from dsnet.training import preparation
 from dsnet.training.steps import Classification, Step
 
 CPU = torch.device("cpu")
@@ -68,8 +69,7 @@ def test_a_scaled_loss_changes_neither_norms_nor_step():
 
 
 def test_terms_get_their_shares_of_the_gradient_and_the_update_is_theirs():
-    shared = {"mae": {**DS["mae"], "share": 0.3}, "gram": {**DS["gram"], "share": 0.6}}
-    step, network, clips, labels = make_step("ds", shared, clip_gradient=None, lr=0.1)
+    step, network, clips, labels = make_step("ds", SHARED, clip_gradient=None, lr=0.1)
     for _ in range(2):  # the second time they have them already
         _, terms = step.forward(clips, labels)
         terms, norms = step.balance(terms, 1.0)
@@ -96,13 +96,24 @@ def test_a_step_tells_whether_its_gradient_was_clipped():
     assert told == [False, True, False]
 
 
+def test_a_term_of_levels_that_are_not_trained_has_no_gradient():
+    step, network, clips, labels = make_step("ds", {"mae": {**DS["mae"], "levels": ["layer1"]}})
+    preparation.freeze(network, ["layer4", "fc"])
+    terms, norms = step.balance(step.forward(clips, labels)[1], 1.0)
+    assert norms["grad_mae"] == 0
+    assert norms["grad_ce"] > 0
+    step.update(terms, 1.0)
+
+
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
-def test_a_compiled_step_is_the_same_step():
+@pytest.mark.parametrize("losses", [DS, SHARED], ids=["weights", "shares"])
+def test_a_compiled_step_is_the_same_step(losses):
     """Also with code from PyTorch's cache, left by a step that asked for no gradient norms."""
     found = []
-    for compiled, asked in ((False, True), (True, False), (True, True)):
+    cached = ((True, False),) if losses is DS else ()
+    for compiled, asked in ((False, True), *cached, (True, True)):
         torch._dynamo.reset()
-        step, network, clips, labels = make_step("ds", compile=compiled)
+        step, network, clips, labels = make_step("ds", losses, compile=compiled)
         _, terms = step.forward(clips, labels)
         norms = None
         if asked:

@@ -50,10 +50,10 @@ with starting.explained():
 
 
 onstart:
-    with starting.explained():
-        starting.check_writable(Path(RESULTS))
-    for folder in {RESULTS, DATA}:
-        starting.end_the_future(Path(folder))
+    for folder in map(Path, {RESULTS, DATA}):
+        with starting.explained():
+            starting.check_writable(folder)
+        starting.end_the_future(folder)
 
 
 wildcard_constraints:
