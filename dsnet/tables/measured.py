@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dsnet.scores import ScoreError, Scores, accuracies, topk
-from dsnet.tables.statistics import Estimate, estimate, trainings
+from dsnet.tables.statistics import Estimate, estimate
 
 Experiment = tuple[str, int, int]  # title of the data set, split, clip length
 Fused = tuple[Sequence[str], str]  # streams, and the kind of their fusion, empty for one stream
@@ -28,6 +28,7 @@ class Result:
         right: (V,) bool, in the order of ``ids``; ``None`` for fusions that do not say.
         ids: of the test videos.
         groups: of the test videos; videos of a group share a source.
+        trained: whether it depends on the seed; weights that are taken as they are do not.
         selection: top-1 in per cent on the part that selects the epoch; ``None`` for fusions.
     """
 
@@ -38,6 +39,7 @@ class Result:
     right: np.ndarray | None
     ids: tuple[str, ...]
     groups: tuple[str, ...]
+    trained: bool
     selection: float | None
 
 
@@ -72,8 +74,11 @@ class Measured:
     def _of_fusion(self, fusion: Mapping[str, Any]) -> Result:
         run = fusion["run"]
         right = fusion.get("right")
-        streams = self._by_key.get((_experiment(run), frozenset(run["streams"][:1]), ""), {})
-        stream = streams.get(run["seed"])
+        streams = [
+            self._by_key.get((_experiment(run), frozenset([name]), ""), {}).get(run["seed"])
+            for name in run["streams"]
+        ]
+        stream = streams[0]
         return Result(
             fusion["top1"],
             fusion["n_videos"],
@@ -82,6 +87,7 @@ class Measured:
             None if right is None else np.array(right, bool),
             stream.ids if stream else (),
             stream.groups if stream else (),
+            run["kind"] == "attention" or any(found is None or found.trained for found in streams),
             None,
         )
 
@@ -119,8 +125,19 @@ class Measured:
         See :meth:`right` for the errors.
         """
         names = streams, kind
-        values = [(100.0 * self.right(e, *names), self.groups(e, *names)) for e in experiments]
-        return estimate(trainings(values), (0, 100))
+        seeds = self.trainings(experiments, names)
+        values = [
+            (100.0 * self.right(e, *names)[seeds], self.groups(e, *names)) for e in experiments
+        ]
+        return estimate(values, (0, 100))
+
+    def trainings(self, experiments: Sequence[Experiment], *results: Fused) -> slice:
+        """The seeds that count: one where all ``results`` are weights taken as they are.
+
+        These are copies of one training, whatever the seed.
+        """
+        found = [r for e in experiments for result in results for r in self.of(e, *result)]
+        return slice(None) if any(result.trained for result in found) else slice(1)
 
     def groups(self, experiment: Experiment, streams: Sequence[str], kind: str) -> tuple[str, ...]:
         """The group of each test video; see :meth:`of` for the errors."""
@@ -172,6 +189,7 @@ def _of_scores(item: Scores) -> Result:
         topk(part.videos, part.labels, 1),
         part.ids,
         part.groups,
+        item.spec is None or item.spec["stream"]["training"]["epochs"] > 0,
         accuracies(selection.videos, selection.labels)["top1"] if selection else None,
     )
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from dsnet.scores import ScoreError, Scores
 from dsnet.tables.measured import Experiment, Fused, Measured, Streams, describe
-from dsnet.tables.statistics import estimate, holm, trainings
+from dsnet.tables.statistics import estimate, holm
 from dsnet.tables.text import NOTHING, RANDOM, TextTable, render_plain
 
 COLUMNS = (
@@ -97,22 +97,21 @@ def compare(
     Raises:
         ScoreError: a result is missing, or the two were scored on different videos.
     """
-    splits = []
+    splits, seeds = [], measured.trainings(experiments, method, against)
     for experiment in experiments:
         if measured.of(experiment, *method)[0].ids != measured.of(experiment, *against)[0].ids:
             names = [describe(experiment, *result, *measured.seeds) for result in (method, against)]
             raise ScoreError(f"{' and '.join(names)} were not scored on the same videos")
-        a, b = (measured.right(experiment, *result) for result in (method, against))
+        a, b = (measured.right(experiment, *result)[seeds] for result in (method, against))
         splits.append((100.0 * (a.astype(float) - b), measured.groups(experiment, *method)))
-    counted = trainings(splits)
-    found = estimate(counted, (-100, 100))
+    found = estimate(splits, (-100, 100))
     low, high = found.interval()
     return {
         "difference": found.mean,
         "low": low,
         "high": high,
         "p": found.p(found.mean if within is None else within - abs(found.mean)),
-        "seeds": len(counted[0][0]),
+        "seeds": len(splits[0][0]),
         "n_videos": sum(values.shape[1] for values, _ in splits),
     }
 

@@ -93,14 +93,6 @@ def estimate(splits: Sequence[Values], bounds: tuple[float, float]) -> Estimate:
     return Estimate(mean, (seeds_part(splits), (variance + extremes, df)), bounds)
 
 
-def trainings(splits: Sequence[Values]) -> Sequence[Values]:
-    """Count copies of one training, such as weights that are taken as they are, as one seed."""
-    copies = all((values == values[0]).all() for values, _ in splits)
-    if copies and any(values.any() for values, _ in splits):
-        return [(values[:1], groups) for values, groups in splits]
-    return splits
-
-
 def seeds_part(splits: Sequence[Values]) -> Part:
     """The variance of the mean due to seeds.
 

@@ -1,5 +1,7 @@
 """Answers to claims and results in groups, over several splits and seeds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -88,6 +90,22 @@ def test_one_seed_answers_nothing(tmp_path):
         assert (
             main(["intervals", "--table", str(tmp_path / "table.csv"), "--output", *outputs]) == 0
         )
+
+
+def test_weights_that_are_taken_as_they_are_are_one_training_whatever_the_seed():
+    found = experiment(RIGHT, SELECTED)
+    taken = {"stream": {"training": {"epochs": 0}}}
+    found = [replace(s, spec=taken) if s.run["stream"] in ("flow", "mars") else s for s in found]
+    rows = [
+        {"claim": "", "method": {"stream": "flow"}, "against": {"stream": "mars"}},
+        {"claim": "", "method": {"stream": "ds"}, "against": {"stream": "mars"}},
+    ]
+    table = claims(found, [], STREAMS, rows)
+    assert table["answer"].iloc[0] == NO_ANSWER
+    assert table["seeds"].tolist() == [1, 2]
+    assert table["low"].isna().tolist() == [True, False]
+    groups = [{"group": "", "rows": [{"stream": "flow"}, {"stream": "ds"}]}]
+    assert study(found, [], STREAMS, groups)["low"].isna().tolist() == [True, False]
 
 
 def test_all_claims_of_a_data_set_and_clip_length_are_one_family():
