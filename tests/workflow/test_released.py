@@ -44,6 +44,7 @@ def test_weights_are_scored_as_they_are_and_teach(fresh: Project) -> None:
         save_release(fresh / f"{stream}_4f.pth", shapes)
     as_they_are = {"init": None, "pretrained": None, "training": {"epochs": 0}}
     streams = {n: {**as_they_are, "pretrained": f"{n}_{{clip_length}}f.pth"} for n in UNTRAINED}
+    streams["mars"] |= {"teacher": None, "losses": {"mse": None}}
     fresh.configure(streams=streams)
     # Which is drawn of the scores and histories of all streams.
     targets = ["results/figures/motions-split1-4f-training.png"]
