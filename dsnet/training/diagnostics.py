@@ -50,11 +50,11 @@ def gradient_norms(
     norms = {}
     layer4: dict[str, Tensor] = {}
     for term, value in terms.items():
+        if not value.requires_grad:
+            norms[f"grad_{term}"] = 0.0
+            continue
         grads = torch.autograd.grad(
-            value if value.requires_grad else 0 * next(iter(trained.values())).sum(),
-            list(trained.values()),
-            retain_graph=True,
-            allow_unused=True,
+            value, list(trained.values()), retain_graph=True, allow_unused=True
         )
         found = {n: g for n, g in zip(trained, grads, strict=True) if g is not None}
         processes.add_up(found.values())
