@@ -67,7 +67,7 @@ def running(project: ClusterProject) -> list[dict[str, str]]:
 
 
 def test_the_log_of_a_failing_job_is_named(project: ClusterProject):
-    project.configure(streams={"ds": {"training": {"trainable": ["nonsense"]}}})
+    project.configure(streams={"ds": {"training": {"trainable": ["conv1", "nonsense"]}}})
     outcome = project.snakemake(MODEL, "--retries", "0")
     assert outcome.code != 0
     (job,) = project.jobs("train")
