@@ -35,7 +35,7 @@ def watched(project: Project, command: list[str]) -> tuple[int, str]:
 def test_a_failure_shows_its_log_and_a_command_whose_progress_can_be_watched(project: Project):
     for name in ("rgb", "ds"):
         (project / f"{RUN}/{name}/model.pt").unlink()
-    project.configure(training={"trainable": ["nonsense"]})
+    project.configure(training={"trainable": ["conv1", "nonsense"]})
     outcome = project.snakemake(MODEL, "--forcerun", "train")
     assert outcome.code != 0
     assert "\x1b" not in outcome.text
