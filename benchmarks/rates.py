@@ -22,9 +22,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from dsnet import clips, config, datasets, flow, images, models, shards, video
+from dsnet import clips, config, datasets, flow, images, losses, models, shards, video
 from dsnet.inference import to_device
-from dsnet.losses import Distillation
+from dsnet.losses.distillation import Distillation
 from dsnet.store import Reader
 from dsnet.training.steps import Classification, Step
 
@@ -185,7 +185,7 @@ def _networks(
     student = models.build(model, stream["input"], 101)
     task: Classification | Distillation = Classification(stream["input"])
     if stream["teacher"]:
-        task = Distillation(models.build(model, "flow", 101), stream["losses"])
+        task = losses.build(models.build(model, "flow", 101), stream["losses"])
     for module in (student, task):
         to_device(module, torch.device("cpu"))
     trainable = stream["training"]["trainable"]

@@ -31,8 +31,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from dsnet.inference import choose_device, to_device
-from dsnet.losses import Distillation
+from dsnet import losses as distillation
+from dsnet.devices import choose_device
+from dsnet.inference import to_device
 from dsnet.models import LEVELS, resnext3d_101
 from dsnet.training.steps import PRECISIONS, Classification, Step
 
@@ -79,7 +80,7 @@ def own_step(
     device: torch.device,
 ) -> Callable[[], None]:
     """A step of dsnet's trainer."""
-    task = Distillation(teacher, losses) if teacher is not None else Classification("rgb")
+    task = distillation.build(teacher, losses) if teacher is not None else Classification("rgb")
     to_device(student.train(), device)
     to_device(task, device)
     step = Step(student, task, options, device)

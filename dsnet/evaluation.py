@@ -9,9 +9,11 @@ import numpy as np
 import torch
 
 from dsnet import clips, models
-from dsnet.distributed import Processes, joined
-from dsnet.inference import choose_device, clip_logits, to_device
+from dsnet.devices import choose_device
+from dsnet.distributed import joined
+from dsnet.inference import to_device
 from dsnet.scores import Part, ScoreError, Scores, metrics, write_scores
+from dsnet.scoring import score_parts
 
 log = logging.getLogger(__name__)
 PathLike = str | os.PathLike[str]
@@ -44,44 +46,27 @@ def evaluate(
     """
     torch.set_num_threads(threads)
     with joined() as processes:
-        scores = _score(model, clips_path, device, workers, processes)
+        chosen = choose_device(device, processes)
+        network, content = models.load_trained(model)
+        to_device(network, chosen)
+        spec, reader = content["spec"], clips.open_clips(clips_path)
+        parts = score_parts(network, spec, reader, chosen, workers, processes)
+        run = {**spec["run"], **{key: reader.extra[key] for key in ("n_missing", "n_listed")}}
+        scores = Scores(run, tuple(content["classes"]), parts, spec)
+        for name, part in parts.items():
+            _check_finite(part, name, model)
+            _tell(f"{run['stream']} {name} on {chosen}", part)
         if processes.first:
             write_scores(output, scores)
     return scores
 
 
-def _score(
-    model: PathLike, clips_path: PathLike, device: str, workers: int, processes: Processes
-) -> Scores:
-    chosen = choose_device(device, processes)
-    network, content = models.load_trained(model)
-    to_device(network, chosen)
-    spec, run = content["spec"], content["spec"]["run"]
-    reader = clips.open_clips(clips_path)
-    split = clips.parts(reader, spec)
-    group_of = clips.table(reader).set_index("id")["group"]
-    parts: dict[str, Part] = {}
-    for name, ids in split.items():
-        if name == "test" and ids == split["validation"]:  # protocol paper
-            parts[name] = parts["validation"]
-            continue
-        videos = clips.Videos.of_spec(reader, ids, (content["input"],), spec)
-        if processes.first:
-            videos.verify()
-        batch_size = spec["stream"]["training"]["batch_size"]
-        batches = clips.scoring_loader(clips.TestClips(videos), batch_size, workers, processes)
-        logits, owners = clip_logits(network, batches, chosen, processes)
-        if not np.isfinite(logits).all():
-            raise ScoreError(
-                f"{os.fspath(model)}: the network puts out NaN or infinity for {name} clips; its "
-                f"batch-norm statistics or weights overflowed, train it again with a lower lr"
-            )
-        counts = np.bincount(owners, minlength=len(ids))
-        labels, groups = np.array(videos.labels, np.int64), tuple(group_of[list(ids)])
-        parts[name] = Part(tuple(ids), labels, logits, counts, groups)
-        _tell(f"{run['stream']} {name} on {chosen}", parts[name])
-    run = {**run, **{key: reader.extra[key] for key in ("n_missing", "n_listed")}}
-    return Scores(run, tuple(content["classes"]), parts, spec)
+def _check_finite(part: Part, name: str, model: PathLike) -> None:
+    if not np.isfinite(part.clips).all():
+        raise ScoreError(
+            f"{os.fspath(model)}: the network puts out NaN or infinity for {name} clips; its "
+            f"batch-norm statistics or weights overflowed, train it again with a lower lr"
+        )
 
 
 def _tell(of: str, part: Part) -> None:

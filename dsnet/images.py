@@ -15,6 +15,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+ITEMS_PER_FRAME = {"rgb": 1, "flow": 2}  # images; those of flow are its x and y
 BAND = 16  # rows: a row of blocks of a colour image, two of a grey one
 HEADER = 2048  # bytes in which a header is looked for; OpenCV's have some 630
 MARKERS = [bytes([0xFF, 0xD0 + number]) for number in range(8)]  # restart markers

@@ -16,7 +16,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from dsnet import clips, flow, models
-from dsnet.inference import choose_device, to_device
+from dsnet.devices import choose_device
+from dsnet.inference import to_device
 from dsnet.models import CHANNELS, ResNeXt3D
 from dsnet.store import Reader
 from dsnet.tables import TextTable, render_plain

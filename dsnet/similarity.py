@@ -15,7 +15,8 @@ from tqdm import tqdm
 
 from dsnet import clips, models
 from dsnet.clips import normalise
-from dsnet.inference import choose_device, to_device
+from dsnet.devices import choose_device
+from dsnet.inference import to_device
 from dsnet.models import LEVELS, ResNeXt3D
 from dsnet.provenance import canonical, record, replacing
 

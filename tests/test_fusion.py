@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsnet import fusion
-from dsnet.models import AttentionFusion
+from dsnet.fusion.attention import AttentionFusion, attention
+from dsnet.fusion.average import average
 from dsnet.scores import Part, ScoreError, Scores, accuracies, write_scores
 
 OPTIONS = {
@@ -48,7 +49,7 @@ def streams(seed, count=200, classes=4):
 def test_the_average_is_the_mean_of_the_scores():
     labels = np.array([0, 1])
     a, b = part(np.array([[1, 3], [0, 2]]), labels), part(np.array([[3, 0], [4, 2]]), labels)
-    np.testing.assert_array_equal(fusion.average([a, b]), [[2, 1.5], [2, 2]])
+    np.testing.assert_array_equal(average([a, b]), [[2, 1.5], [2, 2]])
 
 
 def several(streams, seed, count=12, classes=5):
@@ -63,12 +64,12 @@ def several(streams, seed, count=12, classes=5):
 @given(st.integers(2, 5), st.integers(0, 999), st.data())
 def test_the_average_of_any_number_of_streams(streams, seed, data):
     parts = several(streams, seed)
-    found = fusion.average(parts)
+    found = average(parts)
     mean = sum(p.videos.astype(np.longdouble) for p in parts) / streams
     np.testing.assert_array_equal(found, mean.astype(np.float32))
-    np.testing.assert_array_equal(fusion.average(data.draw(st.permutations(parts))), found)
+    np.testing.assert_array_equal(average(data.draw(st.permutations(parts))), found)
     equal = [parts[0]] * streams
-    np.testing.assert_array_equal(fusion.average(equal), parts[0].videos)
+    np.testing.assert_array_equal(average(equal), parts[0].videos)
     if streams == 2:  # as it was computed before more could be fused
         np.testing.assert_array_equal(found, (parts[0].videos + parts[1].videos) / 2)
 
@@ -137,17 +138,17 @@ def test_attention_is_a_weighing_of_the_streams_as_in_figure_2(classes, hidden, 
 
 def test_two_streams_of_equal_scores_give_that_score():
     (train, _, _), (test, _, _) = streams(0), streams(1)
-    np.testing.assert_array_equal(fusion.average([test, test]), test.videos)
+    np.testing.assert_array_equal(average([test, test]), test.videos)
     few = {**OPTIONS, "epochs": 3}
-    fused, weights = fusion.attention([train, train], [test, test], few, seed=0)
+    fused, weights = attention([train, train], [test, test], few, seed=0)
     np.testing.assert_allclose(fused, test.videos, rtol=1e-5)
     np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
 
 
 def test_attention_beats_the_average_where_one_stream_is_reliable_per_sample():
     (*train, _), (a, b, first) = streams(0), streams(1)
-    fused, weights = fusion.attention(train, [a, b], OPTIONS, seed=0)
-    assert accuracies(fusion.average([a, b]), a.labels)["top1"] < 10
+    fused, weights = attention(train, [a, b], OPTIONS, seed=0)
+    assert accuracies(average([a, b]), a.labels)["top1"] < 10
     assert accuracies(fused, a.labels)["top1"] > 95
     np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
     assert weights[first, 0].mean() > 0.8
@@ -163,7 +164,7 @@ def test_attention_finds_the_reliable_one_of_three_streams():
     train, test = (
         [*two, part(6 * rng.standard_normal((200, 4)), two[0].labels)] for two in (train, [a, b])
     )
-    fused, weights = fusion.attention(train, test, OPTIONS, seed=0)
+    fused, weights = attention(train, test, OPTIONS, seed=0)
     assert weights.shape == (200, 3)
     np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
     assert accuracies(fused, a.labels)["top1"] > 90
@@ -175,9 +176,9 @@ def test_attention_finds_the_reliable_one_of_three_streams():
 def test_attention_repeats_from_its_seed():
     (*train, _), (*test, _) = streams(0), streams(1)
     few = {**OPTIONS, "epochs": 2}
-    first = fusion.attention(train, test, few, seed=1)[0]
-    np.testing.assert_array_equal(fusion.attention(train, test, few, seed=1)[0], first)
-    assert not np.array_equal(fusion.attention(train, test, few, seed=2)[0], first)
+    first = attention(train, test, few, seed=1)[0]
+    np.testing.assert_array_equal(attention(train, test, few, seed=1)[0], first)
+    assert not np.array_equal(attention(train, test, few, seed=2)[0], first)
 
 
 def write(path, stream, train, test, validation=None, **run):

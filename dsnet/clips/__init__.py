@@ -1,6 +1,7 @@
 """Clips of ``clips.h5``: sampling in time, paired transforms of RGB and flow, loaders."""
 
 from dsnet.clips.loading import EpochBatches, scoring_loader, training_loader
+from dsnet.clips.opening import open_clips
 from dsnet.clips.sampling import (
     WHOLE,
     Area,
@@ -16,7 +17,6 @@ from dsnet.clips.videos import (
     TrainingClips,
     Videos,
     load,
-    open_clips,
     parts,
     table,
 )

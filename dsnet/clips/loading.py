@@ -1,4 +1,4 @@
-"""Batches of clips, prepared by workers and shared by the processes of a training."""
+"""Batches of clips: which videos are in them, and workers that prepare them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from dsnet.clips.videos import TestClips, TrainingClips
-from dsnet.distributed import ALONE, Processes
 from dsnet.errors import UserError
+from dsnet.processes import ALONE, Processes
 
 
 class EpochBatches(Sampler[list[tuple[int, int]]]):

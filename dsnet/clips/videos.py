@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 import pandas as pd
 from torch import Tensor
@@ -23,7 +21,9 @@ from dsnet.clips.sampling import (
     training_positions,
 )
 from dsnet.clips.transforms import cut
-from dsnet.store import ITEMS_PER_FRAME, Reader
+
+if TYPE_CHECKING:
+    from dsnet.store import Reader
 
 Clip = dict[str, Tensor]
 
@@ -43,21 +43,11 @@ def parts(reader: Reader, spec: Mapping[str, Any]) -> dict[str, list[str]]:
     return splits.parts(table(reader), run["split"], run["protocol"], spec["validation_share"])
 
 
-def open_clips(path: str | os.PathLike[str]) -> Reader:
-    """Open a packed ``clips.h5``.
-
-    Raises:
-        StoreError: the file is damaged or not a packed one.
-    """
-    cv2.setNumThreads(0)  # frames are small; parallelism is over workers and jobs
-    return Reader(path)
-
-
 def load(
     reader: Reader, id: str, modality: str, positions: np.ndarray, area: Area = WHOLE
 ) -> list[np.ndarray]:
     """An area, rows and columns, of T frames: T x (H, W, 3) RGB, or 2T x (H, W) flow, x then y."""
-    (rows, columns), planes = area, range(ITEMS_PER_FRAME[modality])
+    (rows, columns), planes = area, range(images.ITEMS_PER_FRAME[modality])
     items = [len(planes) * int(position) + plane for position in positions for plane in planes]
     return [
         images.decode(reader.item(id, modality, item), modality == "flow", rows)[:, columns]

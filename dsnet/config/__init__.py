@@ -4,6 +4,7 @@ A spec is the part of the configuration that determines one artifact's bytes; th
 it to the verbs as JSON and Snakemake reruns what has a changed one.
 """
 
+from dsnet.config.code import stage_code, train_code
 from dsnet.config.compute import busy_cores, flow_gpus, gpu_devices, processes
 from dsnet.config.reference import document
 from dsnet.config.resolving import ConfigError, resolve
@@ -19,7 +20,6 @@ from dsnet.config.specs import (
     ordered_json,
     similarity_spec,
     tables_spec,
-    train_code,
     train_spec,
     videos_spec,
 )
@@ -69,6 +69,7 @@ __all__ = [
     "shown",
     "similarity_spec",
     "similarity_streams",
+    "stage_code",
     "students",
     "tables_spec",
     "titles",

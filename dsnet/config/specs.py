@@ -11,7 +11,6 @@ from dsnet.config import streams
 from dsnet.config.compute import COMPUTE, processes
 from dsnet.config.schema import Config
 from dsnet.datasets import manifest, motions
-from dsnet.provenance import code_digest
 
 
 def ordered_json(spec: Any) -> str:
@@ -82,11 +81,6 @@ def train_spec(
         "model": config["model"],
         "stream": {**chosen, "training": {**_without(options, COMPUTE), **apart}},
     }
-
-
-def train_code(taught: bool) -> str:
-    """Digest of the code that trains a stream; the losses count only where it has a teacher."""
-    return code_digest("dsnet.training", without=() if taught else ("dsnet.losses",))
 
 
 # --- tables, figures and pages -------------------------------------------------------------

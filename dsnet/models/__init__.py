@@ -1,7 +1,7 @@
-"""Networks, fusion and their files."""
+"""Networks and their files."""
 
-from dsnet.models.checkpoints import CheckpointError, build, load_model, load_trained, read, save
-from dsnet.models.fusion import AttentionFusion
+from dsnet.models.checkpoints import CheckpointError, load_model, load_trained, read, save
+from dsnet.models.frozen import Frozen
 from dsnet.models.pretrained import (
     Checkpoint,
     convert,
@@ -10,12 +10,11 @@ from dsnet.models.pretrained import (
     start_from,
     take_all,
 )
-from dsnet.models.resnext3d import CHANNELS, LEVELS, Frozen, ResNeXt3D, resnext3d_101
+from dsnet.models.resnext3d import CHANNELS, LEVELS, ResNeXt3D, build, resnext3d_101
 
 __all__ = [
     "CHANNELS",
     "LEVELS",
-    "AttentionFusion",
     "Checkpoint",
     "CheckpointError",
     "Frozen",

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from dsnet.errors import UserError
-from dsnet.models.resnext3d import CHANNELS, ResNeXt3D
+from dsnet.models.resnext3d import ResNeXt3D, build
 from dsnet.provenance import replacing
 
 FORMAT = "dsnet-model"
@@ -66,11 +66,6 @@ def _check_bytes(path: str | os.PathLike[str]) -> None:
         raise CheckpointError(
             f"{os.fspath(path)} is damaged ({wrong}: CRC-32 differs); delete it and run again"
         )
-
-
-def build(arch: Mapping[str, Any], stream_input: str, num_classes: int) -> ResNeXt3D:
-    """The network of a config's ``model`` for ``rgb`` or ``flow``."""
-    return ResNeXt3D(num_classes, CHANNELS[stream_input], **arch)
 
 
 def check_version(content: Mapping[str, Any], path: str | os.PathLike[str]) -> None:

@@ -15,12 +15,12 @@ from dsnet.models.checkpoints import (
     FORMAT,
     VERSION,
     CheckpointError,
-    build,
     check_version,
     read,
     save,
 )
-from dsnet.models.resnext3d import CHANNELS, ResNeXt3D
+from dsnet.models.resnext3d import CHANNELS, ResNeXt3D, build
+from dsnet.models.weights import differing, in_order, may_differ, take_up, tensors
 from dsnet.provenance import canonical, keep_input, record
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def take_all(model: nn.Module, path: str | os.PathLike[str], classes: Sequence[s
         CheckpointError: it is of another network, another input or other classes.
     """
     content = read(path)
-    names, own, theirs = _names(content), model.state_dict(), _tensors(content)
+    names, own, theirs = _names(content), model.state_dict(), tensors(content)
     wrong = [f"it has other classes, such as {name}" for name in names if name not in classes][:1]
     wrong += [
         f"{key} is {tuple(theirs[key].shape) if key in theirs else 'not'} there and "
@@ -76,33 +76,20 @@ def _copy(
     classes: Sequence[str],
 ) -> list[str]:
     """See :func:`start_from`; ``content`` is what :func:`read` gives of ``path``."""
-    weights = _in_order(_tensors(content), _names(content), classes)
+    weights = in_order(tensors(content), _names(content), classes)
     own = model.state_dict()
-    differing = _differing(own, weights)
-    wrong = [k for k in differing if k != "conv1.weight" and not k.startswith("fc.")]
+    wrong = [k for k in differing(own, weights) if not may_differ(k)]
     if wrong:
         raise CheckpointError(_differences(path, own, weights, wrong))
-    model.load_state_dict(
-        {k: weights[k] for k in own if k in weights and k not in differing}, strict=False
-    )
-    log.info("started from %s; drawn anew: %s", path, ", ".join(differing) or "nothing")
-    return differing
+    drawn = take_up(model, weights)
+    log.info("started from %s; drawn anew: %s", path, ", ".join(drawn) or "nothing")
+    return drawn
 
 
 def _names(content: Mapping[str, Any]) -> list[str]:
     """The classes that a file names; none where it was converted without names."""
     names = list(content["classes"]) if content.get("format") == FORMAT else []
     return [] if names == [str(number) for number in range(len(names))] else names
-
-
-def _in_order(
-    tensors: dict[str, Tensor], names: Sequence[str], classes: Sequence[str]
-) -> dict[str, Tensor]:
-    """Weights with the classifier's rows, which are of ``names``, in the order of ``classes``."""
-    if list(names) == list(classes) or sorted(names) != sorted(classes):
-        return tensors
-    rows = [names.index(name) for name in classes]
-    return {key: t[rows] if key.startswith("fc.") else t for key, t in tensors.items()}
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> ResNeXt3D:
@@ -180,14 +167,14 @@ class Checkpoint:
 def inspect(path: str | os.PathLike[str]) -> Checkpoint:
     """What a checkpoint holds; see :func:`load_checkpoint`."""
     content = read(path)
-    tensors = _tensors(content)
-    arch, channels = _architecture(path, tensors)
+    found = tensors(content)
+    arch, channels = _architecture(path, found)
     with torch.device("meta"):
-        model = ResNeXt3D(tensors["fc.weight"].shape[0], channels, **arch)
+        model = ResNeXt3D(found["fc.weight"].shape[0], channels, **arch)
     own = model.state_dict()
-    differing = _differing(own, tensors)
-    if differing:
-        raise CheckpointError(_differences(path, own, tensors, differing))
+    wrong = differing(own, found)
+    if wrong:
+        raise CheckpointError(_differences(path, own, found, wrong))
     names = {count: name for name, count in CHANNELS.items()}
     ours = content.get("format") == FORMAT
     if ours:
@@ -197,11 +184,11 @@ def inspect(path: str | os.PathLike[str]) -> Checkpoint:
         source="dsnet" if ours else str(content.get("arch", "weights without a name")),
         arch=arch,
         input=names[channels],
-        num_classes=tensors["fc.weight"].shape[0],
-        weights={key: tensors[key] for key in own if key in tensors},
+        num_classes=found["fc.weight"].shape[0],
+        weights={key: found[key] for key in own if key in found},
         classes=list(content["classes"]) if ours else [],
         epoch=content.get("epoch") if isinstance(content.get("epoch"), int) else None,
-        ignored=sorted(set(tensors) - set(own)),
+        ignored=sorted(set(found) - set(own)),
         provenance=canonical(content.get("provenance")) if ours else "",
     )
 
@@ -251,30 +238,20 @@ def convert(
     save(output, content)
 
 
-def _tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The tensors of a state_dict, alone or in a dictionary, without the prefix ``module.``."""
-    state = content.get("state_dict", content)
-    return {
-        key.removeprefix("module."): value
-        for key, value in (state.items() if isinstance(state, Mapping) else ())
-        if isinstance(key, str) and isinstance(value, Tensor)
-    }
-
-
 def _architecture(
-    path: str | os.PathLike[str], tensors: Mapping[str, Tensor]
+    path: str | os.PathLike[str], found: Mapping[str, Tensor]
 ) -> tuple[dict[str, Any], int]:
     """The arguments of :class:`ResNeXt3D` that these tensors are of, and its input channels."""
     grouped = [f"layer{i}.0.conv2.weight" for i in range(1, 5)]
     telling = ["conv1.weight", *grouped, "fc.weight"]
-    dimensions = [tensors[key].ndim if key in tensors else None for key in telling]
+    dimensions = [found[key].ndim if key in found else None for key in telling]
     if dimensions == [5, 5, 5, 5, 5, 2]:
-        stem, channels, *kernel = tensors["conv1.weight"].shape
-        widths = [tensors[key].shape[0] for key in grouped]
-        groups = {w // tensors[key].shape[1] for w, key in zip(widths, grouped, strict=True)}
+        stem, channels, *kernel = found["conv1.weight"].shape
+        widths = [found[key].shape[0] for key in grouped]
+        groups = {w // found[key].shape[1] for w, key in zip(widths, grouped, strict=True)}
         if channels in CHANNELS.values() and len(set(kernel)) == len(groups) == 1:
             blocks = [
-                len({key.split(".")[1] for key in tensors if key.startswith(f"layer{i}.")})
+                len({key.split(".")[1] for key in found if key.startswith(f"layer{i}.")})
                 for i in range(1, 5)
             ]
             arch = {
@@ -287,18 +264,8 @@ def _architecture(
             return arch, channels
     with torch.device("meta"):
         own = ResNeXt3D(400).state_dict()
-    wrong = [key for key in _differing(own, tensors) if key in telling]
-    raise CheckpointError(_differences(path, own, tensors, wrong))
-
-
-def _differing(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> list[str]:
-    """The keys of ``own`` that are absent or of another shape, but for counters of batches."""
-    return [
-        key
-        for key, value in own.items()
-        if (key in theirs and theirs[key].shape != value.shape)
-        or (key not in theirs and not key.endswith("num_batches_tracked"))
-    ]
+    wrong = [key for key in differing(own, found) if key in telling]
+    raise CheckpointError(_differences(path, own, found, wrong))
 
 
 def _differences(

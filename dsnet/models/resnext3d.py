@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from collections import OrderedDict
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 EXPANSION = 2
 LEVELS = ("stem", "layer1", "layer2", "layer3", "layer4", "avgpool")
@@ -119,32 +116,6 @@ def resnext3d_101(num_classes: int, in_channels: int = 3) -> ResNeXt3D:
     return ResNeXt3D(num_classes, in_channels)
 
 
-class Frozen(nn.Module):
-    """A copy of a network in eval mode, without gradients, whatever its parent's mode is.
-
-    Its batch norms are folded into the convolutions before them.
-    """
-
-    def __init__(self, network: ResNeXt3D) -> None:
-        super().__init__()
-        self.network = _folded(network).requires_grad_(False)
-
-    def train(self, mode: bool = True) -> Frozen:
-        """Stay in eval mode whatever ``mode`` is."""
-        return super().train(False)
-
-    @torch.inference_mode()
-    def forward(self, x: Tensor) -> OrderedDict[str, Tensor]:
-        """The features of :meth:`ResNeXt3D.forward_features`."""
-        return self.network.forward_features(x)[1]
-
-
-def _folded(network: ResNeXt3D) -> ResNeXt3D:
-    """A copy in eval mode whose convolutions do the work of the batch norms after them."""
-    network = copy.deepcopy(network).eval()
-    for module in network.modules():
-        for (first, conv), (second, norm) in pairwise(list(module.named_children())):
-            if isinstance(conv, nn.Conv3d) and isinstance(norm, nn.BatchNorm3d):
-                setattr(module, first, fuse_conv_bn_eval(conv, norm))
-                setattr(module, second, nn.Identity())
-    return network
+def build(arch: Mapping[str, Any], stream_input: str, num_classes: int) -> ResNeXt3D:
+    """Build the network of a config's ``model`` for ``rgb`` or ``flow``."""
+    return ResNeXt3D(num_classes, CHANNELS[stream_input], **arch)

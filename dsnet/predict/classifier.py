@@ -18,12 +18,11 @@ from tqdm import tqdm
 from dsnet import flow as tvl1
 from dsnet import images, video
 from dsnet.clips import cut
-from dsnet.inference import choose_device
+from dsnet.devices import choose_device
 from dsnet.predict.prediction import Prediction
 from dsnet.predict.stopwatch import Stopwatch
 from dsnet.predict.streams import PathLike, PredictError, Stream, check_pair, flow_beside
 from dsnet.shards import encoded_frames, encoded_planes
-from dsnet.store import ITEMS_PER_FRAME
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -158,7 +157,7 @@ class VideoClassifier:
 
     def _clip(self, items: Sequence[bytes], modality: str) -> torch.Tensor:
         """The test transform of the first T of at least T frames, or of fewer, looped."""
-        length = ITEMS_PER_FRAME[modality] * self.clip_length
+        length = images.ITEMS_PER_FRAME[modality] * self.clip_length
         chosen = islice(itertools.cycle(items), length)
         loaded = [images.decode(np.frombuffer(i, np.uint8), modality == "flow") for i in chosen]
         return cut(loaded, modality, None, self.streams[0].settings["crop"])

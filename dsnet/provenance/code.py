@@ -1,73 +1,161 @@
-"""Digests of code: of modules and of all that they import within dsnet."""
+"""Digests of code: of modules, and of what they import among the modules that count."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+import functools
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from dsnet.provenance.records import PACKAGE, digest
 
+# Calls of these names' methods write the log.
+LOGS = ("log", "logging", "warnings")
 
-def code_digest(*modules: str, without: Iterable[str] = ()) -> str:
-    """Digest of the code of ``modules`` and of everything in dsnet that they import.
 
-    Taken from the syntax tree, so comments, docstrings and formatting do not count. Modules in
-    ``without`` (and what only they import) are left out.
+def code_digest(
+    modules: Iterable[str], counted: Collection[str], package: Path | None = None
+) -> str:
+    """Digest of the statements of ``modules`` and of those of ``counted`` that they import.
+
+    Taken from the syntax tree without what changes no number: comments, docstrings, annotations,
+    log lines, the messages of errors, and the imports themselves. In which of the modules a
+    statement is, and in which order, does not count either: code that moves stays the same.
+
+    Args:
+        modules: full names, of ``counted`` too.
+        counted: imports of all other modules are not followed.
+        package: the folder of dsnet, by default this one.
 
     Raises:
         ModuleNotFoundError: a name is not a module of this package.
     """
-    skipped, trees = set(without), {}
-    waiting = list(modules)
+    statements: set[str] = set()
+    waiting, done = list(modules), set()
     while waiting:
         name = waiting.pop()
-        if name in trees or name in skipped:
+        if name in done:
             continue
-        source = _source(name)
+        done.add(name)
+        source = source_of(name, package)
         if source is None:
             raise ModuleNotFoundError(f"{name} is not a module of dsnet")
-        tree = ast.parse(source.read_text(encoding="utf-8"))
-        waiting += imported_modules(tree, name, is_package=source.name == "__init__.py")
-        trees[name] = ast.dump(_without_docstrings(tree))
-    return digest(sorted(trees.items()))
+        found, own = _parts(source.read_bytes(), name, source.name == "__init__.py", package)
+        waiting += [other for other in found if other in counted]
+        statements.update(own)
+    return digest(sorted(statements))
 
 
-def imported_modules(tree: ast.Module, module: str, is_package: bool) -> list[str]:
-    """Names of the dsnet modules that a module's syntax tree imports, at any depth."""
-    found = []
-    for node in ast.walk(tree):
+@functools.cache
+def _parts(
+    source: bytes, name: str, is_package: bool, package: Path | None
+) -> tuple[list[str], list[str]]:
+    """What a module imports, and its statements."""
+    tree = ast.parse(source)
+    found = imported_modules(tree, name, is_package, package)
+    return found, [ast.dump(part) for part in _Numbers().visit(tree).body]
+
+
+class _Numbers(ast.NodeTransformer):
+    """Leaves of a syntax tree what can change a number."""
+
+    def visit_Import(self, node: ast.Import) -> ast.AST | None:
+        return None if self._is_own(node.names[0].name) else node
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
+        own = node.level or self._is_own(node.module or "")
+        return None if own or node.module in ("__future__", "typing") else node
+
+    @staticmethod
+    def _is_own(name: str) -> bool:
+        return name.split(".")[0] == PACKAGE.name
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        typing = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        return None if typing else self.generic_visit(node)
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        value = node.value
+        if isinstance(value, ast.Constant) or (isinstance(value, ast.Call) and _logs(value.func)):
+            return None
+        return self.generic_visit(node)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+        names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+        return None if set(names) & {"log", "__all__"} else self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        node.annotation = ast.Constant(None)
+        return self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        self.generic_visit(node)
+        node.body = node.body or [ast.Pass()]
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        self.generic_visit(node)
+        node.body = node.body or [ast.Pass()]
+        return node
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        if isinstance(node.exc, ast.Call):
+            node.exc = node.exc.func
+        return node
+
+    def visit_Assert(self, node: ast.Assert) -> ast.AST:
+        node.msg = None
+        return self.generic_visit(node)
+
+
+def _logs(function: ast.expr) -> bool:
+    if not isinstance(function, ast.Attribute):
+        return False
+    return isinstance(function.value, ast.Name) and function.value.id in LOGS
+
+
+def imported_modules(
+    tree: ast.Module, module: str, is_package: bool, package: Path | None = None
+) -> list[str]:
+    """Names of the dsnet modules that a module's syntax tree imports, at any depth.
+
+    What is imported only for annotations does not count.
+    """
+    names = set()
+    for node in _runtime(tree):
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
                 above = module.split(".")
                 above = above[: len(above) - node.level + (1 if is_package else 0)]
                 base = ".".join([*above, base] if base else above)
-            found += [base, *(f"{base}.{alias.name}" for alias in node.names)]
-    # Importing a.b.c runs a.b too; dsnet itself has no code. A name may be a function's.
-    parts = [name.split(".") for name in found if name.startswith("dsnet.")]
-    names = {".".join(words[:length]) for words in parts for length in range(2, len(words) + 1)}
-    return [name for name in names if _source(name) is not None]
+            for alias in node.names:
+                inner = f"{base}.{alias.name}"  # a module's name, or a function's
+                names.add(base if source_of(inner, package) is None else inner)
+    return sorted(
+        name for name in names if name.startswith("dsnet.") and source_of(name, package) is not None
+    )
 
 
-def _source(module: str) -> Path | None:
-    base = PACKAGE.parent.joinpath(*module.split("."))
+def _runtime(tree: ast.AST) -> Iterator[ast.AST]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            continue
+        yield node
+        yield from _runtime(node)
+
+
+def source_of(module: str, package: Path | None = None) -> Path | None:
+    """The file of a module of dsnet; ``None`` where there is none of this name."""
+    base = (package or PACKAGE).parent.joinpath(*module.split("."))
     for candidate in (base.with_suffix(".py"), base / "__init__.py"):
         if candidate.is_file():
             return candidate
     return None
-
-
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                node.body = node.body[1:] or [ast.Pass()]
-    return tree

@@ -16,12 +16,11 @@ Contiguous and unfiltered means that a reader maps the file's bytes: no HDF5 loc
 share across processes. Files appear under their name only when complete.
 """
 
-from dsnet.store.layout import ITEMS_PER_FRAME, VERSION, DamagedError, StoreError, Video
+from dsnet.store.layout import VERSION, DamagedError, StoreError, Video
 from dsnet.store.reader import Reader
 from dsnet.store.writer import Writer
 
 __all__ = [
-    "ITEMS_PER_FRAME",
     "VERSION",
     "DamagedError",
     "Reader",

@@ -10,11 +10,11 @@ import h5py
 import numpy as np
 
 from dsnet.errors import RemakeError, UserError
+from dsnet.images import ITEMS_PER_FRAME
 from dsnet.provenance import canonical
 
 FORMAT = "dsnet"
 VERSION = 2
-ITEMS_PER_FRAME = {"rgb": 1, "flow": 2}
 
 
 class StoreError(UserError):

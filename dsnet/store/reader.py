@@ -17,10 +17,10 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
+from dsnet.images import ITEMS_PER_FRAME
 from dsnet.provenance import digest
 from dsnet.store.layout import (
     FORMAT,
-    ITEMS_PER_FRAME,
     VERSION,
     DamagedError,
     StoreError,

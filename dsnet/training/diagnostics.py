@@ -1,15 +1,9 @@
-"""What a training is watched for: the gradients of its terms, infinite losses, collapse."""
+"""What the log says of a training that goes wrong."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-
-import torch
-from torch import Tensor, nn
-
-from dsnet.distributed import ALONE, Processes
-from dsnet.errors import UserError
+from collections.abc import Mapping
 
 # Below this norm the gradients of layer4 count as dead: nothing but rounding is left of them.
 DEAD_GRADIENT = 1e-7
@@ -17,77 +11,19 @@ DEAD_GRADIENT = 1e-7
 CHANCE = 1.5
 
 
-class TrainingError(UserError):
-    """A training that cannot go on; the message says where and why."""
-
-
-def check_finite(terms: Mapping[str, Tensor], where: str) -> dict[str, float]:
-    """The values of scalar ``terms``, fetched from their device together.
-
-    Raises:
-        TrainingError: one of them is not finite; the message names it.
-    """
-    values = dict(zip(terms, torch.stack(list(terms.values())).tolist(), strict=True))
-    for name, value in values.items():
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"the term {name} of the loss is {value} at {where}; a lower lr, "
-                f"training.clip_gradient or a lower weight of the term helps"
-            )
-    return values
-
-
-def gradient_norms(
-    network: nn.Module, terms: Mapping[str, Tensor], processes: Processes = ALONE
-) -> dict[str, float]:
-    """``grad_{term}``, the norm of each term's gradient, and ``grad_layer4``, of their sum's.
-
-    Gradients of several processes are added up. The graph of the ``terms``, scalars, is kept.
-    Parameters that are not trained do not count; where layer4 has none that is, there is no
-    ``grad_layer4``. A term that no trained parameter has a part in has the norm 0.
-    """
-    trained = {n: p for n, p in network.named_parameters() if p.requires_grad}
-    norms = {}
-    layer4: dict[str, Tensor] = {}
-    for term, value in terms.items():
-        if not value.requires_grad:
-            norms[f"grad_{term}"] = 0.0
-            continue
-        grads = torch.autograd.grad(
-            value, list(trained.values()), retain_graph=True, allow_unused=True
-        )
-        found = {n: g for n, g in zip(trained, grads, strict=True) if g is not None}
-        processes.add_up(found.values())
-        norms[f"grad_{term}"] = _norm(found.values())
-        for name, grad in found.items():
-            if name.startswith("layer4."):
-                layer4[name] = layer4[name] + grad if name in layer4 else grad
-    return {**norms, **({"grad_layer4": _norm(layer4.values())} if layer4 else {})}
-
-
-def shares(norms: Mapping[str, float], terms: Iterable[str]) -> dict[str, float]:
-    """``share_{term}``: the norm ``grad_{term}`` of each term's gradient as a part of their sum."""
-    total = sum(norms[f"grad_{term}"] for term in terms)
-    return {f"share_{term}": norms[f"grad_{term}"] / total if total else 0.0 for term in terms}
-
-
-def _norm(tensors: Iterable[Tensor]) -> float:
-    return math.sqrt(sum(float(tensor.double().square().sum()) for tensor in tensors))
-
-
-def collapse(top1: float, grad_layer4: float | None, classes: int, epoch: int) -> str:
+def collapse(row: Mapping[str, float], classes: int) -> str:
     """What to tell of a stream at chance with dead gradients; empty for a healthy one.
 
     Args:
-        top1: training accuracy of the epoch in per cent.
-        grad_layer4: norm of the loss's gradient in layer4; ``None`` where it is not trained.
+        row: of the history, an epoch's.
         classes: K.
-        epoch: number of the epoch, for the message.
     """
-    if grad_layer4 is None or grad_layer4 >= DEAD_GRADIENT or top1 > CHANCE * 100 / classes:
+    chance = row["train_top1"] <= CHANCE * 100 / classes
+    norm = row.get("grad_layer4", math.inf)  # not there where layer4 is not trained
+    if not (chance and norm < DEAD_GRADIENT):
         return ""
     return (
-        f"epoch {epoch}: collapsed: training accuracy {top1:.1f} % is chance and the gradients of "
-        f"layer4 are dead ({grad_layer4:.1e}); lower the lr or the weight of the largest term, or "
-        f"set training.clip_gradient"
+        f"epoch {row['epoch']}: collapsed: training accuracy {row['train_top1']:.1f} % is chance "
+        f"and the gradients of layer4 are dead ({norm:.1e}); lower the lr or the weight of the "
+        f"largest term, or set training.clip_gradient"
     )

@@ -8,17 +8,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import nn
 from torch.utils.data import DataLoader
 
-from dsnet import clips, models
-from dsnet.distributed import Processes
+from dsnet import clips, losses, models
 from dsnet.inference import to_device
-from dsnet.losses import Distillation
+from dsnet.losses.distillation import Distillation
 from dsnet.models import ResNeXt3D
+from dsnet.processes import Processes
 from dsnet.store import Reader
 from dsnet.training.batch_norm import synchronise_batch_norm
-from dsnet.training.diagnostics import TrainingError
 from dsnet.training.steps import Classification, Task
 
 log = logging.getLogger(__name__)
@@ -62,31 +60,11 @@ def taken_network(spec: Mapping[str, Any], classes: Sequence[str], init: PathLik
 
 def make_task(stream: Mapping[str, Any], device: torch.device, teacher: PathLike | None) -> Task:
     """What gives a stream's loss, on ``device``: distillation where there is a ``teacher``."""
-    made: Task = Classification(stream["input"])
+    made: Classification | Distillation = Classification(stream["input"])
     if teacher is not None:
-        made = Distillation(models.load_model(teacher)[0], stream["losses"])
+        made = losses.build(models.load_model(teacher)[0], stream["losses"])
     to_device(made, device)
     return made
-
-
-def freeze(network: nn.Module, trainable: Sequence[str] | None) -> list[nn.Module]:
-    """Leave only the children named ``trainable`` to be trained, or all; return the others.
-
-    Raises:
-        TrainingError: the network has no child of such a name.
-    """
-    if trainable is None:
-        return []
-    children = dict(network.named_children())
-    unknown = sorted(set(trainable) - set(children))
-    if unknown:
-        raise TrainingError(
-            f"training.trainable: the network has no {', '.join(unknown)}; "
-            f"it has {', '.join(children)}"
-        )
-    return [
-        child.requires_grad_(False) for name, child in children.items() if name not in trainable
-    ]
 
 
 def make_loaders(

@@ -13,6 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 from dsnet.models import ResNeXt3D, checkpoints
 from dsnet.provenance import replacing
 from dsnet.store import Reader
+from dsnet.training import trainer
 
 # The columns that every history has; those of the loss's terms follow.
 COLUMNS = ("epoch", "lr", "train_loss", "train_top1", "val_loss", "val_top1", "seconds")
@@ -49,12 +50,9 @@ class Results:
         self.warnings: list[str] = []
 
     def add(self, row: dict[str, float], network: ResNeXt3D) -> None:
-        """Keep an epoch's row, and the weights where its selection accuracy is the highest.
-
-        Among equal accuracies the lowest loss is the best.
-        """
+        """Keep an epoch's row, and the weights where it is the best so far."""
         self.history.append(row)
-        rank = (row["val_top1"], -row["val_loss"])
+        rank = trainer.rank(row)
         if self.best is None or rank > tuple(self.best["rank"]):
             weights = {name: value.clone() for name, value in _weights(network).items()}
             self.best = {"rank": list(rank), "epoch": row["epoch"], "state_dict": weights}
@@ -73,6 +71,15 @@ class Results:
             "sources": dict(self.sources),
             "provenance": self.provenance,
         }
+
+    def state(self) -> dict[str, Any]:
+        """All that an epoch changes."""
+        return {"epoch": len(self.history), "history": self.history, "best": self.best}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where :meth:`about` and :meth:`state` were taken."""
+        self.history, self.best = state["history"], state["best"]
+        self.warnings = state["warnings"]
 
     def write(self, network: ResNeXt3D) -> None:
         """Write ``model.pt``, with the weights that the spec selects, and ``history.csv``.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -11,31 +11,56 @@ from torch._functorch import config as functorch
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
-from dsnet.distributed import ALONE, Processes
-from dsnet.inference import DeviceError
-from dsnet.losses import Distillation
-from dsnet.models import ResNeXt3D
-from dsnet.training import diagnostics
+from dsnet.models.resnext3d import ResNeXt3D
+from dsnet.processes import ALONE, Processes
+from dsnet.training.gradients import TrainingError, gradient_norms
 
 PRECISIONS = {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
+class Task(Protocol):
+    """What gives the loss of a batch, as :class:`Classification` does.
+
+    Attributes: ``inputs``, the modalities of the clips that it wants; ``shares``, the part of the
+    gradient that each of some terms is to have.
+    """
+
+    inputs: Sequence[str]
+    shares: Mapping[str, float]
+
+    def __call__(
+        self, network: ResNeXt3D, batch: Mapping[str, Tensor], labels: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Logits (N, K) and the terms of the loss, scalars by name."""
+
+    def balance(self, norms: Mapping[str, float]) -> dict[str, float]:
+        """Give the terms their shares; return the factors by which they change."""
+
+    def reset(self) -> None:
+        """Forget what :meth:`balance` did."""
+
+
 class Classification(nn.Module):
-    """Cross-entropy alone, with the interface of :class:`dsnet.losses.Distillation`."""
+    """Cross-entropy alone: the :class:`Task` of a stream without a teacher."""
 
     def __init__(self, modality: str) -> None:
         super().__init__()
-        self.inputs = (modality,)
+        self.inputs: Sequence[str] = (modality,)
+        self.shares: Mapping[str, float] = {}
 
     def forward(
         self, network: ResNeXt3D, batch: Mapping[str, Tensor], labels: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Logits (N, K) and the terms of the loss, scalars by name."""
+        """Logits (N, K) and the one term."""
         logits = network(batch[self.inputs[0]])
         return logits, {"ce": F.cross_entropy(logits, labels)}
 
+    def balance(self, norms: Mapping[str, float]) -> dict[str, float]:
+        """Change nothing."""
+        return {}
 
-Task = Classification | Distillation
+    def reset(self) -> None:
+        """Change nothing."""
 
 
 class _Loss(nn.Module):
@@ -62,9 +87,6 @@ class Step:
         processes: those that share every batch.
 
     Attributes: ``optimizer`` and ``scaler``, parts of a training's state.
-
-    Raises:
-        DeviceError: a ``precision`` that the device is not made for.
     """
 
     def __init__(
@@ -78,11 +100,6 @@ class Step:
         self.network, self.task, self.device, self.processes = network, task, device, processes
         self.clip_gradient = options["clip_gradient"]
         self.dtype = PRECISIONS[options["precision"]]
-        if self.dtype is not None and device.type == "cpu":
-            raise DeviceError(
-                f"training.precision: {options['precision']} is for GPUs; on CPUs it makes 3D "
-                f"convolutions many times slower; set it to float32"
-            )
         forward: nn.Module = _Loss(network, task)
         if options["compile"]:
             # The gradients of single terms go through the graph before those of their sum, so no
@@ -117,19 +134,18 @@ class Step:
 
     def start_epoch(self) -> None:
         """Forget the weights that :meth:`balance` has set."""
-        if isinstance(self.task, Distillation):
-            self.task.reset()
+        self.task.reset()
 
     def balance(
         self, terms: Mapping[str, Tensor], share: float
     ) -> tuple[dict[str, Tensor], dict[str, float]]:
         """Give the terms the shares of the gradient that the task asks for; see :meth:`update`.
 
-        Returns the terms with their new weights, and :func:`.diagnostics.gradient_norms` of them
+        Returns the terms with their new weights, and :func:`.gradients.gradient_norms` of them
         over the whole batch. A task that asks for no shares keeps its weights.
         """
         terms, norms = dict(terms), self._gradient_norms(terms, share)
-        if isinstance(self.task, Distillation) and self.task.shares:
+        if self.task.shares:
             factors = self.task.balance({name: norms[f"grad_{name}"] for name in terms})
             terms = {name: factors.get(name, 1) * value for name, value in terms.items()}
             norms = self._gradient_norms(terms, share)
@@ -138,7 +154,7 @@ class Step:
     def _gradient_norms(self, terms: Mapping[str, Tensor], share: float) -> dict[str, float]:
         scale = float(self.scaler.get_scale())
         scaled = {name: scale * share * value for name, value in terms.items()}
-        norms = diagnostics.gradient_norms(self.network, scaled, self.processes)
+        norms = gradient_norms(self.network, scaled, self.processes)
         return {name: norm / scale for name, norm in norms.items()}
 
     def update(self, terms: Mapping[str, Tensor], share: float) -> bool:
@@ -159,3 +175,23 @@ class Step:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return clipped
+
+
+def freeze(network: nn.Module, trainable: Sequence[str] | None) -> list[nn.Module]:
+    """Leave only the children named ``trainable`` to be trained, or all; return the others.
+
+    Raises:
+        TrainingError: the network has no child of such a name.
+    """
+    if trainable is None:
+        return []
+    children = dict(network.named_children())
+    unknown = sorted(set(trainable) - set(children))
+    if unknown:
+        raise TrainingError(
+            f"training.trainable: the network has no {', '.join(unknown)}; "
+            f"it has {', '.join(children)}"
+        )
+    return [
+        child.requires_grad_(False) for name, child in children.items() if name not in trainable
+    ]

@@ -10,8 +10,8 @@ import torch
 
 from dsnet import clips
 from dsnet.clips import EpochBatches, TestClips, TrainingClips, Videos
-from dsnet.distributed import Processes
 from dsnet.errors import UserError
+from dsnet.processes import Processes
 from dsnet.store import DamagedError
 
 SETTINGS = {"crop": 16, "scales": [1.0, 0.5]}

@@ -5,7 +5,6 @@ import json
 import pytest
 
 from dsnet import config as settings
-from dsnet.provenance import code_digest
 
 
 def spec(config, stream="ds"):
@@ -127,8 +126,3 @@ def test_the_specs_of_figures_name_what_they_show(config):
     similarity = settings.similarity_spec(config)
     assert similarity["streams"] == ["flow", *similarity["teachers"]]
     assert set(similarity["teachers"].values()) == {"flow"}
-
-
-def test_the_losses_are_part_of_the_code_of_students_alone():
-    assert settings.train_code(taught=True) != settings.train_code(taught=False)
-    assert settings.train_code(taught=True) == code_digest("dsnet.training")

@@ -5,7 +5,9 @@ import torch
 from tiny import clips, small
 from torch import nn
 
-from dsnet.losses import Distillation, GramDistance, MultiLevelMAE
+from dsnet import losses
+from dsnet.losses.gram import GramDistance
+from dsnet.losses.mae import MultiLevelMAE
 
 
 @pytest.fixture
@@ -14,7 +16,7 @@ def distillation():
         "mae": {"weight": 50, "levels": ["stem", "avgpool"]},
         "gram": {"weight": 3, "levels": ["stem"], "normalize": "paper"},
     }
-    return Distillation(small(2), entries)
+    return losses.build(small(2), entries)
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ def test_balance_gives_each_term_its_share_of_the_norms():
         "mae": {"weight": 50, "levels": ["stem"], "share": 0.5},
         "gram": {"weight": 50, "levels": ["stem"], "share": 0.2},
     }
-    distillation = Distillation(small(2), entries)
+    distillation = losses.build(small(2), entries)
     assert distillation.weights.tolist() == [2, 1, 1]
     # The others have 3 of what must be three tenths, so the sum is 10.
     factors = distillation.balance({"ce": 1.0, "mse": 2.0, "mae": 0.1, "gram": 8.0})

@@ -7,7 +7,9 @@ from equations import LEVELS, features, gram_distance, mae, mse, tensors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsnet.losses import FeatureMSE, GramDistance, MultiLevelMAE
+from dsnet.losses.gram import GramDistance
+from dsnet.losses.mae import MultiLevelMAE
+from dsnet.losses.mse import FeatureMSE
 
 CASES = [
     (FeatureMSE(["avgpool"]), lambda s, t: mse(s, t, ["avgpool"])),
@@ -170,7 +172,7 @@ def test_an_unknown_normalisation_is_refused():
 @pytest.mark.parametrize("rows", [1, 2, 3, 5, 6])
 def test_gram_of_blocks_is_that_of_the_whole(monkeypatch, rows):
     """Channels are taken in blocks; those of ResNeXt-101's last level make four."""
-    monkeypatch.setattr("dsnet.losses.GRAM_ROWS", rows)
+    monkeypatch.setattr("dsnet.losses.gram.GRAM_ROWS", rows)
     s, t = features(9), features(10)
     loss = GramDistance(LEVELS)
     student, teacher = tensors(s, requires_grad=True), tensors(t)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from dsnet import models
-from dsnet.training import diagnostics
+from dsnet.training import gradients, trainer
 
 OPTIONS = {
     "epochs": 3,
@@ -91,11 +91,10 @@ def random_states():
 
 def stop_after(monkeypatch, epochs):
     """Let the training die in the middle of the epoch after ``epochs`` complete ones."""
-    check = diagnostics.check_finite
 
-    def dying(terms, where):
-        if where == f"epoch {epochs + 1}, step 2":
+    def dying(terms, *where):
+        if where == (epochs + 1, 2):
             raise Killed(random_states())
-        return check(terms, where)
+        return gradients.check_finite(terms, *where)
 
-    monkeypatch.setattr(diagnostics, "check_finite", dying)
+    monkeypatch.setattr(trainer, "check_finite", dying)

@@ -7,7 +7,7 @@ import torch
 from specs import make_spec
 
 from dsnet import models, training
-from dsnet.training import TrainingError, diagnostics
+from dsnet.training import TrainingError, diagnostics, gradients, trainer
 
 
 def test_an_infinite_loss_stops_with_the_term_the_epoch_and_the_step(clips_path, tmp_path, teacher):
@@ -22,13 +22,11 @@ def test_an_infinite_loss_stops_with_the_term_the_epoch_and_the_step(clips_path,
 def test_a_training_that_breaks_later_names_the_last_good_checkpoint(
     clips_path, tmp_path, monkeypatch
 ):
-    check = diagnostics.check_finite
+    def breaking(terms, *where):
+        broken = {"ce": torch.tensor(math.nan)} if where == (3, 1) else {}
+        return gradients.check_finite({**terms, **broken}, *where)
 
-    def breaking(terms, where):
-        broken = {"ce": torch.tensor(math.nan)} if where == "epoch 3, step 1" else {}
-        return check({**terms, **broken}, where)
-
-    monkeypatch.setattr(diagnostics, "check_finite", breaking)
+    monkeypatch.setattr(trainer, "check_finite", breaking)
     message = r"at epoch 3, step 1; .*; the last good checkpoint, after epoch 2, is .*\.pt"
     with pytest.raises(TrainingError, match=message):
         training.train(make_spec(), clips_path, tmp_path)
@@ -37,7 +35,7 @@ def test_a_training_that_breaks_later_names_the_last_good_checkpoint(
 
 def test_a_last_step_that_breaks_the_network_stops_with_the_epoch(clips_path, tmp_path):
     spec = make_spec(lr=1e30, clip_gradient=None, warmup_epochs=0, batch_size=64, epochs=1)
-    with pytest.raises(TrainingError, match=r"ce on the selection part of the loss is .* epoch 1"):
+    with pytest.raises(TrainingError, match=r"ce of .* at epoch 1, on the selection part;"):
         training.train(spec, clips_path, tmp_path)
     assert not (tmp_path / "model.pt").exists()
 
@@ -63,3 +61,10 @@ def test_a_collapse_to_chance_with_dead_gradients_is_named(
 
 def test_a_healthy_training_has_no_warning(teacher):
     assert models.read(teacher)["warnings"] == []
+
+
+def test_a_gradient_that_is_not_a_number_is_no_dead_one():
+    row = {"epoch": 1, "train_top1": 10.0, "grad_layer4": 1e-9}
+    assert diagnostics.collapse(row, 10)
+    assert not diagnostics.collapse({**row, "grad_layer4": math.nan}, 10)
+    assert not diagnostics.collapse({**row, "train_top1": 20.0}, 10)

@@ -11,11 +11,10 @@ import torch
 import torch.distributed as dist
 from specs import DS, make_spec, weights
 
-from dsnet import models
+from dsnet import losses, models
 from dsnet.clips import EpochBatches
-from dsnet.distributed import Processes
 from dsnet.errors import UserError
-from dsnet.losses import Distillation
+from dsnet.processes import Processes
 from dsnet.scores import read_scores
 from dsnet.training.batch_norm import synchronise_batch_norm
 from dsnet.training.steps import Classification, Step
@@ -70,7 +69,7 @@ def steps_of_share(rank, count, stream, folder):
     network = models.build(spec["model"], modality, 2).double().train()
     task = Classification(modality)
     if stream == "ds":
-        task = Distillation(models.build(spec["model"], "flow", 2).double(), DS)
+        task = losses.build(models.build(spec["model"], "flow", 2).double(), DS)
     if count > 1:
         synchronise_batch_norm(network, torch.device("cpu"))
     step = Step(network, task, spec["stream"]["training"], torch.device("cpu"), processes)

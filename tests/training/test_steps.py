@@ -6,23 +6,21 @@ import pytest
 import torch
 from specs import DS, SHARED, make_spec
 
-from dsnet import models, training
-from dsnet.inference import DeviceError
-from dsnet.losses import Distillation
-from dsnet.training import preparation
-from dsnet.training.steps import Classification, Step
+from dsnet import losses, models, training
+from dsnet.devices import DeviceError
+from dsnet.training.steps import Classification, Step, freeze
 
 CPU = torch.device("cpu")
 
 
-def make_step(stream="flow", losses=DS, **options):
+def make_step(stream="flow", terms=DS, **options):
     """A step of a network of a seed, the network, a batch and its labels."""
     spec = make_spec(stream, **options)
     torch.manual_seed(0)
     network = models.build(spec["model"], spec["stream"]["input"], 2).train()
     task = Classification(spec["stream"]["input"])
     if stream == "ds":
-        task = Distillation(models.build(spec["model"], "flow", 2), losses)
+        task = losses.build(models.build(spec["model"], "flow", 2), terms)
     clips = {name: 50 * torch.randn(4, c, 4, 16, 16) for name, c in models.CHANNELS.items()}
     step = Step(network, task, spec["stream"]["training"], CPU)
     return step, network, clips, torch.tensor([0, 1, 1, 0])
@@ -98,7 +96,7 @@ def test_a_step_tells_whether_its_gradient_was_clipped():
 
 def test_a_term_of_levels_that_are_not_trained_has_no_gradient():
     step, network, clips, labels = make_step("ds", {"mae": {**DS["mae"], "levels": ["layer1"]}})
-    preparation.freeze(network, ["layer4", "fc"])
+    freeze(network, ["layer4", "fc"])
     terms, norms = step.balance(step.forward(clips, labels)[1], 1.0)
     assert norms["grad_mae"] == 0
     assert norms["grad_ce"] > 0

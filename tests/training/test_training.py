@@ -6,7 +6,7 @@ import torch
 from specs import DS, make_spec, same, weights
 from torch.nn import functional as F
 
-from dsnet import inference, models, training
+from dsnet import devices, inference, models, training
 from dsnet.clips import TestClips, Videos, open_clips, scoring_loader, table
 from dsnet.training import TrainingError
 
@@ -108,9 +108,9 @@ def test_a_model_records_what_it_was_made_from(teacher, clips_path):
 
 def test_a_gpu_that_is_not_there_is_an_error(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(inference.DeviceError, match="cuda:1: PyTorch finds no GPU"):
-        inference.choose_device("cuda:1")
-    assert inference.choose_device("auto") == torch.device("cpu")
+    with pytest.raises(devices.DeviceError, match="cuda:1: PyTorch finds no GPU"):
+        devices.choose_device("cuda:1")
+    assert devices.choose_device("auto") == torch.device("cpu")
 
 
 def test_the_videos_of_the_clips_have_labels_and_roles(clips_path):

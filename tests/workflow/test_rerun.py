@@ -9,6 +9,7 @@ from project import (
     EVERYTHING,
     FLOW,
     OF_MODELS,
+    RUN,
     SHARDS,
     STREAMS,
     STUDENTS,
@@ -19,42 +20,93 @@ from project import (
     fusions,
 )
 
-LOSSES = "dsnet/losses.py"
-MAE = "return torch.stack(means).mean()"
+# All that is drawn of scores, histories, clips or tables, and the page that tells of all jobs.
+DRAWN = {("figures", ""), ("contact", ""), ("attention", ""), ("bars", ""), ("cost", "")}
+DRAWN |= {("intervals", "claims"), ("intervals", "study"), ("features", ""), ("provenance", "")}
+AFTER_TRAINING = after_training(STREAMS)
+SCORED = {job for job in AFTER_TRAINING - OF_MODELS if job[0] not in ("train", "latency")}
+ATTENTION = {job for job in fusions(STREAMS) if job[1].endswith(".attention")}
+# A kind of edit: the file, what it says and is to say, and the jobs that it causes.
+EDITS = {
+    "MSE": ("losses/mse.py", ".square()", ".abs()", after_training(["mars"]) - {("latency", "")}),
+    "MAE": ("losses/mae.py", "(means).mean()", "(means).sum()", after_training(["ds"])),
+    "Gram": ("losses/gram.py", "2 * given[0]", "3 * given[0]", after_training(["ds"])),
+    "teacher": ("models/frozen.py", "pairwise(list(", "pairwise(set(", after_training(STUDENTS)),
+    "backbone": ("models/resnext3d.py", "MaxPool3d(3,", "MaxPool3d(5,", AFTER_TRAINING),
+    "crop": (
+        "clips/sampling.py",
+        "rng.random() < 0.5",
+        "rng.random() < 0.6",
+        after_training(STREAMS),
+    ),
+    "sampling": (
+        "clips/sampling.py",
+        "- length, 0) + 1",
+        "- length, 0) + 2",
+        after_training(STREAMS),
+    ),
+    "schedule": ("training/schedule.py", "0.5 * (1 +", "0.6 * (1 +", AFTER_TRAINING),
+    "step": ("training/steps.py", "set_to_none=True", "set_to_none=False", AFTER_TRAINING),
+    "evaluation": ("scoring.py", "len(ids)", "len(ids) + 1", SCORED),
+    "attention": (
+        "fusion/attention.py",
+        "softmax(dim=1)",
+        "sigmoid()",
+        ATTENTION | TABLES - {("significance", "")} | {("attention", "")},
+    ),
+    "statistics": ("tables/statistics.py", "np.std(values, ddof=1)", "np.std(values)", TABLES),
+    "colour": ("figures/style.py", "#0072B2", "#0072B3", DRAWN | {("classes", "")}),
+    "CSS": ("tables/html.py", "border-collapse: collapse", "border-collapse: separate", TABLES),
+}
+# What follows are edits that concern nothing.
+MESSAGES = {
+    "a message": ("disk.py", "disk is full", "disk has no room left"),
+    "a log line": ("provenance/files.py", "waiting for another process", "waiting for a process"),
+    "the lock": (
+        "provenance/files.py",
+        "fcntl.LOCK_EX)\n        with",
+        "fcntl.LOCK_SH)\n        with",
+    ),
+    "a message beside arithmetic": ("training/gradients.py", "a lower lr, ", "a lower rate, "),
+    "a docstring": ("losses/mae.py", '"""Equation 2: the mean', '"""Equation 2, the mean'),
+    "a comment": ("clips/transforms.py", "# Row by row", "# By rows"),
+    "an annotation": ("losses/features.py", "student: Tensor", "student: object"),
+    "the checksums": ("store/reader.py", "zlib.crc32(", "zlib.adler32("),
+    "the progress bar": ("training/__init__.py", 'unit="epoch"', 'unit="pass"'),
+    "an option": ("cli/options.py", "import argparse\n", "import argparse\n\nOPTION = 1\n"),
+    "doctor": ("doctor/machine.py", "import os\n", "import os\n\nD = 1\n"),
+    "predict": ("predict/classifier.py", "import itertools\n", "import itertools\n\nP = 1\n"),
+    "export": ("export.py", "import logging\n", "import logging\n\nE = 1\n"),
+    "fetching": ("fetching/downloads.py", "import logging\n", "import logging\n\nF = 1\n"),
+}
 
 
-def test_arithmetic_of_a_loss_concerns_the_students_alone(project: Project):
-    project.edit(LOSSES, MAE, MAE.replace(".mean()", ".mean() * 2"))
+@pytest.mark.parametrize("kind", EDITS)
+def test_an_edit_causes_what_it_can_change(project: Project, kind: str):
+    path, old, new, jobs = EDITS[kind]
+    project.edit(f"dsnet/{path}", old, new)
     plan = project.plan()
-    assert plan.jobs == after_training(STUDENTS)
-    for stream in STUDENTS:
-        assert plan.reasons["train", stream].startswith("Params have changed")
-        assert plan.reasons["evaluate", stream].startswith("Input files updated by another job")
+    assert plan.jobs == jobs
+    for (rule, of), reason in plan.reasons.items():
+        if rule == "train":
+            assert reason.startswith("Params have changed"), of
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        (MAE, f"# Equation 2.\n        {MAE}  # as printed"),
-        ('"""Equation 2: the mean over levels', '"""Equation 2, the mean over all levels'),
-    ],
-    ids=["comment", "docstring"],
-)
-def test_words_concern_nothing(project: Project, old, new):
-    project.edit(LOSSES, old, new)
+def test_words_and_plumbing_concern_nothing(project: Project):
+    for path, old, new in MESSAGES.values():
+        project.edit(f"dsnet/{path}", old, new)
+    plan = project.plan()
+    assert plan.nothing_to_do, plan.reasons
+
+
+def test_results_of_other_code_are_adopted(project: Project):
+    path, old, new, _ = EDITS["backbone"]
+    project.edit(f"dsnet/{path}", old, new)
+    before = shard_digests(project), (project / f"{RUN}/ds/model.pt").read_bytes()
+    assert not project.plan().nothing_to_do
+    project.finish("--touch")
     assert project.plan().nothing_to_do
-
-
-def test_code_of_the_tables_concerns_the_tables(project: Project):
-    project.edit("dsnet/tables/statistics.py", "np.std(values, ddof=1)", "np.std(values, ddof=0)")
-    # The latency is a table too, written by the same code.
-    assert project.plan().jobs == TABLES | {("latency", "")}
-
-
-def test_code_of_the_evaluation_concerns_no_training(project: Project):
-    project.edit("dsnet/evaluation.py", "log = logging", "LOG = None\nlog = logging")
-    scored = after_training(STREAMS) - {("latency", "")} - OF_MODELS
-    assert project.plan().jobs == {job for job in scored if job[0] != "train"}
+    assert (shard_digests(project), (project / f"{RUN}/ds/model.pt").read_bytes()) == before
 
 
 def test_the_flow_bound_concerns_flow_and_what_follows(project: Project):

@@ -7,7 +7,7 @@ from pathlib import Path
 from dsnet import config as settings
 from dsnet import live, starting, store
 from dsnet.datasets import fingerprint
-from dsnet.provenance import PACKAGE, canonical, code_digest, file_digest
+from dsnet.provenance import PACKAGE, canonical, file_digest
 from dsnet.releases import locate
 
 # `python` is the one that runs Snakemake, also where its environment is not activated.
@@ -66,6 +66,9 @@ wildcard_constraints:
     fused="({0})([+]({0}))+".format("|".join(cfg["streams"])),
     kind="|".join(settings.FUSION_KINDS),
     table="claims|study",
+
+
+stage_code = functools.cache(settings.stage_code)  # it reads the code of many modules
 
 
 # --- data sets ---------------------------------------------------------------------------------
@@ -168,13 +171,10 @@ def train_spec(wildcards):
     )
 
 
-# The digest of the code that trains a stream; taken once, since it reads all of it.
-TRAIN_CODE = {taught: settings.train_code(taught) for taught in (False, True)}
-
-
-def train_code(wildcards):
+@functools.cache
+def train_code(stream):
     """The digest of the code that trains a stream."""
-    return TRAIN_CODE[cfg["streams"][wildcards.stream]["teacher"] is not None]
+    return settings.train_code(cfg["streams"][stream])
 
 
 def per_stream(name, streams=cfg["streams"]):

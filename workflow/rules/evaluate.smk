@@ -19,7 +19,7 @@ rule evaluate:
         processes=lambda wildcards: settings.processes(training_of(wildcards)),
         device=lambda wildcards: training_of(wildcards)["device"],
     params:
-        code=code_digest("dsnet.evaluation"),
+        code=stage_code("evaluate"),
     shell:
         "python -m dsnet evaluate"
         " --model {input.model:q}"

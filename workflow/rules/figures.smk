@@ -30,7 +30,7 @@ rule figures:
         "../../envs/train.yaml"
     params:
         spec=tables_spec("compare"),
-        code=code_digest("dsnet.figures"),
+        code=stage_code("figures"),
     shell:
         "python -m dsnet figures"
         " --spec {params.spec:q}"
@@ -60,7 +60,7 @@ rule attention:
         "../../envs/train.yaml"
     params:
         spec=attention_spec,
-        code=code_digest("dsnet.figures"),
+        code=stage_code("weights"),
     shell:
         "python -m dsnet attention"
         " --spec {params.spec:q}"
@@ -89,7 +89,7 @@ rule contact:
     conda:
         "../../envs/train.yaml"
     params:
-        code=code_digest("dsnet.figures"),
+        code=stage_code("contact"),
     shell:
         "python -m dsnet contact" " --clips {input.clips:q}" " --output {output:q}" " 2> {log:q}"
 
@@ -112,7 +112,7 @@ rule bars:
     conda:
         "../../envs/train.yaml"
     params:
-        code=code_digest("dsnet.figures"),
+        code=stage_code("bars"),
     shell:
         "python -m dsnet bars" " --table {input:q}" " --output {output:q}" " 2> {log:q}"
 
@@ -136,7 +136,7 @@ rule cost:
     conda:
         "../../envs/train.yaml"
     params:
-        code=code_digest("dsnet.figures"),
+        code=stage_code("cost"),
     shell:
         "python -m dsnet cost"
         " --table {input.table:q}"
@@ -163,6 +163,6 @@ rule intervals:
     conda:
         "../../envs/train.yaml"
     params:
-        code=code_digest("dsnet.figures"),
+        code=stage_code("intervals"),
     shell:
         "python -m dsnet intervals" " --table {input:q}" " --output {output:q}" " 2> {log:q}"

@@ -17,7 +17,7 @@ rule fuse:
         "../../envs/train.yaml"
     params:
         spec=lambda wildcards: canonical(settings.fusion_spec(cfg, wildcards.kind)),
-        code=code_digest("dsnet.fusion"),
+        code=lambda wildcards: stage_code(wildcards.kind),
     shell:
         "python -m dsnet fuse"
         " --spec {params.spec:q}"

@@ -26,7 +26,7 @@ rule latency:
         arithmetic=cfg["training"]["threads"],
     params:
         spec=latency_spec,
-        code=code_digest("dsnet.latency"),
+        code=stage_code("latency"),
     shell:
         "python -m dsnet latency"
         " --spec {params.spec:q}"

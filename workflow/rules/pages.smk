@@ -26,7 +26,7 @@ rule similarity:
         device=cfg["training"]["device"],
     params:
         spec=canonical(settings.similarity_spec(cfg)),
-        code=code_digest("dsnet.similarity"),
+        code=stage_code("similarity"),
     shell:
         "python -m dsnet similarity"
         " --spec {params.spec:q}"
@@ -68,7 +68,7 @@ rule features:
         "../../envs/train.yaml"
     params:
         spec=maps_spec,
-        code=code_digest("dsnet.figures.features"),
+        code=stage_code("features"),
     shell:
         "python -m dsnet features"
         " --spec {params.spec:q}"
@@ -99,7 +99,7 @@ rule classes:
         "../../envs/train.yaml"
     params:
         spec=titles,
-        code=code_digest("dsnet.pages.classes"),
+        code=stage_code("classes"),
         templates=data_digests("pages/templates/*"),
     shell:
         "python -m dsnet classes"
@@ -136,7 +136,7 @@ rule provenance:
         "../../envs/train.yaml"
     params:
         spec=ordered_titles,
-        code=code_digest("dsnet.pages.provenance"),
+        code=stage_code("provenance"),
         templates=data_digests("pages/templates/*"),
         benchmarks=COSTS,
     shell:

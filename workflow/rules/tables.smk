@@ -27,7 +27,7 @@ rule table1:
         "../../envs/train.yaml"
     params:
         spec=tables_spec("two_stream", "students"),
-        code=code_digest("dsnet.tables"),
+        code=stage_code("table1"),
         paper=data_digests("paper/*.csv"),
     shell:
         "python -m dsnet table1"
@@ -61,7 +61,7 @@ rule table2:
         "../../envs/train.yaml"
     params:
         spec=tables_spec("ablation"),
-        code=code_digest("dsnet.tables"),
+        code=stage_code("table2"),
         paper=data_digests("paper/*.csv"),
     shell:
         "python -m dsnet table2"
@@ -90,7 +90,7 @@ rule significance:
         "../../envs/train.yaml"
     params:
         spec=tables_spec(),
-        code=code_digest("dsnet.tables"),
+        code=stage_code("significance"),
     shell:
         "python -m dsnet significance"
         " --spec {params.spec:q}"
@@ -118,7 +118,7 @@ rule claims:
         "../../envs/train.yaml"
     params:
         spec=tables_spec("claims"),
-        code=code_digest("dsnet.tables"),
+        code=stage_code("claims"),
     shell:
         "python -m dsnet claims"
         " --spec {params.spec:q}"
@@ -147,7 +147,7 @@ rule study:
         "../../envs/train.yaml"
     params:
         spec=tables_spec("study"),
-        code=code_digest("dsnet.tables"),
+        code=stage_code("study"),
     shell:
         "python -m dsnet study"
         " --spec {params.spec:q}"

@@ -23,7 +23,7 @@ rule train:
         device=lambda wildcards: training_of(wildcards)["device"],
     params:
         spec=train_spec,
-        code=train_code,
+        code=lambda wildcards: train_code(wildcards.stream),
         init=lambda wildcards, input: ["--init", input.init] if input.init else [],
         teacher=lambda wildcards, input: ["--teacher", input.teacher] if input.teacher else [],
         folder=subpath(output.model, parent=True),

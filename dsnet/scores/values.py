@@ -1,22 +1,14 @@
-"""Clip and video scores of a stream (``scores.h5``), and the accuracies taken from them."""
+"""Clip and video scores of a stream, and the accuracies taken from them."""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import h5py
 import numpy as np
 
-from dsnet.errors import RemakeError, UserError
-from dsnet.provenance import canonical, record, replacing
-
-FORMAT = "dsnet-scores"
-VERSION = 2  # with the groups of the videos
+from dsnet.errors import UserError
 
 
 class ScoreError(UserError):
@@ -65,74 +57,6 @@ class Scores:
     classes: tuple[str, ...]
     parts: dict[str, Part]
     spec: Any = None
-
-
-def write_scores(path: str | os.PathLike[str], scores: Scores) -> None:
-    """Write ``scores.h5``, with :func:`metrics` of every part as an attribute (JSON)."""
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs.update(
-            format=FORMAT,
-            version=VERSION,
-            run=canonical(scores.run),
-            classes=json.dumps(scores.classes),
-            spec=canonical(scores.spec),
-            provenance=canonical(record()),
-            metrics=json.dumps({name: metrics(part) for name, part in scores.parts.items()}),
-        )
-        for name, part in scores.parts.items():
-            group = file.create_group(name)
-            for column in ("ids", "groups"):
-                texts = list(getattr(part, column))
-                group.create_dataset(column, data=texts, dtype=h5py.string_dtype("utf-8"))
-            group["labels"], group["clips"], group["counts"] = part.labels, part.clips, part.counts
-
-
-@contextmanager
-def open_scores(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
-    """Open ``scores.h5`` for what is read of it in the body of a ``with``.
-
-    Raises:
-        ScoreError: a file of another format or version.
-        RemakeError: opening it or reading in it fails, as it does in a damaged file.
-        OSError: the file is not there, or the system refuses it.
-    """
-    name = os.fspath(path)
-    try:
-        with h5py.File(path, "r") as file:
-            if (file.attrs.get("format"), file.attrs.get("version")) != (FORMAT, VERSION):
-                raise ScoreError(
-                    f"{name} is not a {FORMAT} file of version {VERSION}; give another, or delete "
-                    f"it and run again"
-                )
-            yield file
-    except ScoreError:
-        raise
-    except Exception as error:  # damage surfaces in HDF5 as almost any
-        if isinstance(error, OSError) and error.errno:
-            raise
-        raise RemakeError(path, f"{name} is damaged or not a {FORMAT} file ({error})") from error
-
-
-def read_scores(path: str | os.PathLike[str]) -> Scores:
-    """Read ``scores.h5``.
-
-    Raises:
-        ScoreError: a file of another format or version.
-        RemakeError: the file is damaged.
-    """
-    with open_scores(path) as file:
-        parts = {
-            name: Part(
-                ids=tuple(group["ids"].asstr()[:]),
-                labels=group["labels"][:],
-                clips=group["clips"][:],
-                counts=group["counts"][:],
-                groups=tuple(group["groups"].asstr()[:]),
-            )
-            for name, group in file.items()
-        }
-        run, classes, spec = (json.loads(file.attrs[k]) for k in ("run", "classes", "spec"))
-    return Scores(run, tuple(classes), parts, spec)
 
 
 def topk(logits: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:

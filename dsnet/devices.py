@@ -1,0 +1,55 @@
+"""Devices that PyTorch computes on."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+
+from dsnet.errors import UserError
+from dsnet.processes import ALONE, Processes
+
+
+class DeviceError(UserError):
+    """A device that is not there, or is not made for what is asked of it."""
+
+
+def choose_device(device: str, processes: Processes = ALONE) -> torch.device:
+    """The device that ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` stands for here.
+
+    Each of several processes on one machine gets a GPU of its own, which becomes its current one.
+
+    Raises:
+        DeviceError: a GPU was asked for and PyTorch finds none, or fewer than processes; or the
+            name is none of these.
+    """
+    available = torch.cuda.is_available()
+    if device == "auto":
+        device = "cuda" if available else "cpu"
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise DeviceError(f"device {device}: expected auto, cpu, cuda or cuda:N")
+    if device != "cpu" and not available:
+        raise DeviceError(f"device {device}: PyTorch finds no GPU; use cpu (training.device)")
+    if device == "cuda" and processes.count > 1:
+        there = torch.cuda.device_count()
+        if processes.local >= there:
+            raise DeviceError(
+                f"process {processes.local + 1} finds only {there} GPUs; set training.gpus (and "
+                f"training.processes) to what there is"
+            )
+        device = f"cuda:{processes.local}"
+        torch.cuda.set_device(device)
+    return torch.device(device)
+
+
+def check_precision(precision: str, device: torch.device) -> None:
+    """Refuse a ``training.precision`` that the device is not made for.
+
+    Raises:
+        DeviceError: it is not float32, and the device is a CPU.
+    """
+    if precision != "float32" and device.type == "cpu":
+        raise DeviceError(
+            f"training.precision: {precision} is for GPUs; on CPUs it makes 3D convolutions many "
+            f"times slower; set it to float32"
+        )

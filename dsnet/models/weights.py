@@ -1,0 +1,55 @@
+"""Weights of one network taken up by another: which tensors, and which rows of the classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+
+def tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The tensors of a state_dict, alone or in a dictionary, without the prefix ``module.``."""
+    state = content.get("state_dict", content)
+    return {
+        key.removeprefix("module."): value
+        for key, value in (state.items() if isinstance(state, Mapping) else ())
+        if isinstance(key, str) and isinstance(value, Tensor)
+    }
+
+
+def in_order(
+    weights: dict[str, Tensor], names: Sequence[str], classes: Sequence[str]
+) -> dict[str, Tensor]:
+    """Weights with the classifier's rows, which are of ``names``, in the order of ``classes``."""
+    if list(names) == list(classes) or sorted(names) != sorted(classes):
+        return weights
+    rows = [names.index(name) for name in classes]
+    return {key: t[rows] if key.startswith("fc.") else t for key, t in weights.items()}
+
+
+def differing(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> list[str]:
+    """The keys of ``own`` that are absent or of another shape, but for counters of batches."""
+    return [
+        key
+        for key, value in own.items()
+        if (key in theirs and theirs[key].shape != value.shape)
+        or (key not in theirs and not key.endswith("num_batches_tracked"))
+    ]
+
+
+def may_differ(key: str) -> bool:
+    """Tell whether a tensor may have another shape, and then stay as drawn.
+
+    These are the first convolution, whose channels are the input's, and the classifier.
+    """
+    return key == "conv1.weight" or key.startswith("fc.")
+
+
+def take_up(model: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
+    """Copy into ``model`` all ``weights`` that fit; return the keys that stay as drawn."""
+    own = model.state_dict()
+    drawn = differing(own, weights)
+    fitting = {key: weights[key] for key in own if key in weights and key not in drawn}
+    model.load_state_dict(fitting, strict=False)
+    return drawn

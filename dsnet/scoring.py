@@ -1,0 +1,60 @@
+"""The scores of all videos of a split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from dsnet.clips.loading import scoring_loader
+from dsnet.clips.videos import TestClips, Videos, parts, table
+from dsnet.inference import clip_logits
+from dsnet.models.resnext3d import ResNeXt3D
+from dsnet.processes import Processes
+from dsnet.scores.values import Part
+
+if TYPE_CHECKING:
+    from dsnet.store import Reader
+
+
+def score_parts(
+    network: ResNeXt3D,
+    spec: Mapping[str, Any],
+    reader: Reader,
+    device: torch.device,
+    workers: int,
+    processes: Processes,
+) -> dict[str, Part]:
+    """Score all clips of the ``train``, ``validation`` and ``test`` videos.
+
+    Args:
+        network: on ``device``.
+        spec: :func:`dsnet.config.train_spec` of the network.
+        reader: of ``clips.h5``.
+        device: where the network computes.
+        workers: processes that prepare clips.
+        processes: those that score together; each has its share of the clips.
+
+    Raises:
+        DamagedError: the bytes of a video are damaged.
+        SplitError: see :func:`dsnet.splits.parts`.
+    """
+    split = parts(reader, spec)
+    group_of = table(reader).set_index("id")["group"]
+    scored: dict[str, Part] = {}
+    for name, ids in split.items():
+        if name == "test" and ids == split["validation"]:  # protocol paper
+            scored[name] = scored["validation"]
+            continue
+        videos = Videos.of_spec(reader, ids, (spec["stream"]["input"],), spec)
+        if processes.first:
+            videos.verify()
+        batch_size = spec["stream"]["training"]["batch_size"]
+        batches = scoring_loader(TestClips(videos), batch_size, workers, processes)
+        logits, owners = clip_logits(network, batches, device, processes)
+        counts = np.bincount(owners, minlength=len(ids))
+        labels, groups = np.array(videos.labels, np.int64), tuple(group_of[list(ids)])
+        scored[name] = Part(tuple(ids), labels, logits, counts, groups)
+    return scored

@@ -1,0 +1,164 @@
+"""The training of one network, an epoch at a time."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+
+from dsnet.clips.loading import EpochBatches
+from dsnet.clips.transforms import normalise
+from dsnet.clips.videos import TestClips
+from dsnet.inference import clip_logits
+from dsnet.models.resnext3d import ResNeXt3D
+from dsnet.processes import Processes
+from dsnet.training import randomness
+from dsnet.training.gradients import check_finite, shares
+from dsnet.training.schedule import Schedule
+from dsnet.training.steps import Step, Task, freeze
+
+
+class Trainer:
+    """A network, its task and its clips; :meth:`epoch` is one pass over the training videos.
+
+    Args:
+        network: what is trained, on ``device``.
+        task: gives its loss, on ``device`` too.
+        training: batches of :func:`dsnet.clips.training_loader`.
+        selection: batches of :func:`dsnet.clips.scoring_loader`, of the videos to select by.
+        spec: :func:`dsnet.config.train_spec`.
+        device: where all is computed.
+        processes: those that train together.
+
+    Raises:
+        TrainingError: the spec trains a module that is not there.
+    """
+
+    def __init__(
+        self,
+        network: ResNeXt3D,
+        task: Task,
+        training: DataLoader[Any],
+        selection: DataLoader[Any],
+        spec: Mapping[str, Any],
+        device: torch.device,
+        processes: Processes,
+    ) -> None:
+        self.network, self.training, self.selection = network, training, selection
+        self.device, self.processes = device, processes
+        self.options, self.settings = spec["stream"]["training"], spec["clips"]
+        self.frozen = freeze(network, self.options["trainable"])
+        self.step = Step(network, task, self.options, device, processes)
+        self.schedule = Schedule(self.step.optimizer, self.options, len(training))
+
+    def epoch(self, epoch: int) -> dict[str, float]:
+        """Train epoch ``epoch``, from 0, and score the selection part: a row of the history."""
+        started = time.perf_counter()
+        train = self._train_epoch(epoch)
+        # Where each process normalises by its own clips, their statistics differ.
+        self.processes.agree(self.network.buffers())
+        lr = self.step.optimizer.param_groups[0]["lr"]
+        val = self._select(epoch)
+        self.schedule.after_epoch(val["val_loss"])
+        seconds = time.perf_counter() - started
+        return {
+            "epoch": epoch + 1,
+            "lr": lr,
+            "train_loss": train.pop("loss"),
+            "train_top1": train.pop("top1"),
+            **val,
+            "seconds": round(seconds, 2),
+            **train,
+        }
+
+    def _train_epoch(self, epoch: int) -> dict[str, float]:
+        """One pass over the training videos.
+
+        Returns mean ``loss``, terms and ``top1``, the part of the steps that were ``clipped``, and
+        of the first step the norm of each term's gradient and its share of their sum.
+        """
+        self.network.train()
+        if self.options["frozen_statistics"] == "keep":
+            for module in self.frozen:
+                module.eval()
+        batches = self.training.batch_sampler
+        assert isinstance(batches, EpochBatches)
+        batches.epoch = epoch
+        sums: dict[str, float] = defaultdict(float)
+        gradients = {"none yet": math.nan}
+        self.step.start_epoch()
+        for step, (batch, labels) in enumerate(self.training):
+            batch = {
+                name: normalise(clip, name, self.settings, self.device)
+                for name, clip in batch.items()
+            }
+            labels = labels.to(self.device)
+            self.schedule.before_step(epoch * len(self.training) + step)
+            logits, terms = self.step.forward(batch, labels)
+            share = len(labels) / batches.sizes[step]
+            # Once, but for the first steps in float16, whose gradients may overflow.
+            if not all(map(math.isfinite, gradients.values())):
+                terms, gradients = self.step.balance(terms, share)
+            values = check_finite(terms, epoch + 1, step + 1)
+            sums["clipped"] += len(labels) * self.step.update(terms, share)
+            for name, value in values.items():
+                sums[name] += len(labels) * value
+            sums["right"] += int((logits.argmax(dim=1) == labels).sum())
+        seen = sum(batches.sizes)
+        means = {name: value / seen for name, value in self.processes.sums(sums).items()}
+        right, clipped = means.pop("right"), means.pop("clipped")
+        return {
+            "loss": sum(means.values()),
+            "top1": 100 * right,
+            **{f"loss_{name}": value for name, value in means.items()},
+            **gradients,
+            **shares(gradients, means),
+            "clipped": clipped,
+        }
+
+    @torch.no_grad()
+    def _select(self, epoch: int) -> dict[str, float]:
+        """Loss and top-1 of the selection part's video scores.
+
+        Raises:
+            TrainingError: the scores are not finite, though the loss was: the last step was too
+                large, or the batch-norm statistics overflowed.
+        """
+        scores, owners = clip_logits(self.network, self.selection, self.device, self.processes)
+        data = self.selection.dataset
+        assert isinstance(data, TestClips)
+        labels = np.array(data.videos.labels)
+        mean = np.stack([scores[owners == video].mean(axis=0) for video in range(len(labels))])
+        loss = F.cross_entropy(torch.from_numpy(mean), torch.from_numpy(labels))
+        check_finite({"ce": loss}, epoch + 1)
+        return {"val_loss": float(loss), "val_top1": 100 * float((mean.argmax(1) == labels).mean())}
+
+    def state(self) -> dict[str, Any]:
+        """All that an epoch changes, as tensors and plain values."""
+        return {
+            "state_dict": self.network.state_dict(),
+            "optimizer": self.step.optimizer.state_dict(),
+            "scaler": self.step.scaler.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "random": randomness.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where :meth:`state` was taken."""
+        self.network.load_state_dict(state["state_dict"])
+        self.step.optimizer.load_state_dict(state["optimizer"])
+        self.step.scaler.load_state_dict(state["scaler"])
+        self.schedule.load_state_dict(state["schedule"])
+        randomness.restore(state["random"])
+
+
+def rank(row: Mapping[str, float]) -> tuple[float, float]:
+    """Order epochs: the highest selection accuracy is best, of equal ones the lowest loss."""
+    return row["val_top1"], -row["val_loss"]
