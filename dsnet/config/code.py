@@ -5,10 +5,11 @@ Frames and flow, which take days, are not here: they depend on their spec and a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from dsnet.config.schema import Config
+from dsnet.config.streams import losses_by_name
 from dsnet.losses import LOSSES
 from dsnet.provenance import code_digest
 from dsnet.registry import module_of
@@ -92,15 +93,16 @@ def stage_code(stage: str, *more: str, package: Path | None = None) -> str:
     """The digest of the code that determines what ``stage``, a key of :data:`STAGES`, makes.
 
     Args:
-        more: modules that count too.
+        more: modules that count too, or files of a user's.
         package: the folder of dsnet, by default this one.
     """
     return code_digest((*STAGES[stage], *more), (*NUMBERS, *SHOWN), package)
 
 
-def train_code(stream: Mapping[str, Any], package: Path | None = None) -> str:
-    """The digest of the code that trains a stream of the configuration: of its losses alone."""
-    used: Iterable[str] = ()
-    if stream["teacher"] is not None:
-        used = ("dsnet.losses.distillation", *(module_of(LOSSES[n]) for n in stream["losses"]))
-    return stage_code("train", *used, package=package)
+def train_code(config: Config, stream: str, package: Path | None = None) -> str:
+    """The digest of the code that trains a stream: of its own losses, a user's among them."""
+    chosen, places = config["streams"][stream], losses_by_name(config)
+    modules = [module_of(places[name]) for name in chosen["losses"]]
+    if chosen["teacher"] is not None:
+        modules.append("dsnet.losses.distillation")
+    return stage_code("train", *modules, package=package)

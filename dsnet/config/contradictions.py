@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from dsnet import flow
 from dsnet.config.compute import processes
-from dsnet.config.schema import Config
-from dsnet.config.streams import named_results, shown
+from dsnet.config.schema import Config, suggestion
+from dsnet.config.streams import losses_by_name, named_results, shown
 from dsnet.fetching.sources import SOURCES
 from dsnet.releases import FINE_TUNED, RELEASE, name_of
 
@@ -21,7 +21,9 @@ def contradictions(config: Config) -> Iterator[str]:
     streams = config["streams"]
     yield from _data_sets(config["datasets"], config["catalogue"])
     yield from _flow(config["flow"])
+    known = losses_by_name(config)
     for name, stream in streams.items():
+        yield from _losses(f"streams.{name}.losses", stream["losses"], known)
         yield from _stream(name, stream, streams)
         yield from _weights(f"streams.{name}", stream, config)
     yield from _titles("streams", streams, streams)
@@ -102,6 +104,12 @@ def _stream(name: str, stream: Config, streams: Config) -> Iterator[str]:
             yield f"{where}.init: starts from itself"
             break
         seen.add(current)
+
+
+def _losses(where: str, losses: Config, known: Iterable[str]) -> Iterator[str]:
+    for name in losses:
+        if name not in known:
+            yield f"{where}.{name}: unknown key; {suggestion(name, known)}"
 
 
 def _weights(where: str, stream: Config, config: Config) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import difflib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import jsonschema
@@ -41,9 +41,7 @@ def schema_errors(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Itera
             known = list(error.schema["properties"])
             for key in sorted(set(error.instance) - set(known), key=str):
                 where = f"{path}.{key}" if path else str(key)
-                close = difflib.get_close_matches(str(key), known, n=1)
-                hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"
-                yield f"{where}: unknown key; {hint}"
+                yield f"{where}: unknown key; {suggestion(str(key), known)}"
         elif error.validator == "required":
             yield f"{path or 'top level'}: {error.message}"
         else:
@@ -51,6 +49,13 @@ def schema_errors(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Itera
             yield f"{path}: expected {_expected(error)}, got {error.instance!r}" + (
                 f" ({about})" if about else ""
             )
+
+
+def suggestion(key: str, known: Iterable[str]) -> str:
+    """Tell which of the ``known`` keys may have been meant."""
+    names = list(known)
+    close = difflib.get_close_matches(key, names, n=1)
+    return f"did you mean {close[0]}?" if close else f"known keys: {', '.join(names)}"
 
 
 def _expected(error: jsonschema.ValidationError) -> str:

@@ -11,6 +11,7 @@ from dsnet.config import streams
 from dsnet.config.compute import COMPUTE, processes
 from dsnet.config.schema import Config
 from dsnet.datasets import manifest, motions
+from dsnet.losses import LOSSES
 
 
 def ordered_json(spec: Any) -> str:
@@ -63,6 +64,8 @@ def train_spec(
     """What determines ``model.pt``, beside the clips and the models it starts from."""
     entry = config["catalogue"][dataset]
     chosen = _without(config["streams"][stream], ["title"])
+    places = streams.losses_by_name(config)
+    theirs = {name: places[name] for name in chosen["losses"] if name not in LOSSES}
     options = chosen["training"]
     # Without a synchronised batch norm the batches of each process are what it normalises by.
     apart = {} if options["sync_batch_norm"] else {"processes": processes(options)}
@@ -80,6 +83,7 @@ def train_spec(
         "clips": config["clips"],
         "model": config["model"],
         "stream": {**chosen, "training": {**_without(options, COMPUTE), **apart}},
+        **({"plugins": theirs} if theirs else {}),
     }
 
 

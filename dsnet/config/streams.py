@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from dsnet import registry
 from dsnet.config.schema import Config
+from dsnet.losses import LOSSES
 
 FUSION_KINDS = ("average", "attention")
 # A fusion: its streams in the order of its file, and the kind.
@@ -21,6 +23,11 @@ def named_results(config: Config) -> Iterator[tuple[str, Config]]:
     for number, group in enumerate(config["tables"]["study"]):
         for place, row in enumerate(group["rows"]):
             yield f"tables.study.{number}.rows.{place}", row
+
+
+def losses_by_name(config: Config) -> dict[str, str]:
+    """The places of all losses, dsnet's own and those of ``plugins`` (see ``dsnet.registry``)."""
+    return registry.places("LOSSES", LOSSES, config["plugins"])
 
 
 def titles(config: Config) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from inspect import signature
 
 import torch
 from torch import Tensor, nn
@@ -19,8 +20,9 @@ class Distillation(nn.Module):
 
     Args:
         teacher: network of the flow stream.
-        terms: losses by name, such as ``mae``; each maps the features of student and teacher to a
-            scalar.
+        terms: losses by name, such as ``mae``. Each maps the :data:`.Features` of the student and
+            of the teacher to a scalar. One whose ``forward`` has an argument ``labels`` gets them,
+            int64 (N,), by this name. Parameters of its own are trained with the student.
         weights: a weight for each term.
         shares: for some terms the part of the gradient that they get instead. Their weight is 1
             until :meth:`balance` sets it.
@@ -40,6 +42,10 @@ class Distillation(nn.Module):
         super().__init__()
         self.teacher = Frozen(teacher)
         self.terms = nn.ModuleDict(terms)
+        self.labelled = {
+            n for n, loss in terms.items() if "labels" in signature(loss.forward).parameters
+        }
+        self._side: torch.cuda.Stream | None = None
         self.shares: Mapping[str, float] = dict(shares or {})
         self.start = [1.0 if name in self.shares else weights[name] for name in terms]
         # A tensor, since compiled code would be made again for every new number.
@@ -51,9 +57,11 @@ class Distillation(nn.Module):
         """Logits (N, K) and the weighted terms, scalars by name; the loss is their sum."""
         run = self._overlapping if clips["flow"].is_cuda else self._one_by_one
         logits, features, targets = run(student, clips)
+        features = {**features, "logits": logits}
         terms = {"ce": F.cross_entropy(logits, labels)}
         for weight, (name, loss) in zip(self.weights, self.terms.items(), strict=True):
-            terms[name] = weight * loss(features, targets)
+            more = {"labels": labels} if name in self.labelled else {}
+            terms[name] = weight * loss(features, targets, **more)
         return logits, terms
 
     def balance(self, norms: Mapping[str, float]) -> dict[str, float]:
@@ -93,7 +101,9 @@ class Distillation(nn.Module):
     ) -> tuple[Tensor, Features, Features]:
         """The same with both forward passes at once, on a GPU."""
         flow = clips["flow"]
-        main, side = torch.cuda.current_stream(flow.device), torch.cuda.Stream(flow.device)
+        # Always the same stream, for each keeps memory of its own.
+        self._side = side = self._side or torch.cuda.Stream(flow.device)
+        main = torch.cuda.current_stream(flow.device)
         side.wait_stream(main)  # the clips must be there
         with torch.cuda.stream(side):
             targets = self.teacher(flow)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-# Level name to (N, C, T, H, W) or (N, C); a student's and its teacher's have equal shapes.
+# Level name to (N, C, T, H, W) or (N, C), and ``logits`` to (N, K); a student's and its teacher's
+# have equal shapes.
 Features = Mapping[str, Tensor]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections import OrderedDict
 from itertools import pairwise
 
 import torch
@@ -27,10 +26,11 @@ class Frozen(nn.Module):
         """Stay in eval mode whatever ``mode`` is."""
         return super().train(False)
 
-    @torch.inference_mode()
-    def forward(self, x: Tensor) -> OrderedDict[str, Tensor]:
-        """The features of :meth:`ResNeXt3D.forward_features`."""
-        return self.network.forward_features(x)[1]
+    @torch.no_grad()  # and no inference mode, whose tensors a loss could not keep for its gradient
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """The features of :meth:`ResNeXt3D.forward_features`, and ``logits`` as one more level."""
+        logits, features = self.network.forward_features(x)
+        return {**features, "logits": logits}
 
 
 def _folded(network: ResNeXt3D) -> ResNeXt3D:

@@ -23,7 +23,7 @@ def code_digest(
     statement is, and in which order, does not count either: code that moves stays the same.
 
     Args:
-        modules: full names, of ``counted`` too.
+        modules: full names, of ``counted`` too, or paths of files.
         counted: imports of all other modules are not followed.
         package: the folder of dsnet, by default this one.
 
@@ -153,7 +153,12 @@ def _runtime(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def source_of(module: str, package: Path | None = None) -> Path | None:
-    """The file of a module of dsnet; ``None`` where there is none of this name."""
+    """The file of a module of dsnet; ``None`` where there is none of this name.
+
+    A path that ends in ``.py``, of a user's own file, stands for itself.
+    """
+    if module.endswith(".py"):
+        return Path(module) if Path(module).is_file() else None
     base = (package or PACKAGE).parent.joinpath(*module.split("."))
     for candidate in (base.with_suffix(".py"), base / "__init__.py"):
         if candidate.is_file():

@@ -95,7 +95,7 @@ def train(
             check_precision(options["precision"], chosen)
             randomness.seed_everything(spec["run"]["seed"])
             network = preparation.make_network(spec, classes, chosen, processes, init)
-            task = preparation.make_task(spec["stream"], chosen, teacher)
+            task = preparation.make_task(spec, chosen, teacher)
             loaders = preparation.make_loaders(spec, reader, task.inputs, workers, processes)
             _fit(Trainer(network, task, *loaders, spec, chosen, processes), results, processes)
         elif processes.first:

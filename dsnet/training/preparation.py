@@ -58,11 +58,19 @@ def taken_network(spec: Mapping[str, Any], classes: Sequence[str], init: PathLik
     return made
 
 
-def make_task(stream: Mapping[str, Any], device: torch.device, teacher: PathLike | None) -> Task:
-    """What gives a stream's loss, on ``device``: distillation where there is a ``teacher``."""
+def make_task(spec: Mapping[str, Any], device: torch.device, teacher: PathLike | None) -> Task:
+    """What gives a stream's loss, on ``device``: distillation where there is a ``teacher``.
+
+    Raises:
+        CheckpointError: ``teacher`` cannot be used.
+        PluginError: a user's loss cannot be imported.
+        LossError: a loss cannot be made of its arguments.
+    """
+    stream = spec["stream"]
     made: Classification | Distillation = Classification(stream["input"])
     if teacher is not None:
-        made = losses.build(models.load_model(teacher)[0], stream["losses"])
+        network, _ = models.load_model(teacher)
+        made = losses.build(network, stream["losses"], spec.get("plugins"))
     to_device(made, device)
     return made
 

@@ -22,11 +22,12 @@ class Task(Protocol):
     """What gives the loss of a batch, as :class:`Classification` does.
 
     Attributes: ``inputs``, the modalities of the clips that it wants; ``shares``, the part of the
-    gradient that each of some terms is to have.
+    gradient that each of some terms is to have; ``terms``, modules whose parameters are trained.
     """
 
     inputs: Sequence[str]
     shares: Mapping[str, float]
+    terms: nn.ModuleDict
 
     def __call__(
         self, network: ResNeXt3D, batch: Mapping[str, Tensor], labels: Tensor
@@ -47,6 +48,7 @@ class Classification(nn.Module):
         super().__init__()
         self.inputs: Sequence[str] = (modality,)
         self.shares: Mapping[str, float] = {}
+        self.terms = nn.ModuleDict()
 
     def forward(
         self, network: ResNeXt3D, batch: Mapping[str, Tensor], labels: Tensor
@@ -81,7 +83,7 @@ class Step:
 
     Args:
         network: what is trained, on ``device``; its parameters that need gradients.
-        task: gives the terms of its loss, on ``device`` too.
+        task: gives the terms of its loss, on ``device`` too; the terms' parameters are trained.
         options: the config's ``training``.
         device: where both are.
         processes: those that share every batch.
@@ -112,8 +114,10 @@ class Step:
             gpus = [device] if device.type == "cuda" else None
             forward = DistributedDataParallel(forward, gpus)
         self._forward = forward
+        both = (*network.parameters(), *task.terms.parameters())
+        self.trained = [parameter for parameter in both if parameter.requires_grad]
         self.optimizer = torch.optim.SGD(
-            [p for p in network.parameters() if p.requires_grad],
+            self.trained,
             lr=options["lr"],
             momentum=options["momentum"],
             dampening=options["dampening"],
@@ -170,7 +174,7 @@ class Step:
         self.scaler.scale(loss).backward()
         if self.clip_gradient is not None:
             self.scaler.unscale_(self.optimizer)
-            norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_gradient)
+            norm = nn.utils.clip_grad_norm_(self.trained, self.clip_gradient)
             clipped = bool(norm > self.clip_gradient)
         self.scaler.step(self.optimizer)
         self.scaler.update()

@@ -144,6 +144,7 @@ class Trainer:
         """All that an epoch changes, as tensors and plain values."""
         return {
             "state_dict": self.network.state_dict(),
+            "terms": self.step.task.terms.state_dict(),
             "optimizer": self.step.optimizer.state_dict(),
             "scaler": self.step.scaler.state_dict(),
             "schedule": self.schedule.state_dict(),
@@ -153,6 +154,7 @@ class Trainer:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on where :meth:`state` was taken."""
         self.network.load_state_dict(state["state_dict"])
+        self.step.task.terms.load_state_dict(state["terms"])
         self.step.optimizer.load_state_dict(state["optimizer"])
         self.step.scaler.load_state_dict(state["scaler"])
         self.schedule.load_state_dict(state["schedule"])

@@ -60,10 +60,7 @@ def digests(config, package: Path) -> Callable[[], dict[str, str]]:
 
     def taken() -> dict[str, str]:
         stages = {stage: stage_code(stage, package=package) for stage in STAGES if stage != "train"}
-        streams = {
-            f"train {name}": train_code(config["streams"][name], package=package)
-            for name in TRAINED
-        }
+        streams = {f"train {name}": train_code(config, name, package) for name in TRAINED}
         return stages | streams
 
     return taken
@@ -117,9 +114,9 @@ class Arithmetic(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        if not self.done and type(node.value) in (int, float):
+        if not self.done and type(node.value) in (bool, int, float):
             self.done = True
-            return ast.Constant(node.value + 1)
+            return ast.Constant(not node.value if type(node.value) is bool else node.value + 1)
         return node
 
 

@@ -174,7 +174,7 @@ def train_spec(wildcards):
 @functools.cache
 def train_code(stream):
     """The digest of the code that trains a stream."""
-    return settings.train_code(cfg["streams"][stream])
+    return settings.train_code(cfg, stream)
 
 
 def per_stream(name, streams=cfg["streams"]):
