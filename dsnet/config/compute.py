@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import glob
 
 from dsnet.config.schema import Config
 
 # The keys of ``training`` and ``flow`` that say so.
 COMPUTE = ("device", "threads", "workers", "gpus", "processes")
 # What there is where Linux has a driver for NVIDIA's or AMD's GPUs.
-GPU_DEVICES = ("/dev/nvidia0", "/dev/kfd")
+GPU_DEVICES = ("/dev/nvidia[0-9]*", "/dev/kfd")
 
 
 def flow_gpus(config: Config) -> int:
@@ -23,7 +23,7 @@ def flow_gpus(config: Config) -> int:
 
 def gpu_devices() -> list[str]:
     """What this machine has of the devices that drivers of GPUs make."""
-    return [path for path in GPU_DEVICES if os.path.exists(path)]
+    return [path for pattern in GPU_DEVICES for path in sorted(glob.glob(pattern))]
 
 
 def processes(training: Config) -> int:

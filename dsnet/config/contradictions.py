@@ -148,7 +148,9 @@ def _tables(config: Config) -> Iterator[str]:
         if name in streams and name not in listed:
             yield f"tables.compare: {name} is not in Table 1 ({', '.join(listed)}); see students"
     for name in students or ():
-        if name == two_stream[0] or streams.get(name, {}).get("input") != "rgb":
+        if name not in streams:
+            yield f"tables.students: {name} is not in streams ({', '.join(streams)})"
+        elif name == two_stream[0] or streams[name]["input"] != "rgb":
             yield f"tables.students: expected rgb streams beside the two-stream one, got {name}"
 
 

@@ -115,7 +115,7 @@ def flow_backend(config: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("flow", "problem", str(error), advice)
         return
     where = flow.describe(name, chosen["semantics"])
-    if "cpu" in where and gpu_devices():
+    if flow.BACKENDS[name].load().device() == "cpu" and gpu_devices():
         advice = "see the findings on opencv and gpu for what keeps flow from it"
         yield Finding("flow", "warning", f"{where}, although there is a GPU", advice)
     else:

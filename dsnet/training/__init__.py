@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -112,6 +113,8 @@ def _fit(trainer: Trainer, results: Results, processes: Processes) -> None:
     first, epochs = _resume(trainer, results, processes), trainer.options["epochs"]
     classes = len(results.reader.extra["classes"])
     only = processes.first  # it writes, and shows how far it is
+    if only:  # the rows of an interrupted training are written again
+        shutil.rmtree(folder / "tensorboard", ignore_errors=True)
     with SummaryWriter(str(folder / "tensorboard")) if only else nullcontext() as board:
         for row in results.history:
             to_board(board, row)

@@ -19,6 +19,8 @@ def seed_everything(seed: int) -> None:
     # Or cuBLAS is not deterministic.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # Or every new tensor is filled, though each is written to before it is read.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def state() -> dict[str, Any]:

@@ -20,8 +20,10 @@ from dsnet.config import compute
 def test_flow_jobs_ask_for_a_gpu_where_there_is_one(
     resolved, tmp_path, monkeypatch, backend, gpus, there, asked
 ):
-    (tmp_path / "gpu").touch()
-    monkeypatch.setattr(compute, "GPU_DEVICES", (str(tmp_path / ("gpu" if there else "none")),))
+    (tmp_path / "nvidia3").touch()  # of a container that has the fourth GPU alone
+    (tmp_path / "nvidiactl").touch()
+    path = tmp_path / ("nvidia[0-9]*" if there else "none")
+    monkeypatch.setattr(compute, "GPU_DEVICES", (str(path),))
     overlay = {"flow": {"backend": backend, "gpus": gpus}}
     assert settings.flow_gpus(resolved(overlay)) == asked
 

@@ -102,6 +102,11 @@ def test_the_flow_backend(config, monkeypatch):
     found = only(machine.flow_backend(config))
     assert found.status == "warning"
     assert "although there is a GPU" in found.found
+    # The semantics' name says nothing of the device.
+    monkeypatch.setattr(flow.BACKENDS["numba"].load(), "device", lambda: "cuda:0")
+    config["flow"]["semantics"] = "cpu"
+    found = only(machine.flow_backend(config))
+    assert (found.status, found.found) == ("ok", "numba on cuda:0, semantics cpu")
 
 
 def test_a_flow_backend_that_cannot_run(config, monkeypatch):

@@ -15,7 +15,7 @@ import torch
 from specs import DS, SHARED, Killed, make_spec, same, stop_after, weights
 
 from dsnet import models, training
-from dsnet.training import resuming, steps
+from dsnet.training import randomness, resuming, steps
 
 
 def disturb_the_generators():
@@ -136,6 +136,8 @@ def test_a_training_killed_by_the_system_ends_as_an_undisturbed_one(
     pd.testing.assert_frame_equal(history(undisturbed), history(tmp_path), check_exact=True)
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"model.pt", "history.csv", "tensorboard"}
+    # The rows before the kill are not there twice.
+    assert len(list((tmp_path / "tensorboard").glob("events.*"))) == 1
 
 
 @pytest.mark.parametrize("damaged", ["last", "both", "lost", "a bit"])
@@ -225,3 +227,19 @@ def test_an_interrupted_training_of_something_else_is_not_taken_up(
         training.train(spec, clips_path, tmp_path, code="two" if change == "code" else "one")
     assert "starting anew" in caplog.text
     assert len(pd.read_csv(tmp_path / "history.csv")) == 3
+
+
+def test_no_tensor_is_read_before_it_is_written(clips_path, teacher, tmp_path, monkeypatch):
+    """PyTorch fills new tensors with NaN where it is asked to, which must change nothing."""
+    spec = make_spec("ds", DS)
+    training.train(spec, clips_path, tmp_path / "as it is", teacher=teacher)
+    seed_everything = randomness.seed_everything
+
+    def filling(seed):
+        seed_everything(seed)
+        monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
+
+    monkeypatch.setattr(randomness, "seed_everything", filling)
+    training.train(spec, clips_path, tmp_path / "filled", teacher=teacher)
+    assert torch.utils.deterministic.fill_uninitialized_memory
+    assert_identical(*(kept(tmp_path / name / "model.pt") for name in ("as it is", "filled")))
