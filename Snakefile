@@ -37,6 +37,7 @@ localrules:
 
 
 rule all:
+    """Make all tables, figures and pages."""
     default_target: True
     input:
         rules.table1.output,

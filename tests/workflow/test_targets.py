@@ -1,5 +1,7 @@
 """What can be asked for by name: table1, table2, flow, students."""
 
+import re
+
 import pytest
 from project import FLOW, FRAMES, RUN, SHARDS, STREAMS, STUDENTS, Project, fusions
 
@@ -54,3 +56,11 @@ def test_data_of_other_results_are_not_made_anew(project: Project):
     assert "data: results/motions/clips.h5 was made with other settings of frames" in plan.text
     project.configure(frames={"quality": 80})
     assert ("frames", SHARDS[0]) in project.finish("-n", "students").jobs  # its own it may change
+
+
+def test_the_list_of_rules_says_what_each_does(fresh: Project):
+    listed = fresh.snakemake("--list")
+    assert listed.code == 0
+    rules = re.findall(r"^(\w+)( \(.+\.\))?$", listed.text, re.M)
+    assert {"train", "table1", "all", "flow"} <= {name for name, _ in rules}
+    assert [name for name, words in rules if not words] == []

@@ -1,5 +1,5 @@
 rule evaluate:
-    # Score all clips of the train, validation and test videos.
+    """Score all clips of the train, validation and test videos."""
     input:
         model=rules.train.output.model,
         clips=rules.pack.output.clips,

@@ -4,7 +4,7 @@ localrules:
 
 
 rule fetch:
-    # Get a data set and its official lists from where they are published, if they are not there.
+    """Get a data set and its official lists from where they are published."""
     output:
         FETCHED,
     log:

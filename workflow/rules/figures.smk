@@ -10,7 +10,7 @@ localrules:
 
 
 rule figures:
-    # Training curves, confusion matrices, and the per-class difference of two streams.
+    """Draw training curves, confusion matrices and the per-class difference of two streams."""
     input:
         scores=of_all_seeds("scores.h5"),
         histories=of_all_seeds("history.csv"),
@@ -41,7 +41,7 @@ rule figures:
 
 
 rule attention:
-    # What the attention fusion weighs, per class.
+    """Draw what the attention fusion weighs, per class."""
     input:
         weighed,
     output:
@@ -70,7 +70,7 @@ rule attention:
 
 
 rule contact:
-    # Frames and flow of some videos, to look at.
+    """Draw frames and flow of some videos."""
     input:
         clips=rules.pack.output.clips,
     output:
@@ -95,7 +95,7 @@ rule contact:
 
 
 rule bars:
-    # Table 1's measured rows as bars.
+    """Draw Table 1's measured rows as bars."""
     input:
         f"{TABLES}/table1.csv",
     output:
@@ -118,7 +118,7 @@ rule bars:
 
 
 rule cost:
-    # Accuracy against the time that a clip costs, with TV-L1 and without.
+    """Draw accuracy against the time that a clip costs, with TV-L1 and without."""
     input:
         table=f"{TABLES}/table1.csv",
         latency=f"{TABLES}/latency.csv",
@@ -146,7 +146,7 @@ rule cost:
 
 
 rule intervals:
-    # The claims' differences, or the study's accuracies, with their intervals.
+    """Draw the differences of the claims, or the accuracies of the study, with intervals."""
     input:
         f"{TABLES}/{{table}}.csv",
     output:

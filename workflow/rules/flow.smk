@@ -1,6 +1,6 @@
 # `flow` is all of them, in targets.smk: a rule with wildcards cannot be asked for by name.
 rule flow_shard:
-    # TV-L1 between the consecutive frames of a shard.
+    """Compute TV-L1 between the consecutive frames of a shard."""
     input:
         frames=rules.frames.output,
     output:

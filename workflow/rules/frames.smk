@@ -1,5 +1,5 @@
 rule frames:
-    # Decode the videos of a shard: 25 fps, resized, JPEG.
+    """Decode the videos of a shard to JPEG frames, 25 per second."""
     input:
         manifest=rules.manifest.output,
     output:

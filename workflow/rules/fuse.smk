@@ -4,7 +4,7 @@ localrules:
 
 
 rule fuse:
-    # Fuse two or more streams from their scores alone.
+    """Fuse the scores of two or more streams."""
     input:
         fused_scores,
     output:

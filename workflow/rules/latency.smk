@@ -1,5 +1,5 @@
 rule latency:
-    # Milliseconds, parameters and GFLOPs per clip, with and without TV-L1; on cores of its own.
+    """Measure milliseconds, parameters and GFLOPs per clip, with and without TV-L1."""
     input:
         clips=clips()[0],
         models=[
@@ -19,7 +19,7 @@ rule latency:
         f"{COSTS}/latency.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: 8
+    threads: 8  # cores of its own, or others would slow it
     resources:
         gpu=cfg["training"]["gpus"],
         device=cfg["training"]["device"],

@@ -1,5 +1,5 @@
 rule manifest:
-    # List the videos of a data set, probe each, and divide them into shards.
+    """List the videos of a data set, probe each, and divide them into shards."""
     input:
         listed_files,
     output:

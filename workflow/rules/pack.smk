@@ -1,5 +1,5 @@
 rule pack:
-    # Gather the shards into one training-ready file, and list the unusable videos.
+    """Gather the shards into one training-ready file, and list the unusable videos."""
     input:
         manifest=rules.manifest.output,
         frames=lambda wildcards: shards("frames", [wildcards.dataset]),

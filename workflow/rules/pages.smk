@@ -6,7 +6,7 @@ localrules:
 
 
 rule similarity:
-    # How alike the features of students and teacher are, level by level, on some test clips.
+    """Compare the features of students and teacher, level by level, on some test clips."""
     input:
         clips=rules.pack.output.clips,
         models=[f"{RUN}/{name}/model.pt" for name in settings.similarity_streams(cfg)],
@@ -40,7 +40,7 @@ rule similarity:
 
 
 rule features:
-    # Both as figures: likeness over all seeds, maps of the first one.
+    """Draw how alike the features are over all seeds, and feature maps of the first seed."""
     input:
         tables=lambda wildcards: [f"{run}/similarity.csv" for run in seeds_of(wildcards)],
         maps=f"{FIRST_SEED}/maps.npz",
@@ -79,7 +79,7 @@ rule features:
 
 
 rule classes:
-    # A page per class: frames, flow, and both streams' scores over time, of the first seed.
+    """Write a page with frames, flow and scores over time of every class."""
     input:
         clips=rules.pack.output.clips,
         scores=[f"{FIRST_SEED}/{name}/scores.h5" for name in settings.featured(cfg)],
@@ -111,7 +111,7 @@ rule classes:
 
 
 rule provenance:
-    # Versions, commit, settings of every artifact, time and memory; last, to know of all jobs.
+    """Write versions, settings, time and memory of every artifact; the last job of a run."""
     input:
         clips=clips(),
         models=per_stream("model.pt"),

@@ -9,7 +9,7 @@ localrules:
 
 
 rule table1:
-    # Table 1: two streams, MARS and Dual-action Stream, and the rows that the paper cites.
+    """Make Table 1: two streams, the students, and the rows that the paper cites."""
     input:
         scores=per_stream("scores.h5", settings.shown(cfg)),
         fusions=all_fusions(),
@@ -39,7 +39,7 @@ rule table1:
 
 
 rule table2:
-    # Table 2: the ablation, on the first data set, split and clip length.
+    """Make Table 2, the ablation, of the first data set, split and clip length."""
     input:
         scores=[
             f"{run}/{name}/scores.h5"
@@ -73,7 +73,7 @@ rule table2:
 
 
 rule significance:
-    # Every pair of RGB streams: difference, interval, and a test on the same videos.
+    """Test every pair of RGB streams on the same videos."""
     input:
         scores=per_stream("scores.h5", settings.shown(cfg)),
     output:
@@ -100,7 +100,7 @@ rule significance:
 
 
 rule claims:
-    # Whether what is claimed holds here, over all splits and seeds.
+    """Answer the paper's claims, over all splits and seeds."""
     input:
         scores=per_stream("scores.h5"),
         fusions=all_fusions(),
@@ -129,7 +129,7 @@ rule claims:
 
 
 rule study:
-    # Results in groups, over all splits and seeds.
+    """Make a table of results in groups, over all splits and seeds."""
     input:
         scores=per_stream("scores.h5"),
         fusions=all_fusions(),

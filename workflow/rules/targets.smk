@@ -1,12 +1,12 @@
 # Stages to ask for by name that are many jobs each; table1, table2 and others are one.
 rule flow:
-    # TV-L1 of all videos.
+    """Compute TV-L1 of all videos."""
     input:
         shards("flow"),
 
 
 rule students:
-    # What is distilled from a teacher: trained, and scored.
+    """Train and score all streams that have a teacher."""
     input:
         per_stream("model.pt", settings.distilled(cfg)),
         per_stream("scores.h5", settings.distilled(cfg)),

@@ -1,5 +1,5 @@
 rule train:
-    # Train one stream, after the stream it starts from and its teacher.
+    """Train one stream, after the stream it starts from and its teacher."""
     input:
         clips=rules.pack.output.clips,
         init=lambda wildcards: model_of(wildcards, "init"),

@@ -1,5 +1,5 @@
 rule videos:
-    # Make the videos of the built-in data set.
+    """Make the videos of the built-in data set."""
     output:
         videos=directory(f"{DATASET}/videos"),
         index=f"{DATASET}/videos.json",
