@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ import torch
 
 from dsnet import fetching, video
 from dsnet import models as networks
+from dsnet.config import flow_spec, frames_spec
 from dsnet.datasets import DataSetError, catalogue, motions
+from dsnet.provenance import canonical
+from dsnet.store import Reader, StoreError
 
 # Bytes per frame of real videos at 256x256 and a quality of 95 (docs/scale.md); of each image the
 # header, which does not shrink with the frame: tables for three colour components or for one.
@@ -27,7 +31,11 @@ AT_WORK = 6  # copies in the two checkpoints of a training: weights, momentum an
 
 
 def data_set(config: dict[str, Any], name: str) -> float | None:
-    """Frames, flow and clips of a data set; ``None`` where its videos are not there to tell."""
+    """Frames, flow and clips of a data set; ``None`` where its videos are not there to tell.
+
+    While clips.h5 is packed all three are there, whatever ``keep`` says. Afterwards frames and flow
+    count only if deleted ones would be made again.
+    """
     found = _seconds(config["catalogue"][name], config["frames"]["fps"])
     if found is None:
         return None
@@ -36,7 +44,19 @@ def data_set(config: dict[str, Any], name: str) -> float | None:
     area = frames["size"] ** 2 * (aspect if frames["resize"] == "short_side" else 1.0) / PIXELS
     rgb = RGB_HEADER + (RGB - RGB_HEADER) * area
     flow = FLOW_HEADER + (FLOW - FLOW_HEADER) * area
-    return 2 * seconds * frames["fps"] * (rgb + flow)  # once in shards, once in clips.h5
+    copies = 1 if clips_suffice(config, name) else 2  # in clips.h5, and in shards
+    return copies * seconds * frames["fps"] * (rgb + flow)
+
+
+def clips_suffice(config: dict[str, Any], name: str) -> bool:
+    """Whether clips.h5 is as configured, and no shard would be made again beside it."""
+    spec = {"rgb": frames_spec(config), "flow": flow_spec(config)}
+    try:
+        made = Reader(Path(config["data"]) / name / "clips.h5").spec
+    except (StoreError, OSError):
+        return False
+    missed = config["keep"] == "all" and config["data"] == config["results"]
+    return not missed and canonical(made) == canonical(spec)
 
 
 def _seconds(entry: dict[str, Any], fps: float) -> tuple[float, float] | None:
@@ -97,12 +117,12 @@ def fetched(config: dict[str, Any]) -> int:
 
 def made(config: dict[str, Any]) -> int:
     """What is there already of that, in the folders of the data sets."""
-    patterns = {"data": ("frames/*.h5", "flow/*.h5", "clips.h5"), "results": ("split*/*/*/*/*.pt",)}
-    files = (
-        path
-        for key, globs in patterns.items()
-        for name in config["datasets"]
-        for pattern in globs
-        for path in (Path(config[key]) / name).glob(pattern)
-    )
-    return sum(path.stat().st_size for path in files)
+    return sum(path.stat().st_size for name in config["datasets"] for path in _made(config, name))
+
+
+def _made(config: dict[str, Any], name: str) -> Iterator[Path]:
+    shards = () if clips_suffice(config, name) else ("frames/*.h5", "flow/*.h5")
+    patterns = {"data": (*shards, "clips.h5"), "results": ("split*/*/*/*/*.pt",)}
+    for key, globs in patterns.items():
+        for pattern in globs:
+            yield from (Path(config[key]) / name).glob(pattern)

@@ -26,7 +26,7 @@ PER_SECOND = 2  # times that the summary is drawn
 # What the summary shows in its own way.
 SHOWN = (LogEvent.JOB_INFO, LogEvent.JOB_STARTED, LogEvent.JOB_FINISHED, LogEvent.PROGRESS)
 # What Snakemake says at every step and has no event for.
-CHATTER = ("Select jobs to execute", "Execute ")
+CHATTER = ("Select jobs to execute", "Execute ", "Removing temporary output ")
 
 
 def attach(workflow: Any) -> None:

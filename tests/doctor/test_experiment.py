@@ -7,9 +7,11 @@ import pytest
 import torch
 from findings import only
 
+from dsnet import config as settings
 from dsnet import models, video
 from dsnet.doctor import estimate, experiment
 from dsnet.doctor.finding import size
+from dsnet.store import Writer
 
 GB = 10**9
 Usage = namedtuple("Usage", "total used free")
@@ -169,6 +171,26 @@ def test_the_estimate_is_of_the_measured_bytes_per_frame(config):
 def test_the_estimate_of_motions_is_what_a_run_leaves(config):
     """58.3 MB in a finished run of the default experiment."""
     assert estimate.data_set(config, "motions") == pytest.approx(58.3e6, rel=0.15)
+
+
+def test_frames_and_flow_count_until_they_are_packed_and_not_missed(config, here):
+    both = estimate.data_set(config, "motions")
+    spec = {"rgb": settings.frames_spec(config), "flow": settings.flow_spec(config)}
+    folder = here / "results/motions"
+    (folder / "frames").mkdir(parents=True)
+    (folder / "frames/0000.h5").write_bytes(bytes(1000))
+    with Writer(folder / "clips.h5", ["rgb", "flow"], spec) as writer:
+        writer.close([])
+    clips = (folder / "clips.h5").stat().st_size
+
+    def found(**changes):
+        changed = {**config, **changes}
+        return estimate.data_set(changed, "motions"), estimate.made(changed)
+
+    assert found() == (both, clips + 1000)  # a deleted one is made again
+    assert found(keep="clips") == (both / 2, clips)
+    assert found(results="other", data="results") == (both / 2, clips)
+    assert found(keep="clips", flow={**config["flow"], "bound": 4}) == (both, clips + 1000)
 
 
 def test_the_length_of_videos_is_estimated_from_some(mine):

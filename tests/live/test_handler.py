@@ -169,6 +169,7 @@ def test_a_terminal_shows_stages_and_trainings_and_keeps_what_matters(training):
     handler.emit(begun(2, "train", command, [str(log)], stream="ds", **RUN))
     handler.live.refresh()
     handler.emit(record(None, "Select jobs to execute..."))
+    handler.emit(record(None, "Removing temporary output results/motions/frames/0000.h5."))
     handler.emit(record(None, "something odd", logging.WARNING))
     handler.emit(ended(2))
     handler.emit(begun(3, "flow_shard", dataset="motions", shard="0000"))
@@ -184,7 +185,7 @@ def test_a_terminal_shows_stages_and_trainings_and_keeps_what_matters(training):
     assert re.search(r"flow +\S+ +0/2 +1 failed", text)
     assert "2 of 7 jobs" in text
     assert text.count("Building DAG") == 1
-    for words in ("Select jobs", "rule frames", "Finished jobid"):
+    for words in ("Select jobs", "Removing", "rule frames", "Finished jobid"):
         assert words not in text
     assert stream.getvalue().count("\x1b[?25l") == stream.getvalue().count("\x1b[?25h") == 1
 

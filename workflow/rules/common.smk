@@ -28,6 +28,8 @@ ALIVE = starting.forget_killed_runs(Path(".snakemake")) if workflow.is_main_proc
 
 RESULTS = cfg["results"]
 DATA = cfg["data"]
+# In a folder of other results, no shard is removed, and none is missed once it is packed.
+KEEP = cfg["keep"] if DATA == RESULTS else "shared"
 DATASET = f"{DATA}/{{dataset}}"
 RUN = f"{RESULTS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}"
 FIRST_SEED = f"{RESULTS}/{{dataset}}/split{{split}}/{{length}}f/seed{cfg['seeds'][0]}"
@@ -54,6 +56,10 @@ onstart:
         with starting.explained():
             starting.check_writable(folder)
         starting.end_the_future(folder)
+    # A run that ends with shards keeps them. Snakemake would remove frames once their flow is there,
+    # and the next run, which packs both, would compute both again.
+    if any(job.rule.name in ("frames", "flow_shard") for job in workflow.dag.targetjobs):
+        workflow.storage_settings.notemp = True
 
 
 wildcard_constraints:
@@ -108,6 +114,11 @@ def shards(kind, datasets=cfg["datasets"]):
         for dataset in datasets
         for shard in range(cfg["catalogue"][dataset]["shards"])
     ]
+
+
+def passing(path):
+    """A shard's path; with `keep: clips` Snakemake removes the shard once clips.h5 is packed."""
+    return temp(path) if KEEP == "clips" else path
 
 
 def clips():
@@ -207,12 +218,11 @@ def ablation_fusions():
 
 
 def intermediates():
-    """What is made on the way to the tables; what of it was deleted is made again."""
+    """What is made on the way to the tables and made again when it was deleted."""
     entries = [cfg["catalogue"][dataset] for dataset in cfg["datasets"]]
     return (
         [chosen["videos"] for chosen in entries if chosen["kind"] == "motions"]
-        + shards("frames")
-        + shards("flow")
+        + (shards("frames") + shards("flow") if KEEP == "all" else [])
         + clips()
         + per_stream("model.pt")
         + per_stream("scores.h5")

@@ -4,7 +4,7 @@ rule flow_shard:
     input:
         frames=rules.frames.output,
     output:
-        f"{DATASET}/flow/{{shard}}.h5",
+        passing(f"{DATASET}/flow/{{shard}}.h5"),
     log:
         f"{LOGS}/{{dataset}}/flow/{{shard}}.log",
     benchmark:

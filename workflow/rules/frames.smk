@@ -3,7 +3,7 @@ rule frames:
     input:
         manifest=rules.manifest.output,
     output:
-        f"{DATASET}/frames/{{shard}}.h5",
+        passing(f"{DATASET}/frames/{{shard}}.h5"),
     log:
         f"{LOGS}/{{dataset}}/frames/{{shard}}.log",
     benchmark:
