@@ -28,7 +28,7 @@ def test_the_copy_runs_its_own_code(finished: Project, tmp_path):
     output = subprocess.run(
         command, cwd=tmp_path, env=finished.environment, capture_output=True, text=True, check=True
     )
-    assert output.stdout.strip() == str(finished / "dsnet/losses.py")
+    assert output.stdout.strip() == str(finished / "dsnet/losses/__init__.py")
 
 
 def test_a_second_run_does_nothing(project: Project):
