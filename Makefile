@@ -1,4 +1,4 @@
-# make        set up, then the default experiment (three minutes on two cores)
+# make        set up, then the default experiment (ten minutes on two cores)
 # make test   set up, then all tests
 # make kill-rounds
 #             set up, then kill a run in every stage, ROUNDS (20) times over (docs/faults.md; about an hour)
