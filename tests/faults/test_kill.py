@@ -1,8 +1,8 @@
 """SIGKILL in the middle of every stage; a plain restart ends as an undisturbed run.
 
 DSNET_KILL_ROUNDS sets how many runs are disturbed, each at other moments (default 1). In every
-other stage Snakemake alone is killed and its jobs live on, while the next run starts them again; the
-next round has it the other way round.
+other stage Snakemake alone is killed and its jobs live on, while the next run starts them again;
+the next round has it the other way round.
 """
 
 import os
