@@ -84,6 +84,7 @@ def places(kind: str, own: dict[str, str], plugins: Iterable[str]) -> dict[str, 
 
 
 def _entries(kind: str, path: str) -> dict[str, str]:
+    """The names and classes of one file."""
     try:
         tree = ast.parse(Path(path).read_bytes())
     except OSError as error:
@@ -91,8 +92,10 @@ def _entries(kind: str, path: str) -> dict[str, str]:
     except (SyntaxError, ValueError) as error:
         raise PluginError(f"plugins: {path} is no Python: {error}") from error
     for node in tree.body:
-        if isinstance(node, ast.Assign) and [getattr(t, "id", "") for t in node.targets] == [kind]:
-            return _written(node.value, f"plugins: {path}: expected {kind} to be written as")
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            if isinstance(target, ast.Name) and target.id == kind:
+                return _written(node.value, f"plugins: {path}: expected {kind} to be written as")
     return {}
 
 

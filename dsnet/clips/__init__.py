@@ -1,6 +1,6 @@
 """Clips of ``clips.h5``: sampling in time, paired transforms of RGB and flow, loaders."""
 
-from dsnet.clips.loading import EpochBatches, scoring_loader, training_loader
+from dsnet.clips.loading import EpochBatches, scoring_loader, stream_loaders, training_loader
 from dsnet.clips.opening import open_clips
 from dsnet.clips.sampling import (
     WHOLE,
@@ -38,6 +38,7 @@ __all__ = [
     "parts",
     "scoring_loader",
     "scoring_positions",
+    "stream_loaders",
     "table",
     "training_loader",
     "training_positions",

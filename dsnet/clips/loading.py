@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from dsnet.clips.videos import TestClips, TrainingClips
+from dsnet.clips.videos import TestClips, TrainingClips, Videos, parts
 from dsnet.errors import UserError
 from dsnet.processes import ALONE, Processes
+
+if TYPE_CHECKING:
+    from dsnet.store import Reader
 
 
 class EpochBatches(Sampler[list[tuple[int, int]]]):
@@ -107,3 +110,40 @@ def _loader(dataset: Dataset[Any], workers: int, **batches: Any) -> DataLoader[A
 def _single_threaded(worker: int) -> None:
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+
+
+def stream_loaders(
+    spec: Mapping[str, Any],
+    reader: Reader,
+    inputs: Sequence[str],
+    workers: int,
+    processes: Processes,
+) -> tuple[DataLoader[Any], DataLoader[Any]]:
+    """Batches that a stream is trained on, and those of its own input that select the epoch.
+
+    Args:
+        spec: :func:`dsnet.config.train_spec` of the stream.
+        reader: of ``clips.h5``.
+        inputs: the modalities to train on, such as ``rgb`` and ``flow``.
+        workers: processes that prepare clips.
+        processes: those that share every batch.
+
+    Returns:
+        Of :func:`training_loader` and :func:`scoring_loader`.
+
+    Raises:
+        DamagedError: the bytes of a video are damaged.
+        SplitError: see :func:`dsnet.splits.parts`.
+    """
+    options, chosen = spec["stream"]["training"], parts(reader, spec)
+    seen = Videos.of_spec(reader, chosen["train"], inputs, spec)
+    judged = Videos.of_spec(reader, chosen["validation"], (spec["stream"]["input"],), spec)
+    for videos in (seen, judged) if processes.first else ():
+        videos.verify()
+    training = TrainingClips(seen, spec["run"]["seed"], spec["flip"])
+    selection = TestClips(judged, options["selection_clips"])
+    size, apart = options["batch_size"], not options["sync_batch_norm"]
+    return (
+        training_loader(training, size, workers, processes, apart),
+        scoring_loader(selection, size, workers, processes),
+    )

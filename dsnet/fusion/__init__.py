@@ -13,8 +13,6 @@ from dsnet.scores import ScoreError, accuracies, aligned, per_class, read_scores
 
 log = logging.getLogger(__name__)
 PathLike = str | os.PathLike[str]
-# The part of scores.h5 that the attention is fitted on, by the config's fusion.fit.
-FITTED = {"train": "train", "held-out": "validation"}
 
 
 def fuse(
@@ -45,7 +43,7 @@ def fuse(
 
         fused = average(test)
     else:
-        from dsnet.fusion.attention import attention, summary
+        from dsnet.fusion.attention import FITTED, attention, summary
 
         known = aligned(scores, FITTED[options["fit"]])
         fused, each = attention(known, test, options, runs[0]["seed"])

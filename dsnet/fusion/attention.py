@@ -12,6 +12,9 @@ from torch.nn import functional as F
 
 from dsnet.scores.values import Part
 
+# The part of the scores that the attention is fitted on, by the config's fusion.fit.
+FITTED = {"train": "train", "held-out": "validation"}
+
 
 class AttentionFusion(nn.Module):
     """Concatenated scores → two linear layers → softmax → a weight each → weighted sum.

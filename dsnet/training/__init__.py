@@ -97,7 +97,9 @@ def train(
             randomness.seed_everything(spec["run"]["seed"])
             network = preparation.make_network(spec, classes, chosen, processes, init)
             task = preparation.make_task(spec, chosen, teacher)
-            loaders = preparation.make_loaders(spec, reader, task.inputs, workers, processes)
+            loaders = clips.stream_loaders(spec, reader, task.inputs, workers, processes)
+            seen, judged = (len(loader.dataset.videos.ids) for loader in loaders)  # type: ignore[attr-defined]
+            log.info("%d videos to train, %d to select by", seen, judged)
             _fit(Trainer(network, task, *loaders, spec, chosen, processes), results, processes)
         elif processes.first:
             assert init is not None  # or the configuration is refused

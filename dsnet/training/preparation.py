@@ -1,25 +1,21 @@
-"""What a training is made of, from its spec: the network, its task, and batches of clips."""
+"""What a training is made of, from its spec and files: the network and its task."""
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
 
-from dsnet import clips, losses, models
+from dsnet import losses, models
 from dsnet.inference import to_device
 from dsnet.losses.distillation import Distillation
 from dsnet.models import ResNeXt3D
 from dsnet.processes import Processes
-from dsnet.store import Reader
 from dsnet.training.batch_norm import synchronise_batch_norm
 from dsnet.training.steps import Classification, Task
 
-log = logging.getLogger(__name__)
 PathLike = str | os.PathLike[str]
 
 
@@ -73,31 +69,3 @@ def make_task(spec: Mapping[str, Any], device: torch.device, teacher: PathLike |
         made = losses.build(network, stream["losses"], spec.get("plugins"))
     to_device(made, device)
     return made
-
-
-def make_loaders(
-    spec: Mapping[str, Any],
-    reader: Reader,
-    inputs: Sequence[str],
-    workers: int,
-    processes: Processes,
-) -> tuple[DataLoader[Any], DataLoader[Any]]:
-    """Batches to train on, of the modalities ``inputs``, and of the network's own to select by.
-
-    Raises:
-        DamagedError: the bytes of a video are damaged.
-    """
-    options, parts = spec["stream"]["training"], clips.parts(reader, spec)
-    seen = clips.Videos.of_spec(reader, parts["train"], inputs, spec)
-    judged = clips.Videos.of_spec(reader, parts["validation"], (spec["stream"]["input"],), spec)
-    log.info("%d videos to train, %d to select by", len(seen.ids), len(judged.ids))
-    for videos in (seen, judged) if processes.first else ():
-        videos.verify()
-    training = clips.TrainingClips(seen, spec["run"]["seed"], spec["flip"])
-    selection = clips.TestClips(judged, options["selection_clips"])
-    return (
-        clips.training_loader(
-            training, options["batch_size"], workers, processes, not options["sync_batch_norm"]
-        ),
-        clips.scoring_loader(selection, options["batch_size"], workers, processes),
-    )

@@ -28,6 +28,12 @@ def test_the_places_are_read_from_the_file():
     assert registry.load(built_in["mae"]).__name__ == "MultiLevelMAE"
 
 
+def test_the_names_may_have_an_annotation(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text('LOSSES: dict[str, type] = {"a": A}')
+    assert registry.places("LOSSES", {}, [str(path)]) == {"a": f"{path}:A"}
+
+
 def make_task(spec, entries):
     return losses.build(models.build(spec["model"], "flow", 2), entries, PLUGINS)
 
