@@ -51,7 +51,7 @@ def evaluate(
         to_device(network, chosen)
         spec, reader = content["spec"], clips.open_clips(clips_path)
         parts = score_parts(network, spec, reader, chosen, workers, processes)
-        run = {**spec["run"], **{key: reader.extra[key] for key in ("n_missing", "n_listed")}}
+        run = {**spec.run.values(), **{key: reader.extra[key] for key in ("n_missing", "n_listed")}}
         scores = Scores(run, tuple(content["classes"]), parts, spec)
         for name, part in parts.items():
             _check_finite(part, name, model)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from dsnet import models
 from dsnet.clips import normalise
 from dsnet.errors import UserError
+from dsnet.experiment.data import Clips
 from dsnet.models import CHANNELS
 from dsnet.provenance import keep_input, replacing
 
@@ -38,9 +39,9 @@ class ExportError(UserError):
 class FromBytes(nn.Module):
     """A stream with its normalisation: (N, T, H, W, C) uint8 pixels to (N, K) float32 logits."""
 
-    def __init__(self, network: nn.Module, modality: str, settings: Mapping[str, Any]) -> None:
+    def __init__(self, network: nn.Module, modality: str, settings: Clips) -> None:
         super().__init__()
-        self.network, self.modality, self.settings = network, modality, dict(settings)
+        self.network, self.modality, self.settings = network, modality, settings
         self.eval()
 
     def forward(self, clips: Tensor) -> Tensor:
@@ -72,7 +73,7 @@ def export(model: PathLike, output: PathLike, kind: str) -> float:
     """
     keep_input(model, output)
     network, content = models.load_trained(model)
-    module = FromBytes(network, content["input"], content["spec"]["clips"]).requires_grad_(False)
+    module = FromBytes(network, content["input"], content["spec"].clips).requires_grad_(False)
     about = json.dumps(_about(content), ensure_ascii=False)
     write, load = {"onnx": (_write_onnx, _load_onnx), "torchscript": (_write_script, _load_script)}[
         kind
@@ -115,17 +116,17 @@ def _about(content: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "classes": content["classes"],
         "input": content["input"],
-        "clip_length": spec["run"]["clip_length"],
-        "crop": spec["clips"]["crop"],
+        "clip_length": spec.run.clip_length,
+        "crop": spec.clips.crop,
         "data": content.get("data"),
-        "run": spec["run"],
+        "run": spec.run.values(),
         "provenance": content["provenance"],
     }
 
 
 def _clips(content: Mapping[str, Any], count: int) -> Tensor:
     """Clips of noise, whose every pixel counts."""
-    length, crop = content["spec"]["run"]["clip_length"], content["spec"]["clips"]["crop"]
+    length, crop = content["spec"].run.clip_length, content["spec"].clips.crop
     shape = (count, length, crop, crop, CHANNELS[content["input"]])
     return torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(count)).byte()
 

@@ -17,6 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dsnet import clips, flow, models
 from dsnet.devices import choose_device
+from dsnet.experiment.results import Latency
+from dsnet.experiment.specs import DataSpec
 from dsnet.inference import to_device
 from dsnet.models import CHANNELS, ResNeXt3D
 from dsnet.store import Reader
@@ -42,7 +44,7 @@ COLUMNS = (
 def measure(
     rows: Sequence[tuple[str, Sequence[PathLike]]],
     clips_path: PathLike,
-    options: Mapping[str, Any],
+    options: Latency,
     device: str = "auto",
     threads: int = 1,
 ) -> pd.DataFrame:
@@ -70,12 +72,12 @@ def measure(
     torch.set_num_threads(threads)
     chosen = choose_device(device)
     reader = clips.open_clips(clips_path)
-    spec = reader.spec["flow"]
+    spec = DataSpec.model_validate(reader.spec).flow
     loaded = {path: models.load_trained(path) for _, paths in rows for path in paths}
-    (length,) = {content["spec"]["run"]["clip_length"] for _, content in loaded.values()}
+    (length,) = {content["spec"].run.clip_length for _, content in loaded.values()}
     gray = _gray(reader, length)
-    settings = {"semantics": spec["semantics"], **spec["tvl1"]}
-    backend = flow.resolve(spec["backend"], spec["semantics"])
+    settings = {"semantics": spec.semantics, **spec.tvl1.values()}
+    backend = flow.resolve(spec.backend, spec.semantics)
     ms_flow = _time(lambda: flow.compute(gray, backend, **settings), options)
     costs = {path: _cost(*pair, chosen, options) for path, pair in loaded.items()}
     found = []
@@ -86,7 +88,7 @@ def measure(
         found.append(
             {
                 "method": title,
-                "streams": "+".join(loaded[path][1]["spec"]["run"]["stream"] for path in paths),
+                "streams": "+".join(loaded[path][1]["spec"].run.stream for path in paths),
                 "input": "+".join(inputs),
                 "params_m": sum(costs[path]["params"] for path in paths) / 1e6,
                 "gflops": sum(costs[path]["flops"] for path in paths) / 1e9,
@@ -103,10 +105,10 @@ def measure(
 
 
 def _cost(
-    network: ResNeXt3D, content: Mapping[str, Any], device: torch.device, options: Mapping[str, Any]
+    network: ResNeXt3D, content: Mapping[str, Any], device: torch.device, options: Latency
 ) -> dict[str, float]:
     """Milliseconds, operations (two per multiply-add) and parameters of a network for one clip."""
-    size, length = content["spec"]["clips"]["crop"], content["spec"]["run"]["clip_length"]
+    size, length = content["spec"].clips.crop, content["spec"].run.clip_length
     to_device(network.eval(), device)
     clip = torch.randn(1, CHANNELS[content["input"]], length, size, size, device=device)
     clip = clip.to(memory_format=torch.channels_last_3d)
@@ -133,12 +135,12 @@ def _gray(reader: Reader, length: int) -> np.ndarray:
     return np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
 
 
-def _time(run: Callable[[], object], options: Mapping[str, Any]) -> float:
+def _time(run: Callable[[], object], options: Latency) -> float:
     """Median of ``repeats`` runs after ``warmup`` ones, in milliseconds."""
-    for _ in range(options["warmup"]):
+    for _ in range(options.warmup):
         run()
     times = []
-    for _ in range(options["repeats"]):
+    for _ in range(options.repeats):
         started = time.perf_counter()
         run()
         times.append(1e3 * (time.perf_counter() - started))

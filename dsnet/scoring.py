@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,12 +15,13 @@ from dsnet.processes import Processes
 from dsnet.scores.values import Part
 
 if TYPE_CHECKING:
+    from dsnet.experiment.specs import TrainSpec
     from dsnet.store import Reader
 
 
 def score_parts(
     network: ResNeXt3D,
-    spec: Mapping[str, Any],
+    spec: TrainSpec,
     reader: Reader,
     device: torch.device,
     workers: int,
@@ -31,7 +31,7 @@ def score_parts(
 
     Args:
         network: on ``device``.
-        spec: :func:`dsnet.config.train_spec` of the network.
+        spec: of the network.
         reader: of ``clips.h5``.
         device: where the network computes.
         workers: processes that prepare clips.
@@ -48,10 +48,10 @@ def score_parts(
         if name == "test" and ids == split["validation"]:  # protocol paper
             scored[name] = scored["validation"]
             continue
-        videos = Videos.of_spec(reader, ids, (spec["stream"]["input"],), spec)
+        videos = Videos.of_spec(reader, ids, (spec.stream.input,), spec)
         if processes.first:
             videos.verify()
-        batch_size = spec["stream"]["training"]["batch_size"]
+        batch_size = spec.stream.training.batch_size
         batches = scoring_loader(TestClips(videos), batch_size, workers, processes)
         logits, owners = clip_logits(network, batches, device, processes)
         counts = np.bincount(owners, minlength=len(ids))

@@ -16,6 +16,7 @@ from dsnet import flow as tvl1
 from dsnet import images, video
 from dsnet.datasets import MISSING, check_broken, read_manifest
 from dsnet.errors import RemakeError
+from dsnet.experiment.specs import FlowSpec, FramesSpec
 from dsnet.provenance import alone, digest, file_digest, replacing
 from dsnet.store import Reader, StoreError, Writer
 
@@ -31,7 +32,7 @@ class ReplacedError(RemakeError):
     kept = "outdated"
 
 
-def frames(manifest: Path_, shard: int, spec: Mapping[str, Any], output: Path_) -> None:
+def frames(manifest: Path_, shard: int, spec: FramesSpec, output: Path_) -> None:
     """Decode a shard's videos into RGB frames, JPEG, at the spec's rate and size.
 
     Videos that an interrupted attempt completed are kept. One that cannot be decoded, or has
@@ -43,7 +44,7 @@ def frames(manifest: Path_, shard: int, spec: Mapping[str, Any], output: Path_) 
     rows = read_manifest(manifest)
     rows = rows[rows["shard"] == shard]
     identity = rows[["id", "path", "frames", "width", "height", "digest"]].to_csv(index=False)
-    with alone(output), Writer(output, ["rgb"], dict(spec), source=digest(identity)) as writer:
+    with alone(output), Writer(output, ["rgb"], spec.values(), source=digest(identity)) as writer:
         videos = list(zip(rows["id"], rows["path"], rows["digest"], strict=True))
         for id, path, expected in tqdm(videos, "frames", unit="video", disable=None):
             if id in writer.done:
@@ -51,7 +52,7 @@ def frames(manifest: Path_, shard: int, spec: Mapping[str, Any], output: Path_) 
             _check_video(path, expected, manifest)
             try:
                 encoded = list(encoded_frames(path, spec))
-                reason = "" if len(encoded) > 1 else f"only one frame at {spec['fps']} fps"
+                reason = "" if len(encoded) > 1 else f"only one frame at {spec.fps} fps"
             except video.VideoError as error:
                 encoded, reason = [], str(error)
             if reason:
@@ -60,15 +61,14 @@ def frames(manifest: Path_, shard: int, spec: Mapping[str, Any], output: Path_) 
         writer.close(list(rows["id"]))
 
 
-def encoded_frames(path: Path_, spec: Mapping[str, Any]) -> Iterator[bytes]:
-    """The frames of a video as they are stored; see :func:`dsnet.config.frames_spec`.
+def encoded_frames(path: Path_, spec: FramesSpec) -> Iterator[bytes]:
+    """Decode a video to frames as they are stored.
 
     Raises:
         VideoError: see :func:`dsnet.video.decode`.
     """
-    sampling = spec.get("sampling", "fps_filter")
-    for frame in video.decode(path, spec["fps"], spec["resize"], spec["size"], sampling):
-        yield images.encode(frame, spec["quality"])
+    for frame in video.decode(path, spec.fps, spec.resize, spec.size, spec.sampling):
+        yield images.encode(frame, spec.quality)
 
 
 def _check_video(path: str, expected: str, manifest: Path_) -> None:
@@ -81,7 +81,7 @@ def _check_video(path: str, expected: str, manifest: Path_) -> None:
         raise ReplacedError(manifest, f"{path} was replaced or changed after {manifest} was made")
 
 
-def flow(frames: Path_, spec: Mapping[str, Any], output: Path_) -> None:
+def flow_shard(frames: Path_, spec: FlowSpec, output: Path_) -> None:
     """TV-L1 between the consecutive frames of a shard, as 8-bit JPEG planes.
 
     The backend is resolved first, and the one that finished the file is recorded in its ``extra``;
@@ -93,11 +93,11 @@ def flow(frames: Path_, spec: Mapping[str, Any], output: Path_) -> None:
         BackendError: the backend cannot run here.
         DamagedError: the frames are damaged.
     """
-    backend = tvl1.resolve(spec["backend"], spec["semantics"])
-    where = tvl1.describe(backend, spec["semantics"])
-    log.info("flow backend %s: %s", spec["backend"], where)
+    backend = tvl1.resolve(spec.backend, spec.semantics)
+    where = tvl1.describe(backend, spec.semantics)
+    log.info("flow backend %s: %s", spec.backend, where)
     source = Reader(frames)
-    with alone(output), Writer(output, ["flow"], spec, source=source.digest) as writer:
+    with alone(output), Writer(output, ["flow"], spec.values(), source=source.digest) as writer:
         pairs = {id: max(v.frames("rgb") - 1, 0) for id, v in source.videos.items()}
         missing = {id: count for id, count in pairs.items() if id not in writer.done}
         for id in _told(missing, backend):
@@ -123,12 +123,10 @@ def _told(pairs: Mapping[str, int], backend: str) -> Iterator[str]:
     log.info("flow of %d pairs in %.1f s", total, time.monotonic() - start)
 
 
-def encoded_planes(
-    frames: Sequence[bytes], backend: str, spec: Mapping[str, Any]
-) -> Iterator[bytes]:
-    """The flow of T stored frames as 2(T-1) stored planes, x and y in turn.
+def encoded_planes(frames: Sequence[bytes], backend: str, spec: FlowSpec) -> Iterator[bytes]:
+    """Compute the flow of T stored frames as 2(T-1) stored planes, x and y in turn.
 
-    ``backend`` is a resolved one; for ``spec`` see :func:`dsnet.config.flow_spec`.
+    ``backend`` is a resolved one.
     """
     for first in range(0, len(frames) - 1, FLOW_CHUNK):
         gray = np.stack(
@@ -137,9 +135,8 @@ def encoded_planes(
                 for frame in frames[first : first + FLOW_CHUNK + 1]
             ]
         )
-        field = tvl1.compute(gray, backend, semantics=spec["semantics"], **spec["tvl1"])
-        rounding = spec.get("rounding", "nearest")
-        yield from tvl1.to_bytes(field, spec["bound"], spec["quality"], rounding)
+        field = tvl1.compute(gray, backend, semantics=spec.semantics, **spec.tvl1.values())
+        yield from tvl1.to_bytes(field, spec.bound, spec.quality, spec.rounding)
 
 
 def pack(

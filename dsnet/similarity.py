@@ -16,6 +16,7 @@ from tqdm import tqdm
 from dsnet import clips, models
 from dsnet.clips import normalise
 from dsnet.devices import choose_device
+from dsnet.experiment.specs import DataSpec, TrainSpec
 from dsnet.inference import to_device
 from dsnet.models import LEVELS, ResNeXt3D
 from dsnet.provenance import canonical, record, replacing
@@ -118,7 +119,7 @@ def compare(
     found = pd.DataFrame(rows, columns=list(COLUMNS))
     with replacing(table) as temporary:
         found.to_csv(temporary, index=False, float_format="%.6f")
-    about = {"run": spec["run"], "provenance": record(device=str(chosen))}
+    about = {"run": spec.run.values(), "provenance": record(device=str(chosen))}
     captions = {"streams": list(networks), **_captions(data.videos, shown)}
     with replacing(maps) as temporary, open(temporary, "wb") as stream:
         np.savez_compressed(stream, **{**captions, "about": canonical(about), **pictures})
@@ -128,12 +129,12 @@ def compare(
 def _captions(videos: clips.Videos, shown: Sequence[int]) -> dict[str, Any]:
     """What there is to say of the clips that are shown."""
     reader = videos.reader
-    flow = reader.spec["flow"]
+    flow = DataSpec.model_validate(reader.spec).flow
     return {
         "ids": [videos.ids[i] for i in shown],
         "classes": [reader.extra["classes"][videos.labels[i]] for i in shown],
-        "bound": flow["bound"],
-        "rounding": flow.get("rounding", "nearest"),
+        "bound": flow.bound,
+        "rounding": flow.rounding,
     }
 
 
@@ -143,7 +144,7 @@ def _spread(count: int, wanted: int) -> list[int]:
     return [(2 * number + 1) * count // (2 * wanted) for number in range(wanted)]
 
 
-def _clips(path: PathLike, spec: Mapping[str, Any]) -> clips.TestClips:
+def _clips(path: PathLike, spec: TrainSpec) -> clips.TestClips:
     """The middle clip, RGB and flow, of test videos spread over all classes."""
     reader = clips.open_clips(path)
     table = clips.table(reader)

@@ -16,8 +16,10 @@ from typing import IO
 
 from snakemake.exceptions import WorkflowError
 
-from dsnet.config import Config, ConfigError, flow_spec, frames_spec, kinds
 from dsnet.errors import UserError
+from dsnet.experiment import ConfigError, Experiment
+from dsnet.experiment.data import Entry
+from dsnet.experiment.specs import flow_spec, frames_spec
 from dsnet.fetching.sources import SOURCES
 from dsnet.provenance import canonical
 from dsnet.releases import PretrainedError, locate
@@ -80,7 +82,7 @@ def forget_killed_runs(folder: Path) -> IO[str]:
     return alive
 
 
-def check_folders(config: Config, fetched: str) -> None:
+def check_folders(experiment: Experiment, fetched: str) -> None:
     """See that the data sets to run have their folders.
 
     Args:
@@ -89,28 +91,28 @@ def check_folders(config: Config, fetched: str) -> None:
     Raises:
         ConfigError: one is missing, and will not be fetched; says what to do.
     """
-    for dataset in config["datasets"]:
-        entry, mark = config["catalogue"][dataset], Path(fetched.format(dataset=dataset))
-        if entry["kind"] == "motions" or (entry["fetch"] and not mark.exists()):
+    for dataset, entry in experiment.entries().items():
+        mark = Path(fetched.format(dataset=dataset))
+        if entry.kind == "motions" or (entry.fetch and not mark.exists()):
             continue
-        for key in ("videos", "lists"):
-            if entry[key] and not os.path.isdir(entry[key]):
+        for key, folder in entry.folders().items():
+            if not os.path.isdir(folder):
                 raise ConfigError(
-                    f"catalogue.{dataset}.{key}: there is no folder {entry[key]} (looked in "
+                    f"catalogue.{dataset}.{key}: there is no folder {folder} (looked in "
                     f"{os.getcwd()}); {_hint(entry, mark)}"
                 )
 
 
-def _hint(entry: Config, mark: Path) -> str:
-    if entry["fetch"]:
+def _hint(entry: Entry, mark: Path) -> str:
+    if entry.fetch:
         return f"delete {mark} to have it fetched again"
     hint = "put or link it there, or set the key to where it is"
-    if entry["kind"] in SOURCES:
-        hint += f"; `dsnet fetch {entry['kind']}` or fetch: true gets it"
+    if entry.kind in SOURCES:
+        hint += f"; `dsnet fetch {entry.kind}` or fetch: true gets it"
     return hint
 
 
-def check_data(config: Config) -> None:
+def check_data(experiment: Experiment) -> None:
     """See that a folder of data that other results share has the frames and flow of this run.
 
     Snakemake would make them anew over those of the others, which costs days.
@@ -118,16 +120,16 @@ def check_data(config: Config) -> None:
     Raises:
         ConfigError: they were made with other settings; says what to do.
     """
-    if config["data"] == config["results"]:
+    if experiment.data == experiment.results:
         return
-    frames, flow = frames_spec(config), flow_spec(config)
+    frames, flow = frames_spec(experiment).values(), flow_spec(experiment).values()
     made = {
         "clips.h5": {"rgb": frames, "flow": flow},
         "frames/0000.h5": frames,
         "flow/0000.h5": flow,
     }
-    for dataset, (name, spec) in product(config["datasets"], made.items()):
-        path = Path(config["data"]) / dataset / name
+    for dataset, (name, spec) in product(experiment.datasets, made.items()):
+        path = Path(experiment.folder) / dataset / name
         with suppress(StoreError, FileNotFoundError):  # a damaged one is made again by its job
             if canonical(Reader(path).spec) != canonical(spec):
                 raise ConfigError(
@@ -137,17 +139,18 @@ def check_data(config: Config) -> None:
                 )
 
 
-def check_pretrained(config: Config) -> None:
+def check_pretrained(experiment: Experiment) -> None:
     """See that the weights which streams start from are there.
 
     Raises:
         ConfigError: some are not; says where to get them.
     """
-    for name, stream in config["streams"].items():
-        runs = product(config["clip_lengths"], kinds(config)) if stream["pretrained"] else ()
-        for length, kind in runs:
+    for name, stream in experiment.streams.items():
+        if stream.pretrained is None:
+            continue
+        for length, kind in product(experiment.clip_lengths, experiment.kinds()):
             try:
-                locate(stream["pretrained"], length, kind)
+                locate(stream.pretrained, length, kind)
             except PretrainedError as error:
                 raise ConfigError(f"streams.{name}.{error}") from None
 

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from project import Project, once
 
-from dsnet import config as settings
 from dsnet import flow as tvl1
+from dsnet.experiment import Experiment, load
 from dsnet.store import Writer
 
 # How long an example takes says more about the machine's load than about the code.
@@ -56,11 +56,6 @@ def shared_fixtures() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def schema() -> dict[str, Any]:
-    return settings.load_schema(ROOT / "workflow/schemas/config.schema.yaml")
-
-
 @pytest.fixture
 def raw_config() -> dict[str, Any]:
     """config.yaml as written."""
@@ -68,9 +63,9 @@ def raw_config() -> dict[str, Any]:
 
 
 @pytest.fixture
-def config(raw_config: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """config.yaml checked and filled."""
-    return settings.resolve(raw_config, schema)
+def experiment(raw_config: dict[str, Any]) -> Experiment:
+    """The experiment of config.yaml."""
+    return load(raw_config)
 
 
 def moving_squares(rng: np.random.Generator, label: int, frames: int, size: int) -> np.ndarray:

@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-from dsnet.cli import data, pages, results, streams, tools
+from dsnet.cli import stages, tools
 from dsnet.cli.options import Run
 from dsnet.disk import DiskFullError, naming_full_disk
 from dsnet.errors import RemakeError, UserError, set_aside
+from dsnet.stages import STAGES
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +66,8 @@ def _version() -> str:
 
 
 def _first_output(options: argparse.Namespace) -> Path:
-    """The file or folder that a verb makes, or the first one."""
-    output = getattr(options, "output", None) or Path()
+    """Name the file or folder that a verb makes, or the first one."""
+    output = getattr(options, getattr(options, "made", "output"), None) or Path()
     return output[0] if isinstance(output, list) else output
 
 
@@ -75,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="dsnet",
         description="The rules of the workflow, each a verb, and tools beside it.",
-        epilog="For people: doctor, fetch, predict, export, checkpoint. The others are rules.",
+        epilog="For people: doctor, fetch, flow, predict, export, checkpoint; others are rules.",
     )
     top.add_argument("--version", action="version", version=_version())
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
@@ -85,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    for stage in (data, streams, results, pages, tools):
-        stage.add(verb)
+    for stage in STAGES.values():
+        stages.add(verbs, stage)
+    tools.add(verb)
     return top

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
+import sys
 from pathlib import Path
 
-from dsnet.cli.options import Verb, positive
+from dsnet.cli.options import Verb, parse_json
+from dsnet.flow import BACKENDS, SEMANTICS
+from dsnet.provenance import replacing
+from dsnet.stages.stage import positive
 
 
 def add(verb: Verb) -> None:
@@ -20,6 +25,22 @@ def add(verb: Verb) -> None:
     sub.add_argument("file", type=Path)
     sub.add_argument("output", type=Path)
     sub.add_argument("--classes", type=Path, help="names in label order, a line each, for .pt")
+
+    sub = verb(fetch)
+    sub.add_argument("dataset", help="ucf101, hmdb51 or weizmann")
+    sub.add_argument("--to", type=Path, default=Path("data"), help="where to, default: data")
+    sub.add_argument("--folders", type=parse_json, help="JSON: instead of TO/UCF-101 and so on")
+    sub.add_argument("--downloads", type=Path, help="keeps the archives, default: TO/downloads")
+    sub.add_argument("--mirror", help="address of a copy of that folder, asked instead")
+    sub.add_argument("--output", type=Path, help="JSON to write: what was fetched, from where")
+
+    sub = verb(flow)
+    sub.add_argument("video", type=Path, metavar="VIDEO")
+    sub.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.mp4")
+    sub.add_argument("--raw", type=Path, help=".npy, (T-1, H, W, 2) float32 in pixels")
+    sub.add_argument("--fps", type=float, default=25)
+    sub.add_argument("--backend", choices=("auto", *BACKENDS), default="auto")
+    sub.add_argument("--semantics", choices=SEMANTICS, default="cuda")
 
     sub = verb(predict)
     sub.add_argument(
@@ -58,6 +79,32 @@ def checkpoint(options: argparse.Namespace) -> None:
         return
     names = options.classes and options.classes.read_text(encoding="utf-8-sig").splitlines()
     models.convert(options.file, options.output, names)
+
+
+def fetch(options: argparse.Namespace) -> None:
+    """Get a data set and its official lists from where they are published."""
+    from dsnet import fetching
+
+    source = fetching.source_of(options.dataset)
+    if not sys.stderr.isatty():  # a log, and these terms are for people
+        print(source.notice, flush=True)
+    record = fetching.fetch(
+        options.dataset,
+        options.folders or fetching.usual_folders(options.dataset, options.to),
+        options.downloads or options.to / "downloads",
+        options.mirror or None,
+    )
+    if options.output is not None:
+        with replacing(options.output) as path:
+            path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def flow(options: argparse.Namespace) -> None:
+    """Show the TV-L1 optical flow of a video."""
+    from dsnet.figures.flow import flow_video
+
+    names = ("raw", "fps", "backend", "semantics")
+    flow_video(options.video, options.output, **{name: getattr(options, name) for name in names})
 
 
 def predict(options: argparse.Namespace) -> None:

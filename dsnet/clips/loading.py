@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -15,6 +15,7 @@ from dsnet.errors import UserError
 from dsnet.processes import ALONE, Processes
 
 if TYPE_CHECKING:
+    from dsnet.experiment.specs import TrainSpec
     from dsnet.store import Reader
 
 
@@ -113,7 +114,7 @@ def _single_threaded(worker: int) -> None:
 
 
 def stream_loaders(
-    spec: Mapping[str, Any],
+    spec: TrainSpec,
     reader: Reader,
     inputs: Sequence[str],
     workers: int,
@@ -122,7 +123,7 @@ def stream_loaders(
     """Batches that a stream is trained on, and those of its own input that select the epoch.
 
     Args:
-        spec: :func:`dsnet.config.train_spec` of the stream.
+        spec: of the stream.
         reader: of ``clips.h5``.
         inputs: the modalities to train on, such as ``rgb`` and ``flow``.
         workers: processes that prepare clips.
@@ -135,14 +136,14 @@ def stream_loaders(
         DamagedError: the bytes of a video are damaged.
         SplitError: see :func:`dsnet.splits.parts`.
     """
-    options, chosen = spec["stream"]["training"], parts(reader, spec)
+    options, chosen = spec.stream.training, parts(reader, spec)
     seen = Videos.of_spec(reader, chosen["train"], inputs, spec)
-    judged = Videos.of_spec(reader, chosen["validation"], (spec["stream"]["input"],), spec)
+    judged = Videos.of_spec(reader, chosen["validation"], (spec.stream.input,), spec)
     for videos in (seen, judged) if processes.first else ():
         videos.verify()
-    training = TrainingClips(seen, spec["run"]["seed"], spec["flip"])
-    selection = TestClips(judged, options["selection_clips"])
-    size, apart = options["batch_size"], not options["sync_batch_norm"]
+    training = TrainingClips(seen, spec.run.seed, spec.flip)
+    selection = TestClips(judged, options.selection_clips)
+    size, apart = options.batch_size, not options.sync_batch_norm
     return (
         training_loader(training, size, workers, processes, apart),
         scoring_loader(selection, size, workers, processes),

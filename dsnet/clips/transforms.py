@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -12,6 +12,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dsnet.clips.sampling import Crop
+
+if TYPE_CHECKING:
+    from dsnet.experiment.data import Clips
 
 
 def cut(loaded: Sequence[np.ndarray], modality: str, crop: Crop | None, size: int) -> Tensor:
@@ -46,7 +49,7 @@ def _fours(planes: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def normalise(
-    clips: Tensor, modality: str, settings: Mapping[str, Any], device: torch.device | str = "cpu"
+    clips: Tensor, modality: str, settings: Clips, device: torch.device | str = "cpu"
 ) -> Tensor:
     """What a network sees of clips: centred, and nothing is divided.
 
@@ -61,7 +64,7 @@ def normalise(
     Returns:
         (N, C, T, H, W) float32, channels last in memory: RGB minus its mean, flow minus 127.5.
     """
-    mean = settings["rgb_mean"] if modality == "rgb" else [settings["flow_mean"]] * 2
+    mean = settings.rgb_mean if modality == "rgb" else [settings.flow_mean] * 2
     # Row by row, over which the means repeat: single pixels would be too short a loop.
     rows = clips.to(device, non_blocking=True).flatten(-2)
     centre = torch.tensor(mean, dtype=torch.float32, device=device).repeat(clips.shape[-2])

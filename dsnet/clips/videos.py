@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,8 @@ from dsnet.clips.sampling import (
 from dsnet.clips.transforms import cut
 
 if TYPE_CHECKING:
+    from dsnet.experiment.data import Clips
+    from dsnet.experiment.specs import TrainSpec
     from dsnet.store import Reader
 
 Clip = dict[str, Tensor]
@@ -33,14 +35,14 @@ def table(reader: Reader) -> pd.DataFrame:
     return pd.DataFrame(reader.extra["videos"])
 
 
-def parts(reader: Reader, spec: Mapping[str, Any]) -> dict[str, list[str]]:
+def parts(reader: Reader, spec: TrainSpec) -> dict[str, list[str]]:
     """Ids of the ``train``, ``validation`` and ``test`` videos of a stream's run.
 
     Raises:
         SplitError: see :func:`dsnet.splits.parts`.
     """
-    run = spec["run"]
-    return splits.parts(table(reader), run["split"], run["protocol"], spec["validation_share"])
+    run = spec.run
+    return splits.parts(table(reader), run.split, run.protocol, spec.validation_share)
 
 
 def load(
@@ -64,7 +66,7 @@ class Videos:
     labels: Sequence[int]
     modalities: Sequence[str]
     length: int
-    settings: Mapping[str, Any]
+    settings: Clips
 
     @classmethod
     def of_spec(
@@ -72,12 +74,12 @@ class Videos:
         reader: Reader,
         ids: Sequence[str],
         modalities: Sequence[str],
-        spec: Mapping[str, Any],
+        spec: TrainSpec,
     ) -> Videos:
         """Videos of a ``clips.h5`` with their own labels, cut as a stream's spec says."""
         own = table(reader).set_index("id")["label"]
         labels = own.loc[list(ids)].tolist()
-        return cls(reader, ids, labels, modalities, spec["run"]["clip_length"], spec["clips"])
+        return cls(reader, ids, labels, modalities, spec.run.clip_length, spec.clips)
 
     def frames(self, index: int) -> int:
         """Frames of a video that every wanted modality has."""
@@ -86,7 +88,7 @@ class Videos:
 
     def clip(self, index: int, positions: np.ndarray, crop: Crop | None) -> Clip:
         """The clip at ``positions`` in every wanted modality, all cut alike."""
-        id, size = self.ids[index], self.settings["crop"]
+        id, size = self.ids[index], self.settings.crop
         area = WHOLE if crop is None else crop.area
         return {
             m: cut(load(self.reader, id, m, positions, area), m, crop, size)
@@ -127,7 +129,7 @@ class TrainingClips(Dataset[tuple[Clip, int]]):
         rng = np.random.default_rng((self.seed, epoch, index))
         videos = self.videos
         positions = training_positions(rng, videos.frames(index), videos.length)
-        crop = draw_crop(rng, *videos.size(index), videos.settings["scales"], self.flip)
+        crop = draw_crop(rng, *videos.size(index), videos.settings.scales, self.flip)
         return index, positions, crop
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Clip, int]:

@@ -11,14 +11,13 @@ from typing import Any
 import yaml
 from snakemake.utils import update_config
 
-from dsnet import config as settings
 from dsnet.doctor import experiment, machine
 from dsnet.doctor.finding import Check, Finding, run
 from dsnet.errors import UserError
+from dsnet.experiment import ConfigError, Experiment, load
 
 __all__ = ["Finding", "ProblemsError", "examine", "show"]
 
-SCHEMA = Path("workflow/schemas/config.schema.yaml")
 OF_THE_MACHINE: dict[str, Check] = {
     "cores": machine.cores,
     "ffmpeg": machine.ffmpeg,
@@ -52,30 +51,29 @@ def examine(overlays: Sequence[str | os.PathLike[str]] = ()) -> Iterator[Finding
         yield from run(name, check, config)
 
 
-def _configuration(overlays: Sequence[str | os.PathLike[str]]) -> tuple[dict[str, Any], Finding]:
+def _configuration(overlays: Sequence[str | os.PathLike[str]]) -> tuple[Experiment, Finding]:
     """The configuration, or a minimal one that has every default, and what is wrong with it."""
     root = Path(__file__).parents[2]
-    schema = settings.load_schema(SCHEMA if SCHEMA.exists() else root / SCHEMA)
     merged: dict[str, Any] = {}
     try:
         for path in ("config.yaml", *overlays):
             with open(path, "rb") as file:  # a file, which yaml's errors name
                 content = yaml.safe_load(file)
             if not isinstance(content, dict):
-                raise settings.ConfigError(f"{path}: expected keys with values, got {content!r}")
+                raise ConfigError(f"{path}: expected keys with values, got {content!r}")
             update_config(merged, content)
-        config = settings.resolve(merged, schema)
+        config = load(merged)
     except OSError as error:
         advice = "run dsnet doctor in the folder of the Snakefile, with files that are there"
         what = f"{error.filename}: {error.strerror}"
         wrong = Finding("configuration", "problem", what, advice)
-    except (settings.ConfigError, yaml.YAMLError) as error:
+    except (ConfigError, yaml.YAMLError) as error:
         wrong = Finding("configuration", "problem", str(error), "see docs/config.md")
     else:
         names = ", ".join(map(str, ("config.yaml", *overlays)))
         return config, Finding("configuration", "ok", names)
     default = yaml.safe_load((root / "config.yaml").read_text(encoding="utf-8"))
-    return settings.resolve(default, schema), wrong
+    return load(default), wrong
 
 
 def show(findings: Iterable[Finding]) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from dsnet import fetching, video
 from dsnet import models as networks
-from dsnet.config import flow_spec, frames_spec
 from dsnet.datasets import DataSetError, catalogue, motions
+from dsnet.experiment import Experiment
+from dsnet.experiment.data import Entry
+from dsnet.experiment.specs import flow_spec, frames_spec
 from dsnet.provenance import canonical
 from dsnet.store import Reader, StoreError
 
@@ -30,43 +31,43 @@ COPIES = 2  # weights in a model.pt: the best epoch's and the last one's
 AT_WORK = 6  # copies in the two checkpoints of a training: weights, momentum and the best, twice
 
 
-def data_set(config: dict[str, Any], name: str) -> float | None:
+def data_set(experiment: Experiment, name: str) -> float | None:
     """Frames, flow and clips of a data set; ``None`` where its videos are not there to tell.
 
     While clips.h5 is packed all three are there, whatever ``keep`` says. Afterwards frames and flow
     count only if deleted ones would be made again.
     """
-    found = _seconds(config["catalogue"][name], config["frames"]["fps"])
+    found = _seconds(experiment.catalogue[name], experiment.frames.fps)
     if found is None:
         return None
     seconds, aspect = found
-    frames = config["frames"]
-    area = frames["size"] ** 2 * (aspect if frames["resize"] == "short_side" else 1.0) / PIXELS
+    frames = experiment.frames
+    area = frames.size**2 * (aspect if frames.resize == "short_side" else 1.0) / PIXELS
     rgb = RGB_HEADER + (RGB - RGB_HEADER) * area
     flow = FLOW_HEADER + (FLOW - FLOW_HEADER) * area
-    copies = 1 if clips_suffice(config, name) else 2  # in clips.h5, and in shards
-    return copies * seconds * frames["fps"] * (rgb + flow)
+    copies = 1 if clips_suffice(experiment, name) else 2  # in clips.h5, and in shards
+    return copies * seconds * frames.fps * (rgb + flow)
 
 
-def clips_suffice(config: dict[str, Any], name: str) -> bool:
+def clips_suffice(experiment: Experiment, name: str) -> bool:
     """Whether clips.h5 is as configured, and no shard would be made again beside it."""
-    spec = {"rgb": frames_spec(config), "flow": flow_spec(config)}
+    spec = {"rgb": frames_spec(experiment).values(), "flow": flow_spec(experiment).values()}
     try:
-        made = Reader(Path(config["data"]) / name / "clips.h5").spec
+        made = Reader(Path(experiment.folder) / name / "clips.h5").spec
     except (StoreError, OSError):
         return False
-    missed = config["keep"] == "all" and config["data"] == config["results"]
+    missed = experiment.keep == "all" and experiment.folder == experiment.results
     return not missed and canonical(made) == canonical(spec)
 
 
-def _seconds(entry: dict[str, Any], fps: float) -> tuple[float, float] | None:
+def _seconds(entry: Entry, fps: float) -> tuple[float, float] | None:
     """Seconds of all videos together, and the mean ratio of their longer to their shorter side."""
-    kind = entry["kind"]
+    kind = entry.kind
     if kind == "motions":
-        videos = len(motions.CLASSES) * (entry["train_per_class"] + entry["test_per_class"])
-        return videos * entry["length"] / fps, 1.0
+        videos = len(motions.CLASSES) * (entry.train_per_class + entry.test_per_class)
+        return videos * entry.length / fps, 1.0
     try:
-        listed = list(catalogue.KINDS[kind](entry)["path"])
+        listed = list(catalogue.KINDS[kind](entry.values())["path"])
     except (DataSetError, OSError):
         listed = []
     present = [path for path in listed if os.path.exists(path)]
@@ -92,37 +93,39 @@ def _probe(path: str) -> video.VideoInfo | None:
         return None
 
 
-def models(config: dict[str, Any]) -> int:
+def models(experiment: Experiment) -> int:
     """The models of all streams and runs, and the checkpoints of one that is being trained."""
     runs = 1
     for key in ("datasets", "splits", "clip_lengths", "seeds"):
-        runs *= len(config[key])
+        runs *= len(getattr(experiment, key))
     with torch.device("meta"):
-        network = networks.build(config["model"], "rgb", 101)
+        network = networks.build(experiment.model.values(), "rgb", 101)
     weights = sum(tensor.numel() * tensor.itemsize for tensor in network.state_dict().values())
-    return weights * (COPIES * runs * len(config["streams"]) + AT_WORK)
+    return weights * (COPIES * runs * len(experiment.streams) + AT_WORK)
 
 
-def fetched(config: dict[str, Any]) -> int:
+def fetched(experiment: Experiment) -> int:
     """What the workflow has yet to fetch: the archives and what is in them, at most."""
-    entries = [config["catalogue"][name] for name in config["datasets"]]
+    entries = [experiment.catalogue[name] for name in experiment.datasets]
     return sum(
         part.room
         for entry in entries
-        if entry["fetch"]
-        for part in fetching.source_of(entry["kind"]).parts
-        if not os.path.isdir(entry[part.key])
+        if entry.fetch
+        for part in fetching.source_of(entry.kind).parts
+        if not os.path.isdir(getattr(entry, part.key))
     )
 
 
-def made(config: dict[str, Any]) -> int:
+def made(experiment: Experiment) -> int:
     """What is there already of that, in the folders of the data sets."""
-    return sum(path.stat().st_size for name in config["datasets"] for path in _made(config, name))
+    return sum(
+        path.stat().st_size for name in experiment.datasets for path in _made(experiment, name)
+    )
 
 
-def _made(config: dict[str, Any], name: str) -> Iterator[Path]:
-    shards = () if clips_suffice(config, name) else ("frames/*.h5", "flow/*.h5")
+def _made(experiment: Experiment, name: str) -> Iterator[Path]:
+    shards = () if clips_suffice(experiment, name) else ("frames/*.h5", "flow/*.h5")
     patterns = {"data": (*shards, "clips.h5"), "results": ("split*/*/*/*/*.pt",)}
     for key, globs in patterns.items():
         for pattern in globs:
-            yield from (Path(config[key]) / name).glob(pattern)
+            yield from (Path(getattr(experiment, key)) / name).glob(pattern)

@@ -7,57 +7,58 @@ import shutil
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 from dsnet import fetching, models, releases
 from dsnet.datasets import DataSetError, catalogue
 from dsnet.doctor import estimate
 from dsnet.doctor.finding import Finding, size
+from dsnet.experiment import Experiment
+from dsnet.experiment.data import Entry
 from dsnet.fetching.archives import RAR_ADVICE, has_rar_tool
 from dsnet.fetching.sources import SOURCES
 
 MARGIN = 0.9  # of the free space that the estimate may take
 
 
-def data_sets(config: dict[str, Any]) -> Iterator[Finding]:
+def data_sets(experiment: Experiment) -> Iterator[Finding]:
     """Whether the folders, official lists and videos of each data set are there."""
-    for name in config["datasets"]:
-        entry, check = config["catalogue"][name], f"data: {name}"
-        absent = [k for k in ("videos", "lists") if entry[k] and not os.path.isdir(entry[k])]
-        if entry["kind"] == "motions":
+    for name in experiment.datasets:
+        entry, check = experiment.catalogue[name], f"data: {name}"
+        absent = [key for key, path in entry.folders().items() if not os.path.isdir(path)]
+        if entry.kind == "motions":
             yield Finding(check, "ok", "made by the workflow")
         elif absent:
-            fetched = Path(config["data"]) / name / "fetched.json"
+            fetched = Path(experiment.folder) / name / "fetched.json"
             for key in absent:
-                yield _absent(name, key, entry, fetched, bool(config["fetch"]["mirror"]))
+                yield _absent(name, key, entry, fetched, bool(experiment.fetch.mirror))
         else:
             yield _videos(check, name, entry)
 
 
-def _absent(name: str, key: str, entry: dict[str, Any], fetched: Path, mirror: bool) -> Finding:
+def _absent(name: str, key: str, entry: Entry, fetched: Path, mirror: bool) -> Finding:
     """A folder of a data set, its videos or lists, that is not there."""
-    check, folder = f"data: {name}", entry[key]
+    check, folder = f"data: {name}", getattr(entry, key)
     what = f"there is no folder {folder} (looked in {os.getcwd()})"
-    if entry["fetch"] and fetched.exists():  # and the workflow will not look again
+    if entry.fetch and fetched.exists():  # and the workflow will not look again
         return Finding(check, "problem", what, f"delete {fetched} to have it fetched again")
-    rar = entry["fetch"] and not mirror and fetching.part(entry["kind"], key).is_rar
+    rar = entry.fetch and not mirror and fetching.part(entry.kind, key).is_rar
     if rar and not has_rar_tool():
         what = f"{folder} is not there yet, and nothing here decompresses its rar archive"
         return Finding(check, "problem", what, f"{RAR_ADVICE}, or put it there yourself")
-    if entry["fetch"]:
+    if entry.fetch:
         return Finding(check, "ok", f"{folder} is not there yet: the workflow fetches it")
-    get = f" (dsnet fetch {entry['kind']} does)" if entry["kind"] in SOURCES else ""
+    get = f" (dsnet fetch {entry.kind} does)" if entry.kind in SOURCES else ""
     return Finding(
         check, "problem", what, f"put or link it there{get}, or set catalogue.{name}.{key}"
     )
 
 
-def _videos(check: str, name: str, entry: dict[str, Any]) -> Finding:
+def _videos(check: str, name: str, entry: Entry) -> Finding:
     """Whether the videos that a data set lists are there."""
     try:
-        listing = catalogue.KINDS[entry["kind"]](entry)
+        listing = catalogue.KINDS[entry.kind](entry.values())
     except (DataSetError, OSError) as error:
-        advice = f"compare {entry['lists'] or entry['videos']} with docs/data.md"
+        advice = f"compare {entry.lists or entry.videos} with docs/data.md"
         return Finding(check, "problem", str(error), advice)
     missing = [path for path in listing["path"] if not os.path.exists(path)]
     found = (
@@ -67,24 +68,25 @@ def _videos(check: str, name: str, entry: dict[str, Any]) -> Finding:
     if not missing:
         return Finding(check, "ok", found)
     found += f"; the first that is missing is {missing[0]}"
-    if entry["allow_missing"]:
+    if entry.allow_missing:
         return Finding(check, "warning", found, "put them there")
     advice = f"put them there, or set catalogue.{name}.allow_missing: true to go on without them"
     return Finding(check, "problem", found, advice)
 
 
-def checkpoints(config: dict[str, Any]) -> Iterator[Finding]:
+def checkpoints(experiment: Experiment) -> Iterator[Finding]:
     """Whether the weights that streams start from are there, and are of the right network."""
     seen: set[str] = set()
     releases_missing: list[str] = []
-    for name, stream in config["streams"].items():
-        runs = product(config["clip_lengths"], config["datasets"]) if stream["pretrained"] else ()
-        for length, dataset in runs:
-            kind = config["catalogue"][dataset]["kind"]
+    for name, stream in experiment.streams.items():
+        if stream.pretrained is None:
+            continue
+        for length, dataset in product(experiment.clip_lengths, experiment.datasets):
+            kind = experiment.catalogue[dataset].kind
             try:
-                path = releases.locate(stream["pretrained"], length, kind)
+                path = releases.locate(stream.pretrained, length, kind)
             except releases.PretrainedError as error:
-                file = releases.name_of(stream["pretrained"], length, kind)
+                file = releases.name_of(stream.pretrained, length, kind)
                 if releases.RELEASE.fullmatch(file):
                     releases_missing.append(f"{file}.pth")
                 else:
@@ -94,7 +96,7 @@ def checkpoints(config: dict[str, Any]) -> Iterator[Finding]:
             if path in seen:
                 continue
             seen.add(path)
-            yield from _checkpoint(config, name, path, dataset)
+            yield from _checkpoint(experiment, name, path, dataset)
     if releases_missing:
         names = ", ".join(dict.fromkeys(releases_missing))
         yield Finding(
@@ -104,19 +106,21 @@ def checkpoints(config: dict[str, Any]) -> Iterator[Finding]:
             "get them from the folder of trained models that the README of the repository "
             "craston/MARS on GitHub links to, or train without: experiments/from-scratch.yaml",
         )
-    if not any(stream["pretrained"] for stream in config["streams"].values()):
+    if not any(stream.pretrained for stream in experiment.streams.values()):
         yield Finding("weights", "ok", "none are needed: trained from scratch")
 
 
-def _checkpoint(config: dict[str, Any], name: str, path: str, dataset: str) -> Iterator[Finding]:
+def _checkpoint(experiment: Experiment, name: str, path: str, dataset: str) -> Iterator[Finding]:
     """Whether a stream can start from a file, which is tried as its training will."""
     check, other = f"weights: {name}", f"set streams.{name}.pretrained to another file"
-    stream_input = config["streams"][name]["input"]
-    untrained = config["streams"][name]["training"]["epochs"] == 0
+    stream_input = experiment.streams[name].input
+    untrained = experiment.streams[name].training.epochs == 0
     try:
         found = models.inspect(path)
-        classes = _classes(config["catalogue"][dataset]) if untrained else []
-        network = models.build(config["model"], stream_input, len(classes) or found.num_classes)
+        classes = _classes(experiment.catalogue[dataset]) if untrained else []
+        network = models.build(
+            experiment.model.values(), stream_input, len(classes) or found.num_classes
+        )
         if classes:
             models.take_all(network, path, classes)
         drawn = models.start_from(network, path)
@@ -131,29 +135,29 @@ def _checkpoint(config: dict[str, Any], name: str, path: str, dataset: str) -> I
         yield Finding(check, "ok", what)
 
 
-def _classes(entry: dict[str, Any]) -> list[str]:
+def _classes(entry: Entry) -> list[str]:
     """The classes of a data set in label order; none where its folders or lists are not there."""
     try:
-        listing = catalogue.KINDS[entry["kind"]](entry)
+        listing = catalogue.KINDS[entry.kind](entry.values())
     except (DataSetError, OSError):
         return []
     return list(listing.drop_duplicates("label").sort_values("label")["class_name"])
 
 
-def disk(config: dict[str, Any]) -> Iterator[Finding]:
+def disk(experiment: Experiment) -> Iterator[Finding]:
     """Free space where the data go, against what they and the results will take."""
-    folder = Path(config["data"])  # of all but the weights
+    folder = Path(experiment.folder)  # of all but the weights
     place = next(p for p in (folder, *folder.absolute().parents) if p.exists())
     free = shutil.disk_usage(place).free
-    total, unknown = float(estimate.models(config)), []
-    for name in config["datasets"]:
-        found = estimate.data_set(config, name)
+    total, unknown = float(estimate.models(experiment)), []
+    for name in experiment.datasets:
+        found = estimate.data_set(experiment, name)
         if found is None:
             unknown.append(name)
         else:
             total += found
-    made = estimate.made(config)
-    fetched = estimate.fetched(config)
+    made = estimate.made(experiment)
+    fetched = estimate.fetched(experiment)
     needed = max(total - made, 0.0) + fetched
     what = f"{size(free)} free at {place}; the results will take some {size(needed)}"
     what += f" beside the {size(made)} that are there" if made else ""

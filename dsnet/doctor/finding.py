@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
+
+from dsnet.experiment import Experiment
 
 Status = Literal["ok", "warning", "problem"]
 
@@ -19,14 +21,14 @@ class Finding:
     advice: str = ""
 
 
-# A check yields findings about one thing, for a resolved configuration.
-Check = Callable[[dict[str, Any]], Iterator[Finding]]
+# A check yields findings about one thing, for a resolved experimenturation.
+Check = Callable[[Experiment], Iterator[Finding]]
 
 
-def run(name: str, check: Check, config: dict[str, Any]) -> Iterator[Finding]:
+def run(name: str, check: Check, experiment: Experiment) -> Iterator[Finding]:
     """The findings of a check; one that fails itself is a finding and ends no other."""
     try:
-        yield from check(config)
+        yield from check(experiment)
     except Exception as error:
         yield Finding(
             name,

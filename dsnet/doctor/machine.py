@@ -10,38 +10,37 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from dsnet import flow, video
-from dsnet.config import busy_cores, gpu_devices, processes
 from dsnet.doctor.finding import Finding
+from dsnet.experiment import Experiment
+from dsnet.experiment.data import gpu_devices
 
 # What the data sets and most people's videos are coded in.
 DECODERS = ("h264", "hevc", "mpeg4", "msmpeg4", "mjpeg", "rawvideo", "vp9")
 INSTALL_CV2 = "reinstall it: pip install --force-reinstall opencv-contrib-python-headless"
 
 
-def cores(config: dict[str, Any]) -> Iterator[Finding]:
+def cores(experiment: Experiment) -> Iterator[Finding]:
     """Cores that this process may use, against those that one training keeps busy."""
     there = len(os.sched_getaffinity(0))
-    training = config["training"]
-    busy, count = busy_cores(training), processes(training)
+    training = experiment.training
+    busy, count = training.busy_cores(), training.n_processes()
     if busy > there:
         of = f" of {count} processes" if count > 1 else ""
         yield Finding(
             "cores",
             "warning",
             f"{there}; one training keeps {busy} busy (training.threads and workers{of})",
-            "set training.workers to "
-            f"{max(there // count - training['threads'], 0)} for this machine",
+            f"set training.workers to {max(there // count - training.threads, 0)} for this machine",
         )
     else:
         yield Finding("cores", "ok", f"{there}")
 
 
-def ffmpeg(config: dict[str, Any]) -> Iterator[Finding]:
+def ffmpeg(experiment: Experiment) -> Iterator[Finding]:
     """Whether there is an ffmpeg that writes and reads a video as the pipeline does."""
     advice = "install ffmpeg 4 or newer, or the wheel that brings one: pip install imageio-ffmpeg"
     try:
@@ -79,7 +78,7 @@ def _output(executable: str, option: str) -> str:
     return result.stdout
 
 
-def opencv(config: dict[str, Any]) -> Iterator[Finding]:
+def opencv(experiment: Experiment) -> Iterator[Finding]:
     """OpenCV's version and the modules that two backends of flow need."""
     import cv2
 
@@ -103,18 +102,18 @@ def opencv(config: dict[str, Any]) -> Iterator[Finding]:
             yield Finding("opencv", "ok", f"no {module}, which is not needed: {reason}")
 
 
-def flow_backend(config: dict[str, Any]) -> Iterator[Finding]:
+def flow_backend(experiment: Experiment) -> Iterator[Finding]:
     """The backend that flow will be computed by, from a pair of frames computed by it."""
-    chosen = config["flow"]
+    chosen = experiment.flow
     try:
-        name = flow.resolve(chosen["backend"], chosen["semantics"])
+        name = flow.resolve(chosen.backend, chosen.semantics)
         frames = np.zeros((2, 32, 32), np.uint8)
-        flow.compute(frames, name, semantics=chosen["semantics"], **chosen["tvl1"])
+        flow.compute(frames, name, semantics=chosen.semantics, **chosen.tvl1.values())
     except flow.BackendError as error:
         advice = "set flow.backend: auto, or mend what is named"
         yield Finding("flow", "problem", str(error), advice)
         return
-    where = flow.describe(name, chosen["semantics"])
+    where = flow.describe(name, chosen.semantics)
     if flow.BACKENDS[name].load().device() == "cpu" and gpu_devices():
         advice = "see the findings on opencv and gpu for what keeps flow from it"
         yield Finding("flow", "warning", f"{where}, although there is a GPU", advice)
@@ -122,7 +121,7 @@ def flow_backend(config: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("flow", "ok", where)
 
 
-def gpu(config: dict[str, Any]) -> Iterator[Finding]:
+def gpu(experiment: Experiment) -> Iterator[Finding]:
     """Whether PyTorch finds the GPUs that are there and those that are asked for."""
     import torch
 
@@ -144,14 +143,14 @@ def gpu(config: dict[str, Any]) -> Iterator[Finding]:
             found = f"{devices[0]} is there, but PyTorch, built for {built}, cannot use it"
             found += f": {reasons}" if reasons else ""
         yield Finding("gpu", "problem", found, advice)
-    yield from _asked(config, count)
+    yield from _asked(experiment, count)
 
 
-def _asked(config: dict[str, Any], count: int) -> Iterator[Finding]:
+def _asked(experiment: Experiment, count: int) -> Iterator[Finding]:
     """GPUs that trainings ask for, against those that there are."""
-    trainings = [config["training"], *(s["training"] for s in config["streams"].values())]
-    wanted = max(training["gpus"] for training in trainings)
-    must = any(training["device"].startswith("cuda") for training in trainings)
+    trainings = [experiment.training, *(s.training for s in experiment.streams.values())]
+    wanted = max(training.gpus for training in trainings)
+    must = any(training.device.startswith("cuda") for training in trainings)
     elsewhere = "on a cluster's login node this may be as it should"
     if wanted > count or (must and not count):
         wanted = max(wanted, 1)
@@ -172,7 +171,7 @@ def size_gib(count: int) -> str:
     return f"{count / 2**30:.0f} GiB"
 
 
-def locks(config: dict[str, Any]) -> Iterator[Finding]:
+def locks(experiment: Experiment) -> Iterator[Finding]:
     """Whether the file system here has locks, by which runs keep out of each other's way."""
     try:
         with tempfile.TemporaryFile(dir=".") as file:

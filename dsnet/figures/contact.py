@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dsnet import images
+from dsnet.experiment.specs import DataSpec
 from dsnet.figures.colours import colour_wheel, flow_colours, full_speed
 from dsnet.figures.style import STYLE, wrapped
 from dsnet.flow.planes import decode
@@ -114,10 +115,10 @@ def read_row(clips: Reader, id: str, indices: Sequence[int]) -> Row:
     if not count:
         raise ValueError(f"{clips.path}: {id} has no frames to show")
     frames = [images.decode(clips.item(id, "rgb", i), False) for i in indices]
-    spec, flow = clips.spec["flow"], []
+    spec, flow = DataSpec.model_validate(clips.spec).flow, []
     for i in [i for i in indices if i < fields]:
         planes = [images.decode(clips.item(id, "flow", 2 * i + axis), True) for axis in (0, 1)]
-        flow.append(decode(np.stack(planes, -1), spec["bound"], spec.get("rounding", "nearest")))
+        flow.append(decode(np.stack(planes, -1), spec.bound, spec.rounding))
     return Row(list(indices), frames, flow)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dsnet import registry
 from dsnet.errors import UserError
@@ -11,6 +11,7 @@ from dsnet.errors import UserError
 if TYPE_CHECKING:
     from torch import nn
 
+    from dsnet.experiment.networks import Term
     from dsnet.losses.distillation import Distillation
     from dsnet.models.resnext3d import ResNeXt3D
 
@@ -27,14 +28,13 @@ class LossError(UserError):
 
 def build(
     teacher: ResNeXt3D,
-    losses: Mapping[str, Mapping[str, Any]],
+    terms: Mapping[str, Term],
     plugins: Mapping[str, str] | None = None,
 ) -> Distillation:
     """Build a stream's loss against ``teacher``.
 
     Args:
-        losses: the config's ``losses`` of the stream: a name to its ``weight`` or ``share``, and
-            the arguments of its class.
+        terms: the settings of the stream's losses by name.
         plugins: places of the losses that are not of :data:`LOSSES` (see :mod:`dsnet.registry`).
 
     Raises:
@@ -44,15 +44,14 @@ def build(
     from dsnet.losses.distillation import Distillation
 
     places = {**LOSSES, **(plugins or {})}
-    terms = {name: _make(name, places[name], entry) for name, entry in losses.items()}
-    shares = {name: entry["share"] for name, entry in losses.items() if entry.get("share")}
-    weights = {name: entry["weight"] for name, entry in losses.items() if name not in shares}
-    return Distillation(teacher, terms, weights, shares)
+    made = {name: _make(name, places[name], term) for name, term in terms.items()}
+    shares = {name: term.share for name, term in terms.items() if term.share}
+    weights = {name: term.weight for name, term in terms.items() if name not in shares}
+    return Distillation(teacher, made, weights, shares)
 
 
-def _make(name: str, place: str, entry: Mapping[str, Any]) -> nn.Module:
-    arguments = {key: value for key, value in entry.items() if key not in ("weight", "share")}
+def _make(name: str, place: str, term: Term) -> nn.Module:
     try:
-        return registry.load(place)(**arguments)
+        return registry.load(place)(**term.arguments())
     except (TypeError, ValueError) as error:
         raise LossError(f"losses.{name}: {place} cannot be made: {error}") from error

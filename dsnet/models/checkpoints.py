@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 
 from dsnet.errors import UserError
+from dsnet.experiment.specs import TrainSpec
 from dsnet.models.resnext3d import ResNeXt3D, build
 from dsnet.provenance import replacing
 
@@ -91,7 +93,7 @@ def load_model(path: str | os.PathLike[str]) -> tuple[ResNeXt3D, dict[str, Any]]
 
 
 def load_trained(path: str | os.PathLike[str]) -> tuple[ResNeXt3D, dict[str, Any]]:
-    """What :func:`load_model` gives, of a stream: the file has the spec that it was trained by.
+    """Load what :func:`load_model` does, of a stream: ``spec`` is its :class:`.TrainSpec`.
 
     Raises:
         CheckpointError: not a model file of this version, or one that was converted.
@@ -103,4 +105,8 @@ def load_trained(path: str | os.PathLike[str]) -> tuple[ResNeXt3D, dict[str, Any
             f"that dsnet has trained, or name the file as a stream's pretrained and set its "
             f"training.epochs to 0, as experiments/released.yaml does"
         )
+    try:
+        content["spec"] = TrainSpec.model_validate(content["spec"])
+    except ValidationError as error:
+        raise CheckpointError(f"{os.fspath(path)} has a spec of another version: {error}") from None
     return model, content

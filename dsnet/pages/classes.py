@@ -11,6 +11,7 @@ import numpy as np
 
 from dsnet import clips
 from dsnet.errors import UserError
+from dsnet.experiment.specs import DataSpec
 from dsnet.figures.colours import full_speed
 from dsnet.figures.contact import read_row
 from dsnet.pages.page import write
@@ -97,12 +98,13 @@ def classes_page(
 
 
 def _stream(role: str, scores: Scores, titles: Mapping[str, str]) -> Stream:
+    assert scores.spec is not None  # of a stream that the workflow scored
     part = scores.parts["test"]
     name = scores.run["stream"]
     return Stream(
         role,
         titles.get(name, name),
-        scores.spec["stream"]["input"],
+        scores.spec.stream.input,
         softmax(part.videos),
         softmax(part.clips),
         np.concatenate([[0], np.cumsum(part.counts)]),
@@ -187,7 +189,9 @@ class Sections:
             "frames": frames,
             "flow": flow,
             "full": full,
-            "chart": self.over_time(index, id, count / self.reader.spec["rgb"]["fps"]),
+            "chart": self.over_time(
+                index, id, count / DataSpec.model_validate(self.reader.spec).rgb.fps
+            ),
             "said": [self.said(stream, index) for stream in self.shown],
         }
 
@@ -211,7 +215,10 @@ class Sections:
 
     def spans(self, id: str, modality: str, count: int) -> list[tuple[float, float]]:
         """Seconds that each clip of a video shows; a video shorter than a clip as a whole."""
-        frames, fps = self.reader.videos[id].frames(modality), self.reader.spec["rgb"]["fps"]
+        frames, fps = (
+            self.reader.videos[id].frames(modality),
+            DataSpec.model_validate(self.reader.spec).rgb.fps,
+        )
         positions = clips.scoring_positions(frames, self.length)
         if len(positions) != count:
             raise PageError(

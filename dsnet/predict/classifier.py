@@ -53,7 +53,7 @@ class VideoClassifier:
             check_pair(*self.streams)
         self.backend = ""
         if any(stream.input == "flow" for stream in self.streams):
-            semantics = self.streams[0].data["flow"]["semantics"]
+            semantics = self.streams[0].data.flow.semantics
             self.backend = tvl1.resolve("auto", semantics)
             log.info("flow backend auto: %s", tvl1.describe(self.backend, semantics))
         self._warm_up()
@@ -72,7 +72,7 @@ class VideoClassifier:
     @property
     def fps(self) -> float:
         """Frames per second that videos are brought to."""
-        return self.streams[0].data["rgb"]["fps"]
+        return self.streams[0].data.rgb.fps
 
     def predict(self, path: PathLike, batch_size: int = 8) -> Prediction:
         """Score all non-overlapping clips of a video, as the evaluation of the test videos does.
@@ -119,7 +119,7 @@ class VideoClassifier:
     def _warm_up(self) -> None:
         """Look at black frames: what only the first pass pays for is no part of a video's cost."""
         video.ffmpeg_executable()
-        size = self.streams[0].settings["crop"]
+        size = self.streams[0].settings.crop
         black = images.encode(np.zeros((size, size, 3), np.uint8), 95)
         clips = {"rgb": self._clip([black], "rgb")}
         if self.backend:
@@ -135,7 +135,7 @@ class VideoClassifier:
     def _windows(self, path: PathLike, watch: Stopwatch) -> Iterator[_Window]:
         """The clips of a video, resized and cropped, in the order of time."""
         data, inputs = self.streams[0].data, {stream.input for stream in self.streams}
-        frames = watch.each("reading", encoded_frames(path, data["rgb"]))
+        frames = watch.each("reading", encoded_frames(path, data.rgb))
         try:
             for number, window in enumerate(_overlapping(frames, self.clip_length)):
                 if len(window) == 1 and "flow" in inputs:
@@ -153,14 +153,14 @@ class VideoClassifier:
             raise PredictError(f"{os.fspath(path)}: {error}") from error
 
     def _planes(self, frames: Sequence[bytes]) -> list[bytes]:
-        return list(encoded_planes(frames, self.backend, self.streams[0].data["flow"]))
+        return list(encoded_planes(frames, self.backend, self.streams[0].data.flow))
 
     def _clip(self, items: Sequence[bytes], modality: str) -> torch.Tensor:
         """The test transform of the first T of at least T frames, or of fewer, looped."""
         length = images.ITEMS_PER_FRAME[modality] * self.clip_length
         chosen = islice(itertools.cycle(items), length)
         loaded = [images.decode(np.frombuffer(i, np.uint8), modality == "flow") for i in chosen]
-        return cut(loaded, modality, None, self.streams[0].settings["crop"])
+        return cut(loaded, modality, None, self.streams[0].settings.crop)
 
 
 def load_model(

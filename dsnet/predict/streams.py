@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +11,8 @@ import torch
 from dsnet import models
 from dsnet.clips import normalise
 from dsnet.errors import UserError
+from dsnet.experiment.data import Clips
+from dsnet.experiment.specs import DataSpec
 from dsnet.inference import to_device
 
 PathLike = str | os.PathLike[str]
@@ -48,10 +49,10 @@ class Stream:
             )
         self.input: str = content["input"]
         self.classes: tuple[str, ...] = tuple(content["classes"])
-        self.data: dict[str, Any] = content["data"]
-        self.teacher: str | None = content["spec"]["stream"]["teacher"]
-        self.length: int = content["spec"]["run"]["clip_length"]
-        self.settings: dict[str, Any] = content["spec"]["clips"]
+        self.data = DataSpec.model_validate(content["data"])
+        self.teacher: str | None = content["spec"].stream.teacher
+        self.length: int = content["spec"].run.clip_length
+        self.settings: Clips = content["spec"].clips
         to_device(network.eval(), device)
         self.network = network
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import h5py
 
 from dsnet.errors import RemakeError
+from dsnet.experiment.specs import TrainSpec
 from dsnet.provenance import canonical, record, replacing
 from dsnet.scores.values import Part, ScoreError, Scores, metrics
 
@@ -25,7 +26,7 @@ def write_scores(path: str | os.PathLike[str], scores: Scores) -> None:
             version=VERSION,
             run=canonical(scores.run),
             classes=json.dumps(scores.classes),
-            spec=canonical(scores.spec),
+            spec=canonical(scores.spec and scores.spec.values()),
             provenance=canonical(record()),
             metrics=json.dumps({name: metrics(part) for name, part in scores.parts.items()}),
         )
@@ -82,4 +83,4 @@ def read_scores(path: str | os.PathLike[str]) -> Scores:
             for name, group in file.items()
         }
         run, classes, spec = (json.loads(file.attrs[k]) for k in ("run", "classes", "spec"))
-    return Scores(run, tuple(classes), parts, spec)
+    return Scores(run, tuple(classes), parts, spec and TrainSpec.model_validate(spec))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dsnet.errors import UserError
+
+if TYPE_CHECKING:
+    from dsnet.experiment.specs import TrainSpec
 
 
 class ScoreError(UserError):
@@ -56,7 +59,7 @@ class Scores:
     run: dict[str, Any]
     classes: tuple[str, ...]
     parts: dict[str, Part]
-    spec: Any = None
+    spec: TrainSpec | None = None
 
 
 def topk(logits: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:

@@ -189,7 +189,7 @@ def _of_scores(item: Scores) -> Result:
         topk(part.videos, part.labels, 1),
         part.ids,
         part.groups,
-        item.spec is None or item.spec["stream"]["training"]["epochs"] > 0,
+        item.spec is None or item.spec.stream.training.epochs > 0,
         accuracies(selection.videos, selection.labels)["top1"] if selection else None,
     )
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.utils.tensorboard import SummaryWriter
@@ -17,6 +15,7 @@ from tqdm import tqdm
 from dsnet import clips
 from dsnet.devices import check_precision, choose_device
 from dsnet.distributed import joined
+from dsnet.experiment.specs import TrainSpec
 from dsnet.processes import Processes
 from dsnet.provenance import alone, canonical, file_digest, record
 from dsnet.training import diagnostics, preparation, randomness, resuming
@@ -31,7 +30,7 @@ PathLike = str | os.PathLike[str]
 
 
 def train(
-    spec: Mapping[str, Any],
+    spec: TrainSpec,
     clips_path: PathLike,
     output: PathLike,
     code: str = "",
@@ -53,7 +52,7 @@ def train(
     undisturbed one: on a CPU to the last bit, on a GPU as far as its kernels are deterministic.
 
     Args:
-        spec: :func:`dsnet.config.train_spec`.
+        spec: see :class:`dsnet.experiment.specs.TrainSpec`.
         clips_path: ``clips.h5``.
         output: folder for the three.
         code: digest of the code; an interrupted training is taken up only by the same.
@@ -76,14 +75,14 @@ def train(
         processes.wait()  # a job of a killed run may be writing still
         log.info(
             "training %s on %s, %d processes of %d threads",
-            canonical(spec["run"]),
+            canonical(spec.run.values()),
             chosen,
             processes.count,
             threads,
         )
         reader = clips.open_clips(clips_path)
         sources = {
-            "spec": spec,
+            "spec": spec.values(),
             "code": code,
             "clips": reader.digest,
             "init": init and file_digest(init),
@@ -91,10 +90,10 @@ def train(
         }
         provenance = record(device=str(chosen), processes=processes.count)
         results = Results(output, spec, reader, sources, provenance)
-        options, classes = spec["stream"]["training"], reader.extra["classes"]
-        if options["epochs"]:
-            check_precision(options["precision"], chosen)
-            randomness.seed_everything(spec["run"]["seed"])
+        options, classes = spec.stream.training, reader.extra["classes"]
+        if options.epochs:
+            check_precision(options.precision, chosen)
+            randomness.seed_everything(spec.run.seed)
             network = preparation.make_network(spec, classes, chosen, processes, init)
             task = preparation.make_task(spec, chosen, teacher)
             loaders = clips.stream_loaders(spec, reader, task.inputs, workers, processes)
@@ -112,7 +111,7 @@ def _fit(trainer: Trainer, results: Results, processes: Processes) -> None:
     """Train all epochs that are left, keep a checkpoint after each, and write the results."""
     folder, spec = results.folder, results.spec
     folder.mkdir(parents=True, exist_ok=True)
-    first, epochs = _resume(trainer, results, processes), trainer.options["epochs"]
+    first, epochs = _resume(trainer, results, processes), trainer.options.epochs
     classes = len(results.reader.extra["classes"])
     only = processes.first  # it writes, and shows how far it is
     if only:  # the rows of an interrupted training are written again
@@ -120,7 +119,7 @@ def _fit(trainer: Trainer, results: Results, processes: Processes) -> None:
     with SummaryWriter(str(folder / "tensorboard")) if only else nullcontext() as board:
         for row in results.history:
             to_board(board, row)
-        name = spec["run"]["stream"]
+        name = spec.run.stream
         bar = tqdm(range(first, epochs), name, unit="epoch", disable=None if only else True)
         for epoch in bar:
             try:

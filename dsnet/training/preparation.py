@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 
 from dsnet import losses, models
+from dsnet.experiment.specs import TrainSpec
 from dsnet.inference import to_device
 from dsnet.losses.distillation import Distillation
 from dsnet.models import ResNeXt3D
@@ -20,7 +20,7 @@ PathLike = str | os.PathLike[str]
 
 
 def make_network(
-    spec: Mapping[str, Any],
+    spec: TrainSpec,
     classes: Sequence[str],
     device: torch.device,
     processes: Processes,
@@ -34,27 +34,27 @@ def make_network(
     Raises:
         CheckpointError: ``init`` is not of this network.
     """
-    made = models.build(spec["model"], spec["stream"]["input"], len(classes))
+    made = models.build(spec.model.values(), spec.stream.input, len(classes))
     if init is not None:
         models.start_from(made, init, classes)
-    if processes.count > 1 and spec["stream"]["training"]["sync_batch_norm"]:
+    if processes.count > 1 and spec.stream.training.sync_batch_norm:
         synchronise_batch_norm(made, device)
     to_device(made, device)
     return made
 
 
-def taken_network(spec: Mapping[str, Any], classes: Sequence[str], init: PathLike) -> ResNeXt3D:
+def taken_network(spec: TrainSpec, classes: Sequence[str], init: PathLike) -> ResNeXt3D:
     """A spec's network with all weights of the checkpoint ``init``, on the CPU.
 
     Raises:
         CheckpointError: a weight would stay as drawn, or the classes are others.
     """
-    made = models.build(spec["model"], spec["stream"]["input"], len(classes))
+    made = models.build(spec.model.values(), spec.stream.input, len(classes))
     models.take_all(made, init, classes)
     return made
 
 
-def make_task(spec: Mapping[str, Any], device: torch.device, teacher: PathLike | None) -> Task:
+def make_task(spec: TrainSpec, device: torch.device, teacher: PathLike | None) -> Task:
     """What gives a stream's loss, on ``device``: distillation where there is a ``teacher``.
 
     Raises:
@@ -62,10 +62,9 @@ def make_task(spec: Mapping[str, Any], device: torch.device, teacher: PathLike |
         PluginError: a user's loss cannot be imported.
         LossError: a loss cannot be made of its arguments.
     """
-    stream = spec["stream"]
-    made: Classification | Distillation = Classification(stream["input"])
+    made: Classification | Distillation = Classification(spec.stream.input)
     if teacher is not None:
         network, _ = models.load_model(teacher)
-        made = losses.build(network, stream["losses"], spec.get("plugins"))
+        made = losses.build(network, spec.stream.losses.terms(), spec.plugins)
     to_device(made, device)
     return made

@@ -10,6 +10,7 @@ import pandas as pd
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from dsnet.experiment.specs import TrainSpec
 from dsnet.models import ResNeXt3D, checkpoints
 from dsnet.provenance import replacing
 from dsnet.store import Reader
@@ -24,7 +25,7 @@ class Results:
 
     Args:
         folder: where the files are written.
-        spec: :func:`dsnet.config.train_spec`.
+        spec: see :class:`dsnet.experiment.specs.TrainSpec`.
         reader: of ``clips.h5``; a model records how frames and flow were made, to predict alike.
         sources: what the training is made from.
         provenance: :func:`dsnet.provenance.record`.
@@ -38,7 +39,7 @@ class Results:
     def __init__(
         self,
         folder: Path,
-        spec: Mapping[str, Any],
+        spec: TrainSpec,
         reader: Reader,
         sources: Mapping[str, Any],
         provenance: Mapping[str, Any],
@@ -62,11 +63,11 @@ class Results:
         return {
             "format": checkpoints.FORMAT,
             "version": checkpoints.VERSION,
-            "arch": dict(self.spec["model"]),
-            "input": self.spec["stream"]["input"],
+            "arch": self.spec.model.values(),
+            "input": self.spec.stream.input,
             "classes": list(self.reader.extra["classes"]),
             "warnings": self.warnings,
-            "spec": dict(self.spec),
+            "spec": self.spec.values(),
             "data": self.reader.spec,
             "sources": dict(self.sources),
             "provenance": self.provenance,
@@ -88,7 +89,7 @@ class Results:
         """
         last = {"epoch": len(self.history), "state_dict": _weights(network)}
         best = self.best or last
-        selected = best if self.spec["stream"]["training"]["select"] == "best" else last
+        selected = best if self.spec.stream.training.select == "best" else last
         checkpoints.save(
             self.folder / "model.pt",
             {

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+
+if TYPE_CHECKING:
+    from dsnet.experiment.networks import Recipe
 
 
 class Schedule:
     """The learning rate: linear warm-up, then plateau, cosine or constant."""
 
     def __init__(
-        self, optimizer: torch.optim.Optimizer, options: Mapping[str, Any], steps_per_epoch: int
+        self, optimizer: torch.optim.Optimizer, options: Recipe, steps_per_epoch: int
     ) -> None:
         self.optimizer = optimizer
-        self.kind = options["schedule"]
-        self.base = options["lr"]
-        self.patience = options["plateau_patience"]
-        self.warmup = round(options["warmup_epochs"] * steps_per_epoch)
-        self.steps = options["epochs"] * steps_per_epoch
+        self.kind = options.schedule
+        self.base = options.lr
+        self.patience = options.plateau_patience
+        self.warmup = round(options.warmup_epochs * steps_per_epoch)
+        self.steps = options.epochs * steps_per_epoch
         self.factor, self.lowest, self.waited = 1.0, math.inf, 0
 
     def before_step(self, step: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,9 @@ from torch.nn.parallel import DistributedDataParallel
 from dsnet.models.resnext3d import ResNeXt3D
 from dsnet.processes import ALONE, Processes
 from dsnet.training.gradients import TrainingError, gradient_norms
+
+if TYPE_CHECKING:
+    from dsnet.experiment.networks import Recipe
 
 PRECISIONS = {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -95,15 +98,15 @@ class Step:
         self,
         network: ResNeXt3D,
         task: Task,
-        options: Mapping[str, Any],
+        options: Recipe,
         device: torch.device,
         processes: Processes = ALONE,
     ) -> None:
         self.network, self.task, self.device, self.processes = network, task, device, processes
-        self.clip_gradient = options["clip_gradient"]
-        self.dtype = PRECISIONS[options["precision"]]
+        self.clip_gradient = options.clip_gradient
+        self.dtype = PRECISIONS[options.precision]
         forward: nn.Module = _Loss(network, task)
-        if options["compile"]:
+        if options.compile:
             # The gradients of single terms go through the graph before those of their sum, so no
             # pass may overwrite what it was given. PyTorch notices such a use only where it has
             # just compiled, and its cache does not tell code that overwrites from other code.
@@ -118,10 +121,10 @@ class Step:
         self.trained = [parameter for parameter in both if parameter.requires_grad]
         self.optimizer = torch.optim.SGD(
             self.trained,
-            lr=options["lr"],
-            momentum=options["momentum"],
-            dampening=options["dampening"],
-            weight_decay=options["weight_decay"],
+            lr=options.lr,
+            momentum=options.momentum,
+            dampening=options.dampening,
+            weight_decay=options.weight_decay,
             fused=True,
         )
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)

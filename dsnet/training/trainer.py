@@ -6,7 +6,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -24,6 +24,9 @@ from dsnet.training.gradients import check_finite, shares
 from dsnet.training.schedule import Schedule
 from dsnet.training.steps import Step, Task, freeze
 
+if TYPE_CHECKING:
+    from dsnet.experiment.specs import TrainSpec
+
 
 class Trainer:
     """A network, its task and its clips; :meth:`epoch` is one pass over the training videos.
@@ -33,7 +36,7 @@ class Trainer:
         task: gives its loss, on ``device`` too.
         training: batches of :func:`dsnet.clips.training_loader`.
         selection: batches of :func:`dsnet.clips.scoring_loader`, of the videos to select by.
-        spec: :func:`dsnet.config.train_spec`.
+        spec: see :class:`dsnet.experiment.specs.TrainSpec`.
         device: where all is computed.
         processes: those that train together.
 
@@ -47,14 +50,14 @@ class Trainer:
         task: Task,
         training: DataLoader[Any],
         selection: DataLoader[Any],
-        spec: Mapping[str, Any],
+        spec: TrainSpec,
         device: torch.device,
         processes: Processes,
     ) -> None:
         self.network, self.training, self.selection = network, training, selection
         self.device, self.processes = device, processes
-        self.options, self.settings = spec["stream"]["training"], spec["clips"]
-        self.frozen = freeze(network, self.options["trainable"])
+        self.options, self.settings = spec.stream.training, spec.clips
+        self.frozen = freeze(network, self.options.trainable)
         self.step = Step(network, task, self.options, device, processes)
         self.schedule = Schedule(self.step.optimizer, self.options, len(training))
 
@@ -85,7 +88,7 @@ class Trainer:
         of the first step the norm of each term's gradient and its share of their sum.
         """
         self.network.train()
-        if self.options["frozen_statistics"] == "keep":
+        if self.options.frozen_statistics == "keep":
             for module in self.frozen:
                 module.eval()
         batches = self.training.batch_sampler

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from dsnet import models
+from dsnet.experiment.specs import TrainSpec
 from dsnet.training import gradients, trainer
 
 OPTIONS = {
@@ -38,9 +39,9 @@ DS = {
 SHARED = {"mae": {**DS["mae"], "share": 0.3}, "gram": {**DS["gram"], "share": 0.6}}
 
 
-def make_spec(stream="flow", losses=None, **options):
+def make_spec(stream="flow", losses=None, plugins=None, **options):
     modality = "flow" if stream == "flow" else "rgb"
-    return {
+    spec = {
         "run": {
             "dataset": "squares",
             "split": 1,
@@ -65,7 +66,9 @@ def make_spec(stream="flow", losses=None, **options):
             "losses": losses or {},
             "training": {**OPTIONS, **options},
         },
+        "plugins": plugins or {},
     }
+    return TrainSpec.model_validate(spec)
 
 
 def weights(folder, which="last"):

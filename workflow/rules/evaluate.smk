@@ -11,22 +11,14 @@ rule evaluate:
         f"{COSTS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/{{stream}}/evaluate.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: lambda wildcards: settings.busy_cores(training_of(wildcards))
+    threads: lambda wildcards: training_of(wildcards).busy_cores()
     resources:
-        gpu=lambda wildcards: training_of(wildcards)["gpus"],
-        arithmetic=lambda wildcards: training_of(wildcards)["threads"],
-        workers=lambda wildcards: training_of(wildcards)["workers"],
-        processes=lambda wildcards: settings.processes(training_of(wildcards)),
-        device=lambda wildcards: training_of(wildcards)["device"],
+        gpu=lambda wildcards: training_of(wildcards).gpus,
+        arithmetic=lambda wildcards: training_of(wildcards).threads,
+        workers=lambda wildcards: training_of(wildcards).workers,
+        processes=lambda wildcards: training_of(wildcards).n_processes(),
+        device=lambda wildcards: training_of(wildcards).device,
     params:
-        code=stage_code("evaluate"),
+        **determined_by("evaluate"),
     shell:
-        "python -m dsnet evaluate"
-        " --model {input.model:q}"
-        " --clips {input.clips:q}"
-        " --device {resources.device}"
-        " --threads {resources.arithmetic}"
-        " --workers {resources.workers}"
-        " --processes {resources.processes}"
-        " --output {output:q}"
-        " 2> {log:q}"
+        command("evaluate")

@@ -15,13 +15,11 @@ rule fetch:
         "../../envs/fetch.yaml"
     # As resources, since they change nothing of what comes out and so are no reason to rerun.
     resources:
-        downloads=cfg["fetch"]["downloads"],
-        mirror=cfg["fetch"]["mirror"] or "",
+        downloads=experiment.fetch.downloads,
+        mirror=experiment.fetch.mirror or "",
     params:
-        kind=lambda wildcards: entry(wildcards)["kind"],
-        folders=lambda wildcards: canonical(
-            {key: entry(wildcards)[key] for key in ("videos", "lists") if entry(wildcards)[key]}
-        ),
+        kind=lambda wildcards: entry(wildcards).kind,
+        folders=lambda wildcards: canonical(entry(wildcards).folders()),
     shell:
         "python -m dsnet fetch {params.kind}"
         " --folders {params.folders:q}"

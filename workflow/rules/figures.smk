@@ -29,21 +29,15 @@ rule figures:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=tables_spec("compare"),
-        code=stage_code("figures"),
+        **determined_by("figures"),
     shell:
-        "python -m dsnet figures"
-        " --spec {params.spec:q}"
-        " --scores {input.scores:q}"
-        " --histories {input.histories:q}"
-        " --output {output:q}"
-        " 2> {log:q}"
+        command("figures")
 
 
 rule attention:
     """Draw what the attention fusion weighs, per class."""
     input:
-        weighed,
+        fusions=weighed,
     output:
         report(
             f"{OF_A_SPLIT}-attention.png",
@@ -59,14 +53,9 @@ rule attention:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=attention_spec,
-        code=stage_code("weights"),
+        **determined_by("attention"),
     shell:
-        "python -m dsnet attention"
-        " --spec {params.spec:q}"
-        " --fusions {input:q}"
-        " --output {output:q}"
-        " 2> {log:q}"
+        command("attention")
 
 
 rule contact:
@@ -89,15 +78,15 @@ rule contact:
     conda:
         "../../envs/train.yaml"
     params:
-        code=stage_code("contact"),
+        **determined_by("contact"),
     shell:
-        "python -m dsnet contact" " --clips {input.clips:q}" " --output {output:q}" " 2> {log:q}"
+        command("contact")
 
 
 rule bars:
     """Draw Table 1's measured rows as bars."""
     input:
-        f"{TABLES}/table1.csv",
+        table=f"{TABLES}/table1.csv",
     output:
         report(
             f"{FIGURES}/table1.png",
@@ -112,9 +101,9 @@ rule bars:
     conda:
         "../../envs/train.yaml"
     params:
-        code=stage_code("bars"),
+        **determined_by("bars"),
     shell:
-        "python -m dsnet bars" " --table {input:q}" " --output {output:q}" " 2> {log:q}"
+        command("bars")
 
 
 rule cost:
@@ -136,19 +125,15 @@ rule cost:
     conda:
         "../../envs/train.yaml"
     params:
-        code=stage_code("cost"),
+        **determined_by("cost"),
     shell:
-        "python -m dsnet cost"
-        " --table {input.table:q}"
-        " --latency {input.latency:q}"
-        " --output {output:q}"
-        " 2> {log:q}"
+        command("cost")
 
 
 rule intervals:
     """Draw the differences of the claims, or the accuracies of the study, with intervals."""
     input:
-        f"{TABLES}/{{table}}.csv",
+        table=f"{TABLES}/{{table}}.csv",
     output:
         report(
             f"{FIGURES}/{{table}}.png",
@@ -163,6 +148,6 @@ rule intervals:
     conda:
         "../../envs/train.yaml"
     params:
-        code=stage_code("intervals"),
+        **determined_by("intervals"),
     shell:
-        "python -m dsnet intervals" " --table {input:q}" " --output {output:q}" " 2> {log:q}"
+        command("intervals")

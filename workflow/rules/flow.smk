@@ -12,13 +12,9 @@ rule flow_shard:
     conda:
         "../../envs/video.yaml"
     resources:
-        gpu=settings.flow_gpus(cfg),
+        gpu=experiment.flow.n_gpus(),
     params:
-        spec=canonical(settings.flow_spec(cfg)),
+        **determined_by("flow_shard"),
         version=store.VERSION,
     shell:
-        "python -m dsnet flow"
-        " --spec {params.spec:q}"
-        " --frames {input.frames:q}"
-        " --output {output:q}"
-        " 2> {log:q}"
+        command("flow_shard")

@@ -11,13 +11,8 @@ rule frames:
     conda:
         "../../envs/video.yaml"
     params:
-        spec=canonical(settings.frames_spec(cfg)),
+        **determined_by("frames"),
         version=store.VERSION,
         shard=lambda wildcards: int(wildcards.shard),
     shell:
-        "python -m dsnet frames"
-        " --spec {params.spec:q}"
-        " --manifest {input.manifest:q}"
-        " --shard {params.shard}"
-        " --output {output:q}"
-        " 2> {log:q}"
+        command("frames")

@@ -6,7 +6,7 @@ localrules:
 rule fuse:
     """Fuse the scores of two or more streams."""
     input:
-        fused_scores,
+        scores=fused_scores,
     output:
         f"{RUN}/fusion/{{fused}}.{{kind}}.json",
     log:
@@ -16,12 +16,6 @@ rule fuse:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=lambda wildcards: canonical(settings.fusion_spec(cfg, wildcards.kind)),
-        code=lambda wildcards: stage_code(wildcards.kind),
+        **determined_by("fuse"),
     shell:
-        "python -m dsnet fuse"
-        " --spec {params.spec:q}"
-        " --kind {wildcards.kind}"
-        " --scores {input:q}"
-        " --output {output:q}"
-        " 2> {log:q}"
+        command("fuse")

@@ -4,7 +4,7 @@ rule latency:
         clips=clips()[0],
         models=[
             f"{runs()[0]}/{name}/model.pt"
-            for _, names in settings.latency_rows(cfg)
+            for _, names in streams.latency_rows(experiment)
             for name in names
         ],
     output:
@@ -21,18 +21,10 @@ rule latency:
         "../../envs/train.yaml"
     threads: 8  # cores of its own, or others would slow it
     resources:
-        gpu=cfg["training"]["gpus"],
-        device=cfg["training"]["device"],
-        arithmetic=cfg["training"]["threads"],
+        gpu=experiment.training.gpus,
+        device=experiment.training.device,
+        arithmetic=experiment.training.threads,
     params:
-        spec=latency_spec,
-        code=stage_code("latency"),
+        **determined_by("latency"),
     shell:
-        "python -m dsnet latency"
-        " --spec {params.spec:q}"
-        " --clips {input.clips:q}"
-        " --models {input.models:q}"
-        " --device {resources.device}"
-        " --threads {resources.arithmetic}"
-        " --output {output:q}"
-        " 2> {log:q}"
+        command("latency")

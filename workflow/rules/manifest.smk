@@ -13,16 +13,10 @@ rule manifest:
     threads: 8
     # As resources, since they change nothing of what comes out and so are no reason to rerun.
     resources:
-        max_broken=str(cfg["max_broken"]),
+        max_broken=str(experiment.max_broken),
         schema=str(SCHEMAS / "manifest.schema.yaml"),
     params:
-        spec=lambda wildcards: canonical(settings.manifest_spec(cfg, wildcards.dataset)),
+        **determined_by("manifest"),
         videos=lambda wildcards: videos_digest(wildcards.dataset),
     shell:
-        "python -m dsnet manifest"
-        " --spec {params.spec:q}"
-        " --max-broken {resources.max_broken}"
-        " --schema {resources.schema:q}"
-        " --jobs {threads}"
-        " --output {output:q}"
-        " 2> {log:q}"
+        command("manifest")

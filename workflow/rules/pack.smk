@@ -21,16 +21,8 @@ rule pack:
         "../../envs/video.yaml"
     # As resources, since they change nothing of what comes out and so are no reason to rerun.
     resources:
-        max_broken=str(cfg["max_broken"]),
+        max_broken=str(experiment.max_broken),
     params:
         version=store.VERSION,
     shell:
-        "python -m dsnet pack"
-        " --name {wildcards.dataset}"
-        " --max-broken {resources.max_broken}"
-        " --manifest {input.manifest:q}"
-        " --frames {input.frames:q}"
-        " --flow {input.flow:q}"
-        " --output {output.clips:q}"
-        " --broken {output.broken:q}"
-        " 2> {log:q}"
+        command("pack")

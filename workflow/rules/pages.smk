@@ -9,7 +9,7 @@ rule similarity:
     """Compare the features of students and teacher, level by level, on some test clips."""
     input:
         clips=rules.pack.output.clips,
-        models=[f"{RUN}/{name}/model.pt" for name in settings.similarity_streams(cfg)],
+        models=[f"{RUN}/{name}/model.pt" for name in streams.similarity_streams(experiment)],
     output:
         table=f"{RUN}/similarity.csv",
         maps=f"{RUN}/maps.npz",
@@ -19,24 +19,15 @@ rule similarity:
         f"{COSTS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/similarity.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: cfg["training"]["threads"]
+    threads: experiment.training.threads
     resources:
-        gpu=cfg["training"]["gpus"],
-        arithmetic=cfg["training"]["threads"],
-        device=cfg["training"]["device"],
+        gpu=experiment.training.gpus,
+        arithmetic=experiment.training.threads,
+        device=experiment.training.device,
     params:
-        spec=canonical(settings.similarity_spec(cfg)),
-        code=stage_code("similarity"),
+        **determined_by("similarity"),
     shell:
-        "python -m dsnet similarity"
-        " --spec {params.spec:q}"
-        " --clips {input.clips:q}"
-        " --models {input.models:q}"
-        " --device {resources.device}"
-        " --threads {resources.arithmetic}"
-        " --table {output.table:q}"
-        " --output {output.maps:q}"
-        " 2> {log:q}"
+        command("similarity")
 
 
 rule features:
@@ -67,22 +58,16 @@ rule features:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=maps_spec,
-        code=stage_code("features"),
+        **determined_by("features"),
     shell:
-        "python -m dsnet features"
-        " --spec {params.spec:q}"
-        " --tables {input.tables:q}"
-        " --maps {input.maps:q}"
-        " --output {output:q}"
-        " 2> {log:q}"
+        command("features")
 
 
 rule classes:
     """Write a page with frames, flow and scores over time of every class."""
     input:
         clips=rules.pack.output.clips,
-        scores=[f"{FIRST_SEED}/{name}/scores.h5" for name in settings.featured(cfg)],
+        scores=[f"{FIRST_SEED}/{name}/scores.h5" for name in streams.featured(experiment)],
     output:
         report(
             f"{OF_A_SPLIT}-classes.html",
@@ -98,16 +83,9 @@ rule classes:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=titles,
-        code=stage_code("classes"),
-        templates=data_digests("pages/templates/*"),
+        **determined_by("classes"),
     shell:
-        "python -m dsnet classes"
-        " --spec {params.spec:q}"
-        " --clips {input.clips:q}"
-        " --scores {input.scores:q}"
-        " --output {output:q}"
-        " 2> {log:q}"
+        command("classes")
 
 
 rule provenance:
@@ -135,17 +113,7 @@ rule provenance:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=ordered_titles,
-        code=stage_code("provenance"),
-        templates=data_digests("pages/templates/*"),
+        **determined_by("provenance"),
         benchmarks=COSTS,
     shell:
-        "python -m dsnet provenance"
-        " --spec {params.spec:q}"
-        " --clips {input.clips:q}"
-        " --models {input.models:q}"
-        " --scores {input.scores:q}"
-        " --fusions {input.fusions:q}"
-        " --benchmarks {params.benchmarks:q}"
-        " --output {output:q}"
-        " 2> {log:q}"
+        command("provenance")

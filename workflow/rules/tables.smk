@@ -1,4 +1,4 @@
-# Tables as CSV, Markdown and LaTeX, the paper's own numbers beside the measured ones.
+# Tables as CSV, Markdown, LaTeX and HTML, the paper's own numbers beside the measured ones.
 # Seconds each, too short for a cluster's queue.
 localrules:
     table1,
@@ -11,7 +11,7 @@ localrules:
 rule table1:
     """Make Table 1: two streams, the students, and the rows that the paper cites."""
     input:
-        scores=per_stream("scores.h5", settings.shown(cfg)),
+        scores=per_stream("scores.h5", streams.shown(experiment)),
         fusions=all_fusions(),
     output:
         report(
@@ -26,25 +26,17 @@ rule table1:
     conda:
         "../../envs/train.yaml"
     params:
-        spec=tables_spec("two_stream", "students"),
-        code=stage_code("table1"),
-        paper=data_digests("paper/*.csv"),
+        **determined_by("table1"),
     shell:
-        "python -m dsnet table1"
-        " --spec {params.spec:q}"
-        " --scores {input.scores:q}"
-        " --fusions {input.fusions:q}"
-        " --output {output:q}"
-        " 2> {log:q}"
+        command("table1", verb="{rule}")
 
 
-rule table2:
-    """Make Table 2, the ablation, of the first data set, split and clip length."""
+use rule table1 as table2 with:
     input:
         scores=[
             f"{run}/{name}/scores.h5"
             for run in ablation_runs()
-            for name in dict.fromkeys(row["stream"] for row in cfg["tables"]["ablation"])
+            for name in dict.fromkeys(row.stream for row in experiment.tables.ablation)
         ],
         fusions=ablation_fusions(),
     output:
@@ -57,25 +49,14 @@ rule table2:
         f"{LOGS}/table2.log",
     benchmark:
         f"{COSTS}/table2.tsv"
-    conda:
-        "../../envs/train.yaml"
     params:
-        spec=tables_spec("ablation"),
-        code=stage_code("table2"),
-        paper=data_digests("paper/*.csv"),
-    shell:
-        "python -m dsnet table2"
-        " --spec {params.spec:q}"
-        " --scores {input.scores:q}"
-        " --fusions {input.fusions:q}"
-        " --output {output:q}"
-        " 2> {log:q}"
+        **determined_by("table2"),
 
 
-rule significance:
-    """Test every pair of RGB streams on the same videos."""
+use rule table1 as significance with:
     input:
-        scores=per_stream("scores.h5", settings.shown(cfg)),
+        scores=per_stream("scores.h5", streams.shown(experiment)),
+        fusions=[],
     output:
         report(
             multiext(f"{TABLES}/significance", ".csv", ".md", ".tex", ".html"),
@@ -86,21 +67,11 @@ rule significance:
         f"{LOGS}/significance.log",
     benchmark:
         f"{COSTS}/significance.tsv"
-    conda:
-        "../../envs/train.yaml"
     params:
-        spec=tables_spec(),
-        code=stage_code("significance"),
-    shell:
-        "python -m dsnet significance"
-        " --spec {params.spec:q}"
-        " --scores {input.scores:q}"
-        " --output {output:q}"
-        " 2> {log:q}"
+        **determined_by("significance"),
 
 
-rule claims:
-    """Answer the paper's claims, over all splits and seeds."""
+use rule table1 as claims with:
     input:
         scores=per_stream("scores.h5"),
         fusions=all_fusions(),
@@ -114,25 +85,11 @@ rule claims:
         f"{LOGS}/claims.log",
     benchmark:
         f"{COSTS}/claims.tsv"
-    conda:
-        "../../envs/train.yaml"
     params:
-        spec=tables_spec("claims"),
-        code=stage_code("claims"),
-    shell:
-        "python -m dsnet claims"
-        " --spec {params.spec:q}"
-        " --scores {input.scores:q}"
-        " --fusions {input.fusions:q}"
-        " --output {output:q}"
-        " 2> {log:q}"
+        **determined_by("claims"),
 
 
-rule study:
-    """Make a table of results in groups, over all splits and seeds."""
-    input:
-        scores=per_stream("scores.h5"),
-        fusions=all_fusions(),
+use rule claims as study with:
     output:
         report(
             multiext(f"{TABLES}/study", ".csv", ".md", ".tex", ".html"),
@@ -143,15 +100,5 @@ rule study:
         f"{LOGS}/study.log",
     benchmark:
         f"{COSTS}/study.tsv"
-    conda:
-        "../../envs/train.yaml"
     params:
-        spec=tables_spec("study"),
-        code=stage_code("study"),
-    shell:
-        "python -m dsnet study"
-        " --spec {params.spec:q}"
-        " --scores {input.scores:q}"
-        " --fusions {input.fusions:q}"
-        " --output {output:q}"
-        " 2> {log:q}"
+        **determined_by("study"),

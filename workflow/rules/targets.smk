@@ -9,5 +9,5 @@ rule flow:
 rule students:
     """Train and score all streams that have a teacher."""
     input:
-        per_stream("model.pt", settings.distilled(cfg)),
-        per_stream("scores.h5", settings.distilled(cfg)),
+        per_stream("model.pt", streams.distilled(experiment)),
+        per_stream("scores.h5", streams.distilled(experiment)),

@@ -11,11 +11,6 @@ rule videos:
         "../../envs/video.yaml"
     threads: 8
     params:
-        spec=lambda wildcards: canonical(settings.videos_spec(cfg, wildcards.dataset)),
+        **determined_by("videos"),
     shell:
-        "python -m dsnet videos"
-        " --spec {params.spec:q}"
-        " --jobs {threads}"
-        " --output {output.videos:q}"
-        " --index {output.index:q}"
-        " 2> {log:q}"
+        command("videos")

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from dsnet.config import stage_code, train_code
 from dsnet.config.code import NUMBERS, SHOWN, STAGES
+
 from dsnet.provenance import PACKAGE
 from dsnet.provenance.code import imported_modules
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from dsnet import config as settings
-from dsnet.config import compute
+from dsnet.experiment import data
 
 
 @pytest.mark.parametrize(
@@ -18,14 +17,14 @@ from dsnet.config import compute
     ],
 )
 def test_flow_jobs_ask_for_a_gpu_where_there_is_one(
-    resolved, tmp_path, monkeypatch, backend, gpus, there, asked
+    loaded, tmp_path, monkeypatch, backend, gpus, there, asked
 ):
     (tmp_path / "nvidia3").touch()  # of a container that has the fourth GPU alone
     (tmp_path / "nvidiactl").touch()
     path = tmp_path / ("nvidia[0-9]*" if there else "none")
-    monkeypatch.setattr(compute, "GPU_DEVICES", (str(path),))
+    monkeypatch.setattr(data, "GPU_DEVICES", (str(path),))
     overlay = {"flow": {"backend": backend, "gpus": gpus}}
-    assert settings.flow_gpus(resolved(overlay)) == asked
+    assert loaded(overlay).flow.n_gpus() == asked
 
 
 @pytest.mark.parametrize(
@@ -37,7 +36,7 @@ def test_flow_jobs_ask_for_a_gpu_where_there_is_one(
         ({"gpus": 4, "processes": 2}, 2, 6),
     ],
 )
-def test_a_process_for_each_gpu_and_its_helpers_beside_it(resolved, asked, processes, cores):
-    training = resolved({"training": {**asked, "threads": 1, "workers": 2}})["training"]
-    assert settings.processes(training) == processes
-    assert settings.busy_cores(training) == cores
+def test_a_process_for_each_gpu_and_its_helpers_beside_it(loaded, asked, processes, cores):
+    training = loaded({"training": {**asked, "threads": 1, "workers": 2}}).training
+    assert training.n_processes() == processes
+    assert training.busy_cores() == cores

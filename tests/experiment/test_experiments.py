@@ -10,10 +10,10 @@ EXPERIMENTS = sorted((ROOT / "experiments").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda p: p.stem)
-def test_every_experiment_is_valid(raw_config, resolved, path):
+def test_every_experiment_is_valid(raw_config, loaded, path):
     overlay = yaml.safe_load(path.read_text(encoding="utf-8"))
-    found = resolved(overlay)
-    assert found["datasets"] == overlay.get("datasets", raw_config["datasets"])
+    found = loaded(overlay)
+    assert found.datasets == overlay.get("datasets", raw_config["datasets"])
 
 
 def test_there_are_the_experiments_of_the_paper():
@@ -32,13 +32,13 @@ RECIPES = {
 
 
 @pytest.fixture
-def recipe(resolved):
-    """A maker of the configuration of a recipe, its overlays one after another."""
+def recipe(loaded):
+    """A maker of the values of a recipe, its overlays one after another."""
 
     def make(name):
         overlays = [ROOT / f"experiments/{overlay}.yaml" for overlay in RECIPES[name]]
         contents = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in overlays]
-        return resolved(functools.reduce(merge, contents, {}))
+        return loaded(functools.reduce(merge, contents, {})).values()
 
     return make
 

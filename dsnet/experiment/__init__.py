@@ -1,0 +1,6 @@
+"""The experiment: its typed settings, what follows from them, and the specs of its stages."""
+
+from dsnet.experiment.experiment import Experiment
+from dsnet.experiment.loading import ConfigError, load
+
+__all__ = ["ConfigError", "Experiment", "load"]

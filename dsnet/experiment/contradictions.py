@@ -1,0 +1,175 @@
+"""What single settings cannot say: names that must exist, settings that exclude each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from dsnet import flow
+from dsnet.experiment.data import Entry, Flow
+from dsnet.experiment.experiment import Experiment
+from dsnet.experiment.networks import Stream
+from dsnet.experiment.results import Result, Row
+from dsnet.experiment.schema import suggestion
+from dsnet.experiment.streams import losses_by_name, named_results, shown
+from dsnet.fetching.sources import SOURCES
+from dsnet.releases import FINE_TUNED, RELEASE, name_of
+
+# Folders of the results that no data set may be named like.
+RESERVED = ("tables", "figures", "logs", "benchmarks")
+LISTED = ("ucf101", "hmdb51")  # kinds of data sets that have official lists
+
+
+def contradictions(experiment: Experiment) -> Iterator[str]:
+    """Give a message for every contradiction of an experiment."""
+    streams = experiment.streams
+    yield from _data_sets(experiment.datasets, experiment.catalogue)
+    yield from _flow(experiment.flow)
+    known = losses_by_name(experiment)
+    for name, stream in streams.items():
+        yield from _losses(f"streams.{name}.losses", stream, known)
+        yield from _stream(name, stream, streams)
+        yield from _weights(f"streams.{name}", stream, experiment)
+    yield from _titles("streams", [stream.title for stream in streams.values()])
+    if any(width % experiment.model.cardinality for width in experiment.model.widths):
+        yield "model.cardinality: expected a divisor of every width"
+    if (experiment.protocol, experiment.fusion.fit) == ("paper", "held-out"):
+        yield (
+            "fusion.fit: held-out would fit on the test split under protocol paper; "
+            "set fusion.fit: train"
+        )
+    yield from _tables(experiment)
+    for where, row in named_results(experiment):
+        yield from _result(where, row, streams)
+
+
+def _titles(where: str, titles: list[str | None]) -> Iterator[str]:
+    for title in sorted({str(title) for title in titles if titles.count(title) > 1}):
+        yield f"{where}: two have the title {title!r}, which tables would mix up"
+
+
+def _data_sets(datasets: list[str], catalogue: Mapping[str, Entry]) -> Iterator[str]:
+    for name in datasets:
+        if name not in catalogue:
+            yield f"datasets: {name} is not in catalogue ({', '.join(catalogue)})"
+        if name in RESERVED:
+            yield f"datasets: {name} is a folder of the results; give the data set another name"
+    yield from _titles(
+        "catalogue", [catalogue[name].title for name in datasets if name in catalogue]
+    )
+    for name, entry in catalogue.items():
+        for key in ("videos", *(["lists"] if entry.kind in LISTED else [])):
+            if name in datasets and not getattr(entry, key):
+                yield f"catalogue.{name}.{key}: expected a folder, got nothing"
+        if entry.fetch and entry.kind not in SOURCES:
+            yield f"catalogue.{name}.fetch: expected false; only {', '.join(SOURCES)} are fetched"
+        if entry.kind == "motions" and entry.flip:
+            yield f"catalogue.{name}.flip: expected false, since mirroring swaps left and right"
+
+
+def _flow(chosen: Flow) -> Iterator[str]:
+    backend, semantics = chosen.backend, chosen.semantics
+    if backend not in ("auto", *(able := flow.following(semantics))):
+        yield f"flow: {backend} does not follow semantics {semantics}; {', '.join(able)} do"
+
+
+def _stream(name: str, stream: Stream, streams: Mapping[str, Stream]) -> Iterator[str]:
+    where = f"streams.{name}"
+    training = stream.training
+    if training.n_processes() > training.batch_size:
+        yield f"{where}.training.batch_size: expected a clip or more for each process"
+    if training.n_processes() > 1 and ":" in training.device:
+        yield f"{where}.training.device: {training.device} is one GPU for several processes"
+    teacher = stream.teacher
+    if teacher is not None and teacher not in streams:
+        yield f"{where}.teacher: {teacher} is not in streams ({', '.join(streams)})"
+    elif teacher is not None and (streams[teacher].input, stream.input) != ("flow", "rgb"):
+        yield f"{where}.teacher: expected a flow stream teaching an rgb stream"
+    if bool(terms := stream.losses.terms()) != (teacher is not None):
+        yield f"{where}: teacher and losses belong together; one of them is missing"
+    if teacher is not None and training.epochs == 0:
+        yield f"{where}.training.epochs: 0 trains nothing; set teacher to null, and its losses too"
+    if (shares := sum(term.share or 0 for term in terms.values())) >= 1:
+        yield f"{where}.losses: expected shares that sum to less than 1, got {shares:g}"
+    init = stream.init
+    if init is not None and init not in streams:
+        yield f"{where}.init: {init} is not in streams ({', '.join(streams)}); see pretrained"
+    if init is not None and init in streams and streams[init].input != stream.input:
+        trained = training.trainable
+        if training.epochs == 0 or (trained is not None and "conv1" not in trained):
+            yield (
+                f"{where}.init: {init} sees {streams[init].input}, so conv1 stays as drawn; "
+                f"train conv1 and bn1 too, or start from weights for {stream.input}"
+            )
+    if init is not None and stream.pretrained is not None:
+        yield f"{where}: init and pretrained exclude each other; set one of them to null"
+    seen = {name}
+    while init is not None and init in streams:
+        if init in seen:
+            yield f"{where}.init: starts from itself"
+            break
+        seen.add(init)
+        init = streams[init].init
+
+
+def _losses(where: str, stream: Stream, known: Iterable[str]) -> Iterator[str]:
+    for name in stream.losses.terms():
+        if name not in known:
+            yield f"{where}.{name}: unknown key; {suggestion(name, known)}"
+
+
+def _weights(where: str, stream: Stream, experiment: Experiment) -> Iterator[str]:
+    pretrained, starts = stream.pretrained, stream.init or stream.pretrained
+    if stream.training.epochs == 0 and not starts:
+        yield f"{where}: training.epochs 0 takes weights as they are; set pretrained or init"
+    present = [name for name in experiment.datasets if name in experiment.catalogue]
+    for name in present:
+        if pretrained is None:
+            break
+        kind, length = experiment.catalogue[name].kind, experiment.clip_lengths[0]
+        file = name_of(pretrained, length, kind)
+        if "{dataset}" in file:
+            yield (
+                f"{where}.pretrained: {{dataset}} is for the kinds {', '.join(FINE_TUNED)}; "
+                f"{name} is of kind {kind}"
+            )
+        release = RELEASE.fullmatch(file)
+        seen = release is not None and release[2] == FINE_TUNED.get(kind)
+        if seen and experiment.splits != [1]:
+            yield (
+                f"{where}.pretrained: {file} was fine-tuned on split 1, whose training videos are "
+                f"test videos of other splits; set splits to [1]"
+            )
+
+
+def _tables(experiment: Experiment) -> Iterator[str]:
+    tables, streams, listed = experiment.tables, experiment.streams, shown(experiment)
+    two_stream, compare, students = tables.two_stream, tables.compare, tables.students
+    for key, names in (("two_stream", two_stream), ("compare", compare)):
+        for name in names:
+            if name not in streams:
+                yield f"tables.{key}: {name} is not in streams ({', '.join(streams)})"
+    inputs = [streams[name].input for name in two_stream if name in streams]
+    if inputs not in (["rgb", "flow"], []):
+        yield f"tables.two_stream: expected an rgb and a flow stream, got {', '.join(inputs)}"
+    for name in compare:
+        if name in streams and name not in listed:
+            yield f"tables.compare: {name} is not in Table 1 ({', '.join(listed)}); see students"
+    for name in students or ():
+        if name not in streams:
+            yield f"tables.students: {name} is not in streams ({', '.join(streams)})"
+        elif name == two_stream[0] or streams[name].input != "rgb":
+            yield f"tables.students: expected rgb streams beside the two-stream one, got {name}"
+
+
+def _result(where: str, row: Result | Row, streams: Mapping[str, Stream]) -> Iterator[str]:
+    names = row.names()
+    if row.fuse and len(names) > 1:
+        yield f"{where}: expected one stream to fuse, got {', '.join(names)}"
+    if row.fuse and names[0] in streams and streams[names[0]].input == "flow":
+        yield f"{where}: name the rgb stream first and the flow stream in fuse"
+    if len(names) == 1 and names[0] in row.fuse:
+        yield f"{where}.fuse: {names[0]} is the stream itself"
+    for key, found in (("stream", names), ("fuse", row.fuse)):
+        for name in found:
+            if name not in streams:
+                yield f"{where}.{key}: {name} is not in streams"

@@ -1,0 +1,197 @@
+"""Settings of the data: data sets, frames, flow and clips."""
+
+from __future__ import annotations
+
+import glob
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dsnet.experiment.settings import Number, Settings, Share, Text
+
+# What there is where Linux has a driver for NVIDIA's or AMD's GPUs.
+GPU_DEVICES = ("/dev/nvidia[0-9]*", "/dev/kfd")
+Quality = Annotated[int, Field(ge=1, le=100)]
+
+
+def gpu_devices() -> list[str]:
+    """List what this machine has of the devices that drivers of GPUs make."""
+    return [path for pattern in GPU_DEVICES for path in sorted(glob.glob(pattern))]
+
+
+class Listed(Settings):
+    """Which videos a data set has, and how they are divided."""
+
+    kind: Literal["motions", "folder", "weizmann", "ucf101", "hmdb51"] = Field(
+        description="How the videos are listed; `motions` makes them."
+    )
+    videos: str | None = Field(
+        None, description="Folder of the videos, one folder per class; null only for `motions`."
+    )
+    lists: str | None = Field(
+        None, description="Folder of the official split lists (`ucf101`, `hmdb51`)."
+    )
+    csv: str | None = Field(
+        None,
+        description="CSV with path, class, group and split columns (`folder`); null makes a split.",
+    )
+    allow_missing: bool = Field(
+        False,
+        description="Go on without videos that the lists name and the folder lacks; tables say so.",
+    )
+    shards: int = Field(
+        1, ge=1, description="Number of groups that the videos are divided into, one job each."
+    )
+    test_share: Share = Field(
+        0.3, description="Share of test videos in the split made for a `folder` without a CSV."
+    )
+    train_per_class: int = Field(24, ge=1, description="Training videos per class (`motions`).")
+    test_per_class: int = Field(20, ge=1, description="Test videos per class (`motions`).")
+    size: int = Field(64, ge=32, le=512, description="Height and width in pixels (`motions`).")
+    length: int = Field(20, ge=2, description="Frames per video (`motions`).")
+    seed: int = Field(0, ge=0, description="Seed of the generator (`motions`).")
+
+
+class Entry(Listed):
+    """One data set."""
+
+    title: str | None = Field(
+        None, description="Name in tables, such as UCF-101; null takes the entry's name."
+    )
+    fetch: bool = Field(
+        False,
+        description="Get the videos and the lists from where they are published, unless they are "
+        "there (`ucf101`, `hmdb51`, `weizmann`).",
+    )
+    flip: bool = Field(
+        True, description="Whether a clip may be mirrored in training without changing its class."
+    )
+
+    def folders(self) -> dict[str, str]:
+        """Give the folders of videos and lists by key, as far as they are set."""
+        return {key: getattr(self, key) for key in ("videos", "lists") if getattr(self, key)}
+
+
+class Fetch(Settings):
+    """Fetching of data sets whose `fetch` is true."""
+
+    downloads: Text = Field(
+        "data/downloads",
+        description="Folder that keeps the archives, one folder per kind of data set.",
+    )
+    mirror: Annotated[str, Field(pattern="^https?://")] | None = Field(
+        None,
+        description="Address of a copy of that folder, asked instead of the official addresses.",
+    )
+
+
+class Frames(Settings):
+    """Decoding of the videos."""
+
+    fps: Number = Field(25, gt=0, description="Frames per second that videos are resampled to.")
+    resize: Literal["square", "short_side"] = Field(
+        "square",
+        description="`square` to size x size as the paper says, `short_side` keeps the aspect as "
+        "MARS does; its weights know flow of that kind. Of 320x240 squashed to a square, x-flow is "
+        "0.75 of it.",
+    )
+    size: int = Field(
+        256, ge=16, le=2048, description="Side of the square, or the shorter side, in pixels."
+    )
+    # Left out of specs where it has its default, so that older shards stay valid.
+    sampling: Literal["fps_filter", "output_rate"] = Field(
+        "fps_filter",
+        exclude_if=lambda value: value == "fps_filter",
+        description="How frames are chosen for the rate. `fps_filter` takes the nearest to each "
+        "time; `output_rate` is ffmpeg's -r as in MARS's extraction, mostly one frame more at the "
+        "start.",
+    )
+    quality: Quality = Field(95, description="JPEG quality of the frames.")
+
+
+class TVL1(Settings):
+    """Parameters of TV-L1; the defaults are OpenCV's."""
+
+    tau: Number = Field(0.25, gt=0, le=0.25, description="Time step of the dual update.")
+    lambda_: Number = Field(0.15, gt=0, description="Weight of the data term.")
+    theta: Number = Field(
+        0.3, gt=0, description="Tightness of the link between flow and auxiliary flow."
+    )
+    nscales: int = Field(5, ge=1, description="Levels of the pyramid.")
+    warps: int = Field(5, ge=1, description="Warpings per level.")
+    epsilon: Number = Field(0.01, gt=0, description="Stopping threshold on the change of the flow.")
+    inner_iterations: int = Field(30, ge=1, description="Iterations between two median filters.")
+    outer_iterations: int = Field(
+        10,
+        ge=1,
+        description="Median filters per warp; semantics cuda runs inner times outer iterations.",
+    )
+    scale_step: Share = Field(0.8, description="Ratio of consecutive levels.")
+    median_filtering: Literal[1, 3, 5] = Field(
+        5,
+        description="Side of the median filter under semantics cpu; 1 is none. Cuda has none.",
+    )
+
+
+class FlowMethod(Settings):
+    """How flow is computed and written."""
+
+    backend: Literal["auto", "opencv-cuda", "torch", "numba", "opencv"] = Field(
+        "auto",
+        description="What computes the flow. `auto` takes the first that can run and follows "
+        "`semantics`: opencv-cuda, torch on a GPU, numba; naming one that cannot run is an error.",
+    )
+    semantics: Literal["cpu", "cuda"] = Field(
+        "cuda",
+        description="Which of OpenCV's two versions of TV-L1 is followed; they differ, see "
+        "docs/method.md. opencv-cuda knows only cuda, opencv only cpu, numba and torch both. "
+        "MARS's flow is cuda.",
+    )
+    bound: Number = Field(
+        20, gt=0, description="Flow is clipped to this many pixels per frame and mapped to 0..255."
+    )
+    # Left out of specs where it has its default, so that older shards stay valid.
+    rounding: Literal["nearest", "truncate"] = Field(
+        "nearest",
+        exclude_if=lambda value: value == "nearest",
+        description="How that becomes 8 bits. `truncate` is MARS's, with zero flow at 127; "
+        "`nearest` has it at 128, and mirrored flow is exactly the negated one.",
+    )
+    quality: Quality = Field(95, description="JPEG quality of the flow planes.")
+    tvl1: TVL1 = Field(TVL1(), description="Parameters of TV-L1; the defaults are OpenCV's.")
+
+
+class Flow(FlowMethod):
+    """TV-L1 optical flow between consecutive frames."""
+
+    gpus: int | None = Field(
+        None,
+        ge=0,
+        description="GPUs that a job asks the scheduler for; null is one if the backend may use it "
+        "and this machine has an NVIDIA or AMD GPU, so that flow jobs do not crowd on it.",
+    )
+
+    def n_gpus(self) -> int:
+        """Count the GPUs that a job asks for."""
+        if self.gpus is not None:
+            return self.gpus
+        return int(self.backend not in ("numba", "opencv") and bool(gpu_devices()))
+
+
+class Clips(Settings):
+    """Sampling and transforms."""
+
+    crop: int = Field(112, ge=8, description="Height and width of the network's input in pixels.")
+    scales: list[Annotated[Number, Field(gt=0, le=1)]] = Field(
+        [1.0, 0.8408964152537145, 0.7071067811865476, 0.5946035575013605, 0.5],
+        min_length=1,
+        description="Sides of the training crops as shares of the shorter side; 2^(-k/4), "
+        "k = 0..4.",
+    )
+    rgb_mean: list[Number] = Field(
+        [114.7748, 107.7354, 99.4750],
+        min_length=3,
+        max_length=3,
+        description="Subtracted from red, green and blue (0..255); nothing is divided.",
+    )
+    flow_mean: Number = Field(127.5, description="Subtracted from both flow planes (0..255).")

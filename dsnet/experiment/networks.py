@@ -1,0 +1,239 @@
+"""Settings of the networks: their shape, their training, and the streams."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, model_validator
+
+from dsnet.experiment.settings import Distinct, Number, Settings, Share, without_nulls
+
+Level = Literal["stem", "layer1", "layer2", "layer3", "layer4", "avgpool", "logits"]
+Levels = Annotated[list[Level], Field(min_length=1), Distinct]
+Four = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=4, max_length=4)]
+
+
+def _absent(value: Any) -> bool:
+    return value is None
+
+
+class Model(Settings):
+    """The 3D ResNeXt of every stream; the defaults are MARS's ResNeXt-101."""
+
+    layers: Four = Field([3, 4, 23, 3], description="Blocks of layer1 to layer4.")
+    widths: Four = Field(
+        [128, 256, 512, 1024],
+        description="Channels of the grouped convolutions; layers put out twice as many.",
+    )
+    stem: int = Field(64, ge=1, description="Channels of the first convolution.")
+    stem_kernel: Literal[3, 5, 7] = Field(
+        7, description="Side of the kernel of the first convolution."
+    )
+    cardinality: int = Field(
+        32, ge=1, description="Groups of the grouped convolutions; divides every width."
+    )
+
+
+class Recipe(Settings):
+    """How a network is trained: what its weights depend on."""
+
+    epochs: int = Field(
+        200,
+        ge=0,
+        description="Passes over the training videos, one random clip of each per pass. 0 takes "
+        "the weights of `pretrained` or `init` as they are, which must then be all that the "
+        "network has.",
+    )
+    batch_size: int = Field(32, ge=1, description="Clips per step.")
+    lr: Number = Field(0.1, gt=0, description="Learning rate at the start (after the warm-up).")
+    momentum: Number = Field(0.9, ge=0, lt=1, description="Momentum of SGD.")
+    dampening: Number = Field(0, ge=0, le=1, description="Dampening of the momentum.")
+    weight_decay: Number = Field(0.0005, ge=0, description="Weight decay.")
+    schedule: Literal["plateau", "cosine", "constant"] = Field(
+        "plateau",
+        description="Course of the learning rate; `plateau` divides by ten when the loss stands "
+        "still.",
+    )
+    plateau_patience: int = Field(
+        10, ge=0, description="Epochs without a lower validation loss that `plateau` waits."
+    )
+    warmup_epochs: Number = Field(0, ge=0, description="Epochs of linear warm-up, step by step.")
+    clip_gradient: Annotated[Number, Field(gt=0)] | None = Field(
+        None, description="Largest norm of the gradient; null does not clip."
+    )
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32",
+        description="What the forward pass is computed in, the losses' Gram matrices and the "
+        "update aside; less than float32 is for GPUs and refused on CPUs.",
+    )
+    compile: bool = Field(
+        False,
+        description="Compile the step with torch.compile, which takes minutes at the start and a "
+        "C++ compiler on CPUs.",
+    )
+    sync_batch_norm: bool = Field(
+        True,
+        description="Several processes normalise by the statistics of all their clips, as one "
+        "process would; false normalises by each one's own.",
+    )
+    trainable: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="Modules that are trained, such as layer4 and fc; the others keep their "
+        "weights. null trains all.",
+    )
+    frozen_statistics: Literal["keep", "update"] = Field(
+        "keep",
+        description="Batch-norm statistics of the modules that are not trained; `update` "
+        "normalises by the batch and goes on averaging, as MARS's code does.",
+    )
+    select: Literal["best", "last"] = Field(
+        "best",
+        description="Which epoch's weights are evaluated, by the protocol's selection part.",
+    )
+    selection_clips: int | None = Field(
+        None,
+        ge=1,
+        description="Clips of every video, evenly spread, that the selection part is scored by "
+        "after each epoch; null takes all, as in the test, which with long videos costs more than "
+        "the training.",
+    )
+    # Of a spec only where the batch norm is not synchronised, for else it changes nothing.
+    processes: int | None = Field(
+        None,
+        ge=1,
+        exclude_if=_absent,
+        description="Processes that train and score a stream together, sharing every batch, each "
+        "with so many threads and workers; null is one per GPU asked for.",
+    )
+
+
+class Training(Recipe):
+    """Training of every stream; a stream's own `training` changes single keys."""
+
+    device: str = Field(
+        "auto",
+        pattern="^(auto|cpu|cuda(:[0-9]+)?)$",
+        description="Where to train; `auto` takes a GPU where there is one.",
+    )
+    threads: int = Field(1, ge=1, description="CPU threads of the network's arithmetic.")
+    workers: int = Field(
+        0,
+        ge=0,
+        description="Processes that prepare clips; 0 prepares them in the training process.",
+    )
+    gpus: int = Field(0, ge=0, description="GPUs that a job asks the scheduler for.")
+
+    def n_processes(self) -> int:
+        """Count the processes that train or score a stream together."""
+        return self.processes or max(self.gpus, 1)
+
+    def busy_cores(self) -> int:
+        """Count the cores that they keep busy: each computes, and has workers beside it."""
+        return self.n_processes() * (self.threads + self.workers)
+
+
+class Term(Settings):
+    """A loss of `plugins`; the keys beside these are the arguments of its class."""
+
+    model_config = ConfigDict(extra="allow")
+
+    weight: Number = Field(50, ge=0, description="Weight alpha of the term.")
+    share: Share | None = Field(
+        None,
+        description="Part of the gradient that the term gets, instead of `weight`: at the first "
+        "step of every epoch the weight is set so that the norm of its gradient is this part of "
+        "the sum of all terms' norms. The shares of a stream sum to less than 1. null keeps the "
+        "weight.",
+    )
+
+    def arguments(self) -> dict[str, Any]:
+        """Give the arguments of the loss's class."""
+        return self.model_dump(exclude={"weight", "share"})
+
+
+class MSE(Term):
+    """Equation 1, mean squared error."""
+
+    model_config = ConfigDict(extra="forbid")
+    levels: Levels = Field(["avgpool"], description="Features compared.")
+
+
+class MAE(Term):
+    """Equation 2, multi-level mean absolute error."""
+
+    model_config = ConfigDict(extra="forbid")
+    levels: Levels = Field(
+        ["stem", "layer1", "layer2", "layer3", "layer4", "avgpool"],
+        description="Features compared.",
+    )
+
+
+class Gram(Term):
+    """Equation 3, distance of the Gram matrices."""
+
+    model_config = ConfigDict(extra="forbid")
+    levels: Levels = Field(
+        ["stem", "layer1", "layer2", "layer3", "layer4"], description="Features compared."
+    )
+    normalize: Literal["paper", "channels", "mean"] = Field(
+        "paper",
+        description="`paper` as printed, a sum over the C x C entries; `channels` divides each "
+        "level once more by C; `mean` by C x C, the mean over the entries.",
+    )
+
+
+class Losses(Settings):
+    """Distillation terms by name: dsnet's own, and those of `plugins`."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Term]
+
+    mse: MSE | None = Field(None, exclude_if=_absent, description="Equation 1, mean squared error.")
+    mae: MAE | None = Field(
+        None, exclude_if=_absent, description="Equation 2, multi-level mean absolute error."
+    )
+    gram: Gram | None = Field(
+        None, exclude_if=_absent, description="Equation 3, distance of the Gram matrices."
+    )
+
+    _nulls = model_validator(mode="before")(without_nulls)
+
+    def terms(self) -> dict[str, Term]:
+        """Give the terms that are there, sorted by name."""
+        own = {name: getattr(self, name) for name in type(self).model_fields}
+        found = {**own, **self.__pydantic_extra__}
+        return {name: found[name] for name in sorted(found) if found[name] is not None}
+
+
+class Network(Settings):
+    """What determines a stream's network, beside its training."""
+
+    input: Literal["rgb", "flow"] = Field(description="What the network sees.")
+    init: str | None = Field(
+        None,
+        description="The stream whose weights it starts from; null draws them. Layers of another "
+        "shape (the first convolution, the classifier) stay drawn.",
+    )
+    pretrained: str | None = Field(
+        None,
+        description="Instead of init, the path of a checkpoint, ours, MARS's or "
+        "3D-ResNets-PyTorch's, or the name of one of MARS's releases in resources/checkpoints/, "
+        "such as RGB_Kinetics_16f; {clip_length} stands for the frames per clip, {dataset} for "
+        "UCF101 or HMDB51, as in MARS_{dataset}_{clip_length}f.",
+    )
+    teacher: str | None = Field(None, description="The flow stream that is distilled from; frozen.")
+    losses: Losses = Field(
+        Losses(),
+        description="Distillation terms that are added to the cross-entropy, by name: these and "
+        "the losses of `plugins`.",
+    )
+
+
+class Stream(Network):
+    """One network."""
+
+    title: str = Field(description="Name in tables and figures.")
+    training: Training = Field(
+        Training(), description="What differs from the top-level `training`."
+    )

@@ -1,0 +1,84 @@
+"""What all settings share: strict, not to be changed, and without unknown keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetPydanticSchema,
+)
+from pydantic_core import core_schema
+
+
+class Settings(BaseModel):
+    """Settings of one thing: each field has a type, bounds, a default and a description."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    def values(self) -> dict[str, Any]:
+        """Give all values as JSON would hold them."""
+        return self.model_dump(mode="json")
+
+
+def _either(what: str, *schemas: core_schema.CoreSchema) -> core_schema.CoreSchema:
+    """Allow several types, with one message and not one for each of them."""
+    return core_schema.union_schema(
+        list(schemas), custom_error_type="either", custom_error_message=f"Input should be {what}"
+    )
+
+
+def _listed(value: Any) -> Any:
+    """Give one name or none as a list of names."""
+    return [value] if isinstance(value, str) else [] if value is None else value
+
+
+def distinct(values: list[Any]) -> list[Any]:
+    """Refuse a list that has an entry twice."""
+    if len(set(values)) < len(values):
+        raise ValueError("entries that differ")
+    return values
+
+
+def without_nulls(value: Any) -> Any:
+    """Leave out the entries of a mapping that an overlay set to null."""
+    return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+
+
+if TYPE_CHECKING:
+    Number = float
+else:
+
+    class Number(float):
+        """A number. A whole one stays whole: 25 is written to specs as 25, not as 25.0."""
+
+        @classmethod
+        def __get_pydantic_core_schema__(cls, _type: Any, _handler: Any) -> core_schema.CoreSchema:
+            finite = core_schema.float_schema(allow_inf_nan=False)
+            return _either("a number", core_schema.int_schema(), finite)
+
+        @classmethod
+        def __get_pydantic_json_schema__(cls, _schema: Any, _handler: Any) -> dict[str, Any]:
+            return {"type": "number"}
+
+
+Share = Annotated[Number, Field(gt=0, lt=1)]
+Text = Annotated[str, Field(min_length=1)]
+# A key that becomes a part of a path.
+Name = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+Distinct = AfterValidator(distinct)
+_TEXT = core_schema.str_schema()
+_TEXTS = core_schema.list_schema(_TEXT, min_length=1)
+# A name, or a list of names to choose from.
+Choice = Annotated[
+    str | list[str],
+    GetPydanticSchema(lambda _type, _handler: _either("a name or a list of names", _TEXT, _TEXTS)),
+]
+# One name, a list of them, or null.
+Names = Annotated[
+    list[str], BeforeValidator(_listed, json_schema_input_type=str | list[str] | None), Distinct
+]

@@ -1,0 +1,239 @@
+"""Specs: the part of an experiment that determines the bytes of one artifact.
+
+The workflow gives a spec to a stage as JSON, and Snakemake runs the stage again when it changes.
+The artifact keeps it. A ``version`` is raised when the same settings give other bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal, TypeVar
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+
+from dsnet.experiment import streams
+from dsnet.experiment.data import Clips, FlowMethod, Frames, Listed
+from dsnet.experiment.experiment import Experiment
+from dsnet.experiment.networks import Model, Network, Recipe
+from dsnet.experiment.results import Fusion, Latency, Tables
+from dsnet.experiment.settings import Number, Settings
+from dsnet.losses import LOSSES
+
+Spec = TypeVar("Spec", bound=Settings)
+
+
+class VideosSpec(Settings):
+    """What determines the videos of the built-in data set."""
+
+    kind: str
+    train_per_class: int
+    test_per_class: int
+    size: int
+    length: int
+    seed: int
+    version: int = 2
+
+
+class ManifestSpec(Settings):
+    """What determines ``manifest.csv``."""
+
+    name: str
+    entry: Listed
+    version: int = 2
+
+
+class FramesSpec(Frames):
+    """What determines the frames of a video."""
+
+    version: int = 2
+
+
+class FlowSpec(FlowMethod):
+    """What determines the flow of given frames."""
+
+    version: int = 2
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written = write(self)
+        if self.semantics == "cuda":  # which filters nothing
+            del written["tvl1"]["median_filtering"]
+        return written
+
+
+class DataSpec(Settings):
+    """What determines the clips of a data set."""
+
+    rgb: FramesSpec
+    flow: FlowSpec
+
+
+class Run(Settings):
+    """Which stream of which run."""
+
+    dataset: str
+    split: int
+    clip_length: int
+    seed: int
+    stream: str
+    protocol: Literal["held-out", "paper"]
+
+
+class TrainedStream(Network):
+    """A stream without its title, and without where it is computed."""
+
+    training: Recipe
+
+
+class TrainSpec(Settings):
+    """What determines ``model.pt``, beside the clips and the models that it starts from."""
+
+    run: Run
+    validation_share: Number
+    flip: bool
+    clips: Clips
+    model: Model
+    stream: TrainedStream
+    # The places of the losses that are a user's.
+    plugins: dict[str, str] = Field({}, exclude_if=lambda value: not value)
+
+
+class Titled(Settings):
+    """What tables, figures and pages tell of a stream."""
+
+    name: str
+    title: str
+    input: Literal["rgb", "flow"]
+    init: str | None
+    pretrained: str | None
+    teacher: str | None
+
+
+class ShownSpec(Settings):
+    """What tables, figures and pages need of an experiment, beside its artifacts."""
+
+    streams: list[Titled]
+    datasets: dict[str, str] = Field({}, description="The kinds of data sets by title.")
+    names: dict[str, str] = Field({}, description="The titles of data sets by name.")
+    tables: Tables = Tables()
+    shown: list[str] = Field([], description="The streams that are drawn.")
+
+    def by_name(self) -> dict[str, dict[str, Any]]:
+        """Give what is told of each stream by its name, in the order of the streams."""
+        return {stream.name: stream.values() for stream in self.streams}
+
+    def titles(self) -> dict[str, str]:
+        """Give the streams' titles by name, in the order of the streams."""
+        return {stream.name: stream.title for stream in self.streams}
+
+
+class Timed(Settings):
+    """What the cost of is measured: streams that are fused, or one."""
+
+    title: str
+    streams: list[str]
+
+
+class LatencySpec(Latency):
+    """How the cost of inference is measured, and of what."""
+
+    rows: list[Timed]
+
+
+class SimilaritySpec(Settings):
+    """The streams whose features are compared, and the teacher of each RGB stream."""
+
+    streams: list[str]
+    teachers: dict[str, str]
+
+
+def _taken(kind: type[Spec], source: Settings, **more: Any) -> Spec:
+    """Make settings of the fields that ``source`` has too, and of ``more``."""
+    fields = kind.model_fields.keys() & type(source).model_fields.keys()
+    return kind(**{**{key: getattr(source, key) for key in fields}, **more})
+
+
+def videos_spec(experiment: Experiment, dataset: str) -> VideosSpec:
+    """Make the spec of the videos of the built-in data set."""
+    return _taken(VideosSpec, experiment.catalogue[dataset])
+
+
+def manifest_spec(experiment: Experiment, dataset: str) -> ManifestSpec:
+    """Make the spec of a manifest."""
+    return ManifestSpec(name=dataset, entry=_taken(Listed, experiment.catalogue[dataset]))
+
+
+def frames_spec(experiment: Experiment) -> FramesSpec:
+    """Make the spec of the frames."""
+    return _taken(FramesSpec, experiment.frames)
+
+
+def flow_spec(experiment: Experiment) -> FlowSpec:
+    """Make the spec of the flow."""
+    return _taken(FlowSpec, experiment.flow)
+
+
+def train_spec(
+    experiment: Experiment, dataset: str, split: int, length: int, seed: int, stream: str
+) -> TrainSpec:
+    """Make the spec of a trained stream."""
+    chosen = experiment.streams[stream]
+    training = chosen.training
+    # Without a synchronised batch norm the batches of each process are what it normalises by.
+    processes = None if training.sync_batch_norm else training.n_processes()
+    places = streams.losses_by_name(experiment)
+    return TrainSpec(
+        run=Run(
+            dataset=dataset,
+            split=split,
+            clip_length=length,
+            seed=seed,
+            stream=stream,
+            protocol=experiment.protocol,
+        ),
+        validation_share=experiment.validation_share,
+        flip=experiment.catalogue[dataset].flip,
+        clips=experiment.clips,
+        model=experiment.model,
+        stream=_taken(
+            TrainedStream, chosen, training=_taken(Recipe, training, processes=processes)
+        ),
+        plugins={name: places[name] for name in chosen.losses.terms() if name not in LOSSES},
+    )
+
+
+def fusion_spec(experiment: Experiment, kind: str) -> Fusion:
+    """Make the spec of a fusion; of an average there is nothing to choose."""
+    return experiment.fusion if kind == "attention" else Fusion()
+
+
+def shown_spec(experiment: Experiment, *keys: str, shown: Iterable[str] | None = None) -> ShownSpec:
+    """Make the spec of a table, figure or page.
+
+    Args:
+        keys: those of ``tables`` that it needs; a change of others is no reason to make it again.
+        shown: the streams that are drawn.
+    """
+    tables = {key: getattr(experiment.tables, key) for key in keys}
+    if "students" in tables:
+        tables["students"] = streams.students(experiment)
+    entries = experiment.entries()
+    return ShownSpec(
+        streams=[_taken(Titled, stream, name=name) for name, stream in experiment.streams.items()],
+        names={name: str(entry.title) for name, entry in entries.items()},
+        datasets={str(entry.title): entry.kind for entry in entries.values()},
+        tables=Tables(**tables),
+        shown=list(shown or ()),
+    )
+
+
+def latency_spec(experiment: Experiment) -> LatencySpec:
+    """Make the spec of the measurement of what inference costs."""
+    rows = [Timed(title=title, streams=names) for title, names in streams.latency_rows(experiment)]
+    return _taken(LatencySpec, experiment.latency, rows=rows)
+
+
+def similarity_spec(experiment: Experiment) -> SimilaritySpec:
+    """Make the spec of the comparison of features."""
+    teachers = streams.similarity_teachers(experiment)
+    return SimilaritySpec(streams=streams.similarity_streams(experiment), teachers=teachers)

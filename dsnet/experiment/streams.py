@@ -1,0 +1,146 @@
+"""Which streams and fusions the tables, figures and pages of an experiment are about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from dsnet import registry
+from dsnet.experiment.experiment import Experiment
+from dsnet.experiment.results import Result, Row
+from dsnet.losses import LOSSES
+
+FUSION_KINDS = ("average", "attention")
+# A fusion: its streams in the order of its file, and the kind.
+Fusion = tuple[tuple[str, ...], str]
+
+
+def named_results(experiment: Experiment) -> Iterator[tuple[str, Result | Row]]:
+    """Where ``tables`` names a stream or fusion, and what it says there."""
+    for number, line in enumerate(experiment.tables.ablation):
+        yield f"tables.ablation.{number}", line
+    for number, claim in enumerate(experiment.tables.claims):
+        for key in ("method", "against"):
+            yield f"tables.claims.{number}.{key}", getattr(claim, key)
+    for number, group in enumerate(experiment.tables.study):
+        for place, row in enumerate(group.rows):
+            yield f"tables.study.{number}.rows.{place}", row
+
+
+def losses_by_name(experiment: Experiment) -> dict[str, str]:
+    """The places of all losses, dsnet's own and those of ``plugins`` (see ``dsnet.registry``)."""
+    return registry.places("LOSSES", LOSSES, experiment.plugins)
+
+
+def students(experiment: Experiment) -> list[str]:
+    """The RGB streams that Table 1 lists under "Mimic", by default all but the two-stream one."""
+    listed = experiment.tables.students
+    return [
+        name
+        for name, stream in experiment.streams.items()
+        if (stream.input == "rgb" and name not in experiment.tables.two_stream)
+        and (listed is None or name in listed)
+    ]
+
+
+def distilled(experiment: Experiment) -> list[str]:
+    """The streams that have a teacher, listed in Table 1 or not."""
+    return [name for name, stream in experiment.streams.items() if stream.teacher]
+
+
+def shown(experiment: Experiment) -> list[str]:
+    """The streams of Table 1, which figures and pairs of methods show too."""
+    names = [*experiment.tables.two_stream, *students(experiment)]
+    return [name for name in experiment.streams if name in names]
+
+
+def featured(experiment: Experiment) -> tuple[str, str, str]:
+    """The RGB stream, the student that figures and pages compare with it, and its teacher."""
+    rgb, student = experiment.tables.two_stream[0], experiment.tables.compare[0]
+    return rgb, student, _flow_beside(experiment, student)
+
+
+def _flow_beside(experiment: Experiment, name: str) -> str:
+    """The flow stream that goes with an RGB stream: its teacher, or that of the two streams."""
+    return experiment.streams[name].teacher or experiment.tables.two_stream[1]
+
+
+def similarity_teachers(experiment: Experiment) -> dict[str, str]:
+    """By RGB stream the flow stream that its features are compared with."""
+    rgb = [name for name in shown(experiment) if experiment.streams[name].input == "rgb"]
+    return {name: _flow_beside(experiment, name) for name in rgb}
+
+
+def similarity_streams(experiment: Experiment) -> list[str]:
+    """The streams whose features are compared: the teachers first."""
+    teachers = similarity_teachers(experiment)
+    return list(dict.fromkeys([*teachers.values(), *teachers]))
+
+
+def mapped_streams(experiment: Experiment) -> list[str]:
+    """The streams whose feature maps are drawn: teacher, student, rival and RGB."""
+    rgb, student, teacher = featured(experiment)
+    return list(dict.fromkeys([teacher, student, *experiment.tables.compare, rgb]))
+
+
+# --- fusions -------------------------------------------------------------------------------
+
+
+def fused(experiment: Experiment, names: Iterable[str]) -> tuple[str, ...]:
+    """The streams of a fusion in the order of its file: students, the RGB stream, flow streams.
+
+    The same streams have one file, in whatever order the configuration names them.
+    """
+    streams, rgb = experiment.streams, experiment.tables.two_stream[0]
+    order = list(streams)
+    return tuple(
+        sorted(names, key=lambda n: (streams[n].input == "flow", n == rgb, order.index(n)))
+    )
+
+
+def fusions(experiment: Experiment) -> list[Fusion]:
+    """The fusions that the tables need, without repetition.
+
+    Every student with the RGB stream, with its teacher, and with both, and the two streams, by
+    average and by attention; and what the ablation, the claims and the study name.
+    """
+    rgb, flow = experiment.tables.two_stream
+    wanted: list[tuple[str, ...]] = [(rgb, flow)]
+    for name in students(experiment):
+        teacher = _flow_beside(experiment, name)
+        wanted += [(name, rgb), (name, teacher), (name, rgb, teacher)]
+    chosen = [(fused(experiment, names), kind) for names in wanted for kind in FUSION_KINDS]
+    chosen += _fusions_of(experiment, (row for _, row in named_results(experiment)))
+    return list(dict.fromkeys(chosen))
+
+
+def ablation_fusions(experiment: Experiment) -> list[Fusion]:
+    """Those of Table 2."""
+    return list(dict.fromkeys(_fusions_of(experiment, experiment.tables.ablation)))
+
+
+def _fusions_of(experiment: Experiment, rows: Iterable[Result | Row]) -> list[Fusion]:
+    """The fusions among results that ``tables`` names."""
+    return [(fused(experiment, (*row.names(), *row.fuse)), row.by) for row in rows if row.fuse]
+
+
+def attention_streams(experiment: Experiment) -> set[str]:
+    """The streams whose weights in the attention fusion are drawn."""
+    return {*featured(experiment), *experiment.tables.two_stream}
+
+
+def attention_fusions(experiment: Experiment) -> list[tuple[str, ...]]:
+    """The streams of their fusions by attention; first the student's with its teacher."""
+    _, student, teacher = featured(experiment)
+    names = [names for names, kind in fusions(experiment) if kind == "attention"]
+    names = [n for n in names if attention_streams(experiment).issuperset(n)]
+    return sorted(names, key=lambda n: (student not in n, teacher not in n, len(n)))
+
+
+def latency_rows(experiment: Experiment) -> list[tuple[str, list[str]]]:
+    """Titles and streams: RGB, flow and the student, each alone and fused as in Table 1."""
+    rgb, student, teacher = featured(experiment)
+    flow = experiment.tables.two_stream[1]
+    wanted = [(rgb,), (flow,), (rgb, flow), (student,), (student, rgb), (student, teacher)]
+    rows = dict.fromkeys(fused(experiment, set(n)) for n in (*wanted, (student, rgb, teacher)))
+    title = experiment.titles()
+    return [(" + ".join(title[name] for name in names), list(names)) for names in rows]

@@ -1,0 +1,59 @@
+"""The modules that count in the digests of stages: by an edit of them a stage runs again.
+
+Frames and flow, which take days, are not here: they depend on their spec, which has a version.
+"""
+
+from __future__ import annotations
+
+from dsnet.losses import LOSSES
+from dsnet.registry import module_of
+
+# Arrays and tensors in, arrays and tensors out: what determines the numbers of a stream. These
+# modules import of dsnet only each other and the classes of errors.
+NUMBERS = (
+    "dsnet.images",
+    "dsnet.processes",
+    "dsnet.splits",
+    "dsnet.clips.sampling",
+    "dsnet.clips.transforms",
+    "dsnet.clips.videos",
+    "dsnet.clips.loading",
+    "dsnet.models.resnext3d",
+    "dsnet.models.frozen",
+    "dsnet.models.weights",
+    "dsnet.losses.features",
+    "dsnet.losses.distillation",
+    *sorted(map(module_of, LOSSES.values())),
+    "dsnet.inference",
+    "dsnet.training.randomness",
+    "dsnet.training.gradients",
+    "dsnet.training.batch_norm",
+    "dsnet.training.schedule",
+    "dsnet.training.steps",
+    "dsnet.training.trainer",
+    "dsnet.scores.values",
+    "dsnet.scoring",
+    "dsnet.fusion.average",
+    "dsnet.fusion.attention",
+)
+# What is shown of the numbers.
+SHOWN = (
+    "dsnet.similarity",
+    "dsnet.latency",
+    "dsnet.costs",
+    *(
+        f"dsnet.tables.{name}"
+        for name in (
+            *("statistics", "text", "html", "files", "layout", "reading"),
+            *("measured", "results", "significance", "study"),
+        )
+    ),
+    *(
+        f"dsnet.figures.{name}"
+        for name in (
+            *("colours", "style", "attention", "bars", "contact", "cost", "curves"),
+            *("drawing", "features", "intervals", "per_class"),
+        )
+    ),
+    *(f"dsnet.pages.{name}" for name in ("page", "pictures", "settings", "classes", "provenance")),
+)

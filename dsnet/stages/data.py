@@ -1,0 +1,68 @@
+"""The stages from videos to clips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from dsnet.experiment import specs
+from dsnet.stages.stage import Input, Inputs, Jobs, Output, stage
+
+Count = Annotated[float, "{{resources.max_broken}}", "share of the videos that may be unusable"]
+
+
+@stage(spec=lambda experiment, wildcards: specs.videos_spec(experiment, wildcards.dataset))
+def videos(spec: specs.VideosSpec, videos: Output, index: Output, jobs: Jobs = 1) -> None:
+    """Make the videos of the built-in data set."""
+    from dsnet.datasets import motions
+
+    motions.generate(spec.values(), videos, jobs=jobs)
+    motions.write_index(videos, index)
+
+
+@stage(spec=lambda experiment, wildcards: specs.manifest_spec(experiment, wildcards.dataset))
+def manifest(
+    spec: specs.ManifestSpec,
+    schema: Annotated[Path, "{{resources.schema:q}}"],
+    output: Output,
+    max_broken: Count = 0.01,
+    jobs: Jobs = 1,
+) -> None:
+    """List a data set's videos, probe them and assign them to shards."""
+    from dsnet import datasets
+
+    entry = spec.entry.values()
+    table = datasets.make_manifest(entry, spec.name, spec.entry.shards, max_broken, schema, jobs)
+    datasets.write_manifest(table, output)
+
+
+@stage(spec=lambda experiment, wildcards: specs.frames_spec(experiment))
+def frames(spec: specs.FramesSpec, manifest: Input, shard: int, output: Output) -> None:
+    """Decode the videos of a shard at the configured rate and size."""
+    from dsnet import shards
+
+    shards.frames(manifest, shard, spec, output)
+
+
+@stage(spec=lambda experiment, wildcards: specs.flow_spec(experiment))
+def flow_shard(spec: specs.FlowSpec, frames: Input, output: Output) -> None:
+    """Compute TV-L1 optical flow between the frames of a shard."""
+    from dsnet import shards
+
+    shards.flow_shard(frames, spec, output)
+
+
+@stage()
+def pack(
+    name: Annotated[str, "{{wildcards.dataset}}", "of the data set, for messages"],
+    manifest: Input,
+    frames: Inputs,
+    flow: Inputs,
+    clips: Output,
+    broken: Output,
+    max_broken: Count = 0.01,
+) -> None:
+    """Gather the shards into one training-ready file and list the unusable videos."""
+    from dsnet import shards
+
+    shards.pack(manifest, frames, flow, name, max_broken, clips, broken)

@@ -1,0 +1,116 @@
+"""The stages that draw figures, each as PNG and SVG, and write pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from dsnet.experiment import Experiment, streams
+from dsnet.experiment.specs import ShownSpec, shown_spec
+from dsnet.stages.stage import Input, Inputs, Output, Outputs, Wildcards, stage
+
+TEMPLATES = ("pages/templates/*",)
+
+
+def _mapped(experiment: Experiment, wildcards: Wildcards) -> ShownSpec:
+    return shown_spec(experiment, shown=streams.mapped_streams(experiment))
+
+
+def _weighed(experiment: Experiment, wildcards: Wildcards) -> ShownSpec:
+    return shown_spec(experiment, "two_stream", shown=streams.attention_streams(experiment))
+
+
+@stage(
+    spec=lambda experiment, wildcards: shown_spec(experiment, "compare"),
+    code=("dsnet.figures.drawing",),
+)
+def figures(spec: ShownSpec, scores: Inputs, histories: Inputs, output: Outputs) -> None:
+    """Draw training curves, confusion matrices and the per-class difference of two streams."""
+    from dsnet import figures
+
+    png, svg = output[:4], output[4:]
+    figures.draw_run(scores, histories, spec.by_name(), spec.tables.compare, png, svg)
+
+
+@stage(spec=_weighed, code=("dsnet.figures.attention",))
+def attention(spec: ShownSpec, fusions: Inputs, output: Outputs) -> None:
+    """Draw what the attention fusion weighs, per class."""
+    import json
+
+    from dsnet import figures
+
+    read = [json.loads(path.read_text(encoding="utf-8")) for path in fusions]
+    chosen = {name: stream for name, stream in spec.by_name().items() if name in spec.shown}
+    figures.save(figures.attention_weights(read, chosen, spec.tables.two_stream[0]), *output)
+
+
+@stage(code=("dsnet.figures.contact",))
+def contact(clips: Input, output: Outputs) -> None:
+    """Draw frames and flow of some videos."""
+    from dsnet import figures
+
+    figures.draw_contact(clips, *output)
+
+
+@stage(code=("dsnet.figures.bars",))
+def bars(table: Input, output: Outputs) -> None:
+    """Draw Table 1's measured rows."""
+    from dsnet import csvs, figures
+
+    figures.save(figures.table1_bars(csvs.read(table)), *output)
+
+
+@stage(code=("dsnet.figures.cost",))
+def cost(table: Input, latency: Input, output: Outputs) -> None:
+    """Draw accuracy against the time that a clip costs."""
+    from dsnet import csvs, figures
+
+    figures.save(figures.accuracy_cost(csvs.read(table), csvs.read(latency)), *output)
+
+
+@stage(code=("dsnet.figures.intervals",))
+def intervals(table: Input, output: Outputs) -> None:
+    """Draw the intervals of claims or of a study."""
+    from dsnet import csvs, figures
+
+    figures.save(figures.intervals(csvs.read(table)), *output)
+
+
+@stage(spec=_mapped, code=("dsnet.figures.features",))
+def features(spec: ShownSpec, tables: Inputs, maps: Input, output: Outputs) -> None:
+    """Draw how alike features are, and maps of them."""
+    from dsnet.figures.features import draw_features
+
+    draw_features(tables, maps, spec.titles(), spec.shown, output[:2], output[2:])
+
+
+@stage(
+    spec=lambda experiment, wildcards: shown_spec(experiment),
+    code=("dsnet.pages.classes",),
+    files=TEMPLATES,
+)
+def classes(spec: ShownSpec, clips: Input, scores: Inputs, output: Output) -> None:
+    """Write a page with frames, flow and scores over time of every class."""
+    from dsnet.pages import classes_page
+
+    classes_page(clips, scores, spec.titles(), output)
+
+
+@stage(
+    spec=lambda experiment, wildcards: shown_spec(experiment),
+    code=("dsnet.pages.provenance",),
+    files=TEMPLATES,
+)
+def provenance(
+    spec: ShownSpec,
+    clips: Inputs,
+    models: Inputs,
+    scores: Inputs,
+    fusions: Inputs,
+    benchmarks: Annotated[Path, "{{params.benchmarks:q}}", "folder of Snakemake's measurements"],
+    output: Output,
+) -> None:
+    """Write what a run was made with, and what it cost."""
+    from dsnet.pages import provenance_page
+
+    provenance_page(clips, models, scores, fusions, benchmarks, spec.titles(), output)

@@ -1,0 +1,127 @@
+"""The stages that train, score and fuse streams, and look into them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+from dsnet.experiment import Experiment, specs, streams
+from dsnet.experiment.results import Fusion
+from dsnet.registry import module_of
+from dsnet.stages.stage import (
+    Device,
+    Input,
+    Inputs,
+    MaybeInput,
+    Output,
+    Outputs,
+    Processes,
+    Threads,
+    Wildcards,
+    Workers,
+    stage,
+)
+
+
+def _train_spec(experiment: Experiment, wildcards: Wildcards) -> specs.TrainSpec:
+    split, length, seed = (int(wildcards[name]) for name in ("split", "length", "seed"))
+    return specs.train_spec(experiment, wildcards.dataset, split, length, seed, wildcards.stream)
+
+
+def _train_code(experiment: Experiment, wildcards: Wildcards) -> Iterator[str]:
+    """Name the code that trains a stream: of its own losses, a user's among them."""
+    yield from ("dsnet.training.trainer", "dsnet.training.batch_norm", "dsnet.models.weights")
+    stream, places = experiment.streams[wildcards.stream], streams.losses_by_name(experiment)
+    yield from (module_of(places[name]) for name in stream.losses.terms())
+    if stream.teacher is not None:
+        yield "dsnet.losses.distillation"
+
+
+@stage(spec=_train_spec, code=_train_code)
+def train(
+    spec: specs.TrainSpec,
+    clips: Input,
+    output: Annotated[Path, "{{params.folder:q}}", "folder of model.pt, history.csv and others"],
+    code: str = "",
+    init: MaybeInput = None,
+    teacher: MaybeInput = None,
+    device: Device = "auto",
+    threads: Threads = 1,
+    workers: Workers = 0,
+    processes: Processes = 1,
+) -> None:
+    """Train one stream."""
+    from dsnet import training
+
+    training.train(spec, clips, output, code, init, teacher, device, workers, threads)
+
+
+@stage(code=("dsnet.scoring",))
+def evaluate(
+    model: Input,
+    clips: Input,
+    output: Output,
+    device: Device = "auto",
+    threads: Threads = 1,
+    workers: Workers = 0,
+    processes: Processes = 1,
+) -> None:
+    """Score all clips of the train, validation and test videos."""
+    from dsnet import evaluation
+
+    evaluation.evaluate(model, clips, output, device, workers, threads)
+
+
+@stage(
+    spec=lambda experiment, wildcards: specs.fusion_spec(experiment, wildcards.kind),
+    code=lambda experiment, wildcards: [f"dsnet.fusion.{wildcards.kind}"],
+)
+def fuse(
+    spec: Fusion, kind: Annotated[str, "{{wildcards.kind}}"], scores: Inputs, output: Output
+) -> None:
+    """Fuse the scores of two or more streams by average or by attention."""
+    from dsnet import fusion
+
+    fusion.fuse(scores, kind, spec.values(), output)
+
+
+@stage(
+    spec=lambda experiment, wildcards: specs.similarity_spec(experiment),
+    code=("dsnet.similarity", "dsnet.inference"),
+)
+def similarity(
+    spec: specs.SimilaritySpec,
+    clips: Input,
+    models: Inputs,
+    table: Output,
+    maps: Output,
+    device: Device = "auto",
+    threads: Threads = 1,
+) -> None:
+    """Compare the features of students with their teacher's."""
+    from dsnet import similarity
+
+    given = dict(zip(spec.streams, models, strict=True))
+    similarity.compare(given, spec.teachers, clips, table, maps, device, threads)
+
+
+@stage(
+    spec=lambda experiment, wildcards: specs.latency_spec(experiment),
+    code=("dsnet.latency",),
+)
+def latency(
+    spec: specs.LatencySpec,
+    clips: Input,
+    models: Inputs,
+    output: Outputs,
+    device: Device = "auto",
+    threads: Threads = 1,
+) -> None:
+    """Measure what inference costs, with and without flow."""
+    from dsnet import latency, tables
+
+    paths = iter(models)
+    rows = [(row.title, [next(paths) for _ in row.streams]) for row in spec.rows]
+    table = latency.measure(rows, clips, spec, device, threads)
+    tables.write(table, latency.render(table), *output)

@@ -1,0 +1,129 @@
+"""Specs: what an artifact depends on and nothing else."""
+
+import json
+
+import pytest
+
+from dsnet.experiment import specs, streams
+
+
+def spec(experiment, stream="ds"):
+    return specs.train_spec(experiment, "motions", 1, 16, 0, stream)
+
+
+@pytest.mark.parametrize("key", ["device", "threads", "workers", "gpus", "processes"])
+def test_how_to_compute_is_no_part_of_a_spec(experiment, loaded, key):
+    other = {"device": "cpu"}.get(key, 3)
+    changed = loaded({"training": {key: other}})
+    assert spec(changed) == spec(experiment)
+
+
+def test_a_spec_has_what_a_stream_depends_on_and_nothing_else(experiment, loaded):
+    def changes(overlay, stream):
+        return spec(loaded(overlay), stream) != spec(experiment, stream)
+
+    weight = {"streams": {"mars": {"losses": {"mse": {"weight": 7}}}}}
+    assert changes(weight, "mars")
+    assert not changes(weight, "ds")
+    assert changes({"training": {"lr": 0.5}}, "ds")
+    assert not changes({"streams": {"ds": {"title": "New name"}}}, "ds")
+    assert not changes({"fusion": {"epochs": 3}}, "ds")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "changed"),
+    [
+        ("title", "New", set()),
+        ("flip", False, {"train"}),
+        ("shards", 9, {"manifest"}),
+        ("seed", 9, {"videos", "manifest"}),
+    ],
+)
+def test_a_key_of_a_data_set_changes_what_depends_on_it(experiment, loaded, key, value, changed):
+    new = loaded({"catalogue": {"weizmann": {key: value}}})
+
+    def made(chosen):
+        return {
+            "videos": specs.videos_spec(chosen, "weizmann"),
+            "manifest": specs.manifest_spec(chosen, "weizmann"),
+            "train": specs.train_spec(chosen, "weizmann", 1, 16, 0, "ds"),
+        }
+
+    before, after = made(experiment), made(new)
+    assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_what_an_artifact_ignores_is_not_in_its_spec(loaded):
+    def made(semantics, changed):
+        chosen = {"semantics": semantics, "backend": "numba", "tvl1": {"median_filtering": changed}}
+        experiment = loaded({"flow": chosen, "fusion": {"lr": changed}})
+        fusions = [specs.fusion_spec(experiment, kind) for kind in ("average", "attention")]
+        found = [specs.flow_spec(experiment), *fusions, specs.shown_spec(experiment)]
+        return [spec.values() for spec in found]
+
+    for semantics in ("cuda", "cpu"):
+        before, after = made(semantics, 1), made(semantics, 3)
+        differs = [a != b for a, b in zip(before, after, strict=True)]
+        assert differs == [semantics == "cpu", False, True, False]
+    words = [
+        loaded(
+            {
+                "tables": {
+                    "claims": [
+                        {"claim": claim, "method": {"stream": "ds"}, "against": {"stream": "mars"}}
+                    ]
+                }
+            }
+        )
+        for claim in ("DS helps", "DS is better")
+    ]
+    for key in ("two_stream", "compare", "students", "claims", "study", "ablation"):
+        before, after = (specs.shown_spec(experiment, key) for experiment in words)
+        assert (before != after) == (key == "claims")
+
+
+def test_keys_with_their_defaults_leave_the_specs_of_results_as_they_were(experiment, loaded):
+    assert set(specs.frames_spec(experiment).values()) == {
+        "fps",
+        "resize",
+        "size",
+        "quality",
+        "version",
+    }
+    expected = {"backend", "semantics", "bound", "quality", "tvl1", "version"}
+    assert set(specs.flow_spec(experiment).values()) == expected
+    changed = loaded(
+        {"frames": {"sampling": "output_rate"}, "flow": {"rounding": "truncate"}},
+    )
+    assert specs.frames_spec(changed).values()["sampling"] == "output_rate"
+    assert specs.flow_spec(changed).values()["rounding"] == "truncate"
+
+
+def test_tables_are_given_the_streams_in_their_order(loaded):
+    changed = loaded({"streams": {"a": {"title": "{clip_length}", "input": "rgb"}}})
+    given = specs.shown_spec(changed, "compare", "students")
+    assert list(given.titles()) == list(changed.streams)
+    assert given.by_name()["a"] == {
+        "name": "a", "title": "{clip_length}", "input": "rgb", "init": None, "pretrained": None,
+        "teacher": None,
+    }  # fmt: skip
+    assert given.tables.compare == ["ds", "mars"]
+    assert given.tables.students == ["rgb-from-flow", "mars", "ds-mae", "ds-gram", "ds"]
+    assert given.tables.claims == []
+    assert (given.names, given.datasets) == ({"motions": "Motions"}, {"Motions": "motions"})
+
+
+def test_the_specs_of_figures_name_what_they_show(experiment):
+    latency = specs.latency_spec(experiment)
+    assert (latency.repeats, latency.warmup) == (20, 3)
+    rows = [(row.title, row.streams) for row in latency.rows]
+    assert rows == streams.latency_rows(experiment)
+    similarity = specs.similarity_spec(experiment)
+    assert similarity.streams == ["flow", *similarity.teachers]
+    assert set(similarity.teachers.values()) == {"flow"}
+
+
+@pytest.mark.parametrize("make", ["frames_spec", "flow_spec", "shown_spec", "latency_spec"])
+def test_a_spec_is_read_as_it_was_written(experiment, make):
+    made = getattr(specs, make)(experiment)
+    assert type(made).model_validate(json.loads(json.dumps(made.values()))) == made
