@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from dsnet.cli import main, parser
+from dsnet.experiment.specs import FlowSpec
 from dsnet.models import build, save
+from dsnet.stages import STAGES
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,22 +24,21 @@ def verbs():
 
 
 def test_every_rule_is_a_thin_line_over_the_verb_of_its_name():
-    rules = {}
-    for path in (ROOT / "workflow/rules").glob("*.smk"):
-        for name, body in re.findall(
-            r"^rule (\w+):\n(.*?)(?=^rule |\Z)", path.read_text(), re.S | re.M
-        ):
-            if path.stem == "targets":  # gather what other rules make
-                assert "shell:" not in body
-                continue
-            rules[name] = re.findall(r"python -m dsnet (\w+)", body)
-    assert rules
-    # `snakemake flow` asks for all shards, so the rule of one has a name of its own.
-    assert rules.pop("flow_shard") == ["flow"]
-    rules["flow"] = ["flow"]
-    assert rules == {name: [name] for name in rules}
-    beside = {"checkpoint", "doctor", "export", "predict"}
-    assert verbs() - set(rules) == beside
+    rules, targets = set(), ROOT / "workflow/rules/targets.smk"
+    assert "shell:" not in targets.read_text()  # which gather what other rules make
+    for path in {*(ROOT / "workflow/rules").glob("*.smk")} - {targets}:
+        text = path.read_text()
+        for head, body in re.findall(r"^((?:use )?rule .*):\n((?:    .*\n|\n)*)", text, re.M):
+            name = head.split()[4 if head.startswith("use") else 1]
+            rules.add(name)
+            assert f'**determined_by("{name}")' in body or name in ("fetch", "pack")
+            assert set(re.findall(r'command\("(\w+)"|python -m dsnet (\w+)', body)) <= {
+                (name, ""),
+                ("", "fetch"),
+            }
+    assert rules == {*STAGES, "fetch"}
+    beside = {"checkpoint", "doctor", "export", "flow", "predict"}
+    assert verbs() - rules == beside
 
 
 def test_an_error_a_user_can_mend_is_one_message_without_a_traceback(tmp_path):
@@ -50,16 +51,17 @@ def test_an_error_a_user_can_mend_is_one_message_without_a_traceback(tmp_path):
 
 
 def test_a_spec_is_json_or_a_file_of_it(tmp_path, capsys):
-    (tmp_path / "spec.json").write_text('{"kind": "average"}')
+    (tmp_path / "spec.json").write_text('{"bound": 7}')
     options = parser().parse_args(
-        ["flow", "--spec", f"@{tmp_path}/spec.json", "--frames", "a", "--output", "b"]
+        ["flow_shard", "--spec", f"@{tmp_path}/spec.json", "--frames", "a", "--output", "b"]
     )
-    assert options.spec == {"kind": "average"}
-    for wrong, said in (("{not json", "Expecting property name"), ("@none.json", "No such file")):
+    assert options.spec == FlowSpec(bound=7)
+    for wrong, said in (("{not json", "Expecting property name"), ("@none.json", "No such file"),
+                        ('{"bund": 7}', "bund")):  # fmt: skip
         with pytest.raises(SystemExit):
-            parser().parse_args(["flow", "--spec", wrong, "--frames", "a", "--output", "b"])
+            parser().parse_args(["flow_shard", "--spec", wrong, "--frames", "a", "--output", "b"])
         found = capsys.readouterr().err
-        assert "argument --spec: expected JSON, or @FILE with it: " in found
+        assert "argument --spec: expected " in found
         assert said in found
 
 

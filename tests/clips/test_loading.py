@@ -11,10 +11,25 @@ import torch
 from dsnet import clips
 from dsnet.clips import EpochBatches, TestClips, TrainingClips, Videos
 from dsnet.errors import UserError
+from dsnet.experiment.data import Clips
+from dsnet.experiment.specs import TrainSpec
 from dsnet.processes import Processes
 from dsnet.store import DamagedError
 
-SETTINGS = {"crop": 16, "scales": [1.0, 0.5]}
+SETTINGS = Clips(crop=16, scales=[1.0, 0.5])
+SPEC = TrainSpec.model_validate(
+    {
+        "run": {
+            "dataset": "squares", "split": 1, "clip_length": 4, "seed": 0, "stream": "flow",
+            "protocol": "held-out",
+        },
+        "validation_share": 0.5,
+        "flip": False,
+        "clips": SETTINGS.values(),
+        "model": {},
+        "stream": {"input": "flow", "training": {}},
+    }
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -27,19 +42,18 @@ def videos(tmp_path, make_clips):
 
 def test_a_spec_says_which_videos_a_stream_sees_and_how(videos):
     reader = videos.reader
-    run = {"split": 1, "protocol": "held-out", "clip_length": 4}
-    spec = {"run": run, "validation_share": 0.5, "clips": SETTINGS}
-    parts = clips.parts(reader, spec)
+    parts = clips.parts(reader, SPEC)
     assert {role: len(ids) for role, ids in parts.items()} == {
         "train": 6,
         "validation": 6,
         "test": 8,
     }
     assert set(parts["train"]) | set(parts["validation"]) == set(videos.ids)
-    paper = clips.parts(reader, {**spec, "run": {**run, "protocol": "paper"}})
+    run = SPEC.run.model_copy(update={"protocol": "paper"})
+    paper = clips.parts(reader, SPEC.model_copy(update={"run": run}))
     assert paper == {"train": videos.ids, "validation": parts["test"], "test": parts["test"]}
     backwards = videos.ids[::-1]
-    found = Videos.of_spec(reader, backwards, ("flow",), spec)
+    found = Videos.of_spec(reader, backwards, ("flow",), SPEC)
     assert found == Videos(reader, backwards, videos.labels[::-1], ("flow",), 4, SETTINGS)
 
 
@@ -77,7 +91,7 @@ def test_epochs_and_seeds_differ_and_repeat(videos):
 @pytest.mark.parametrize("flip", [False, True])
 def test_training_clips_are_the_stored_pixels_of_their_crop(videos, flip):
     """Of crops as large as what they are resized to, so that they are the same to the bit."""
-    videos.settings = {"crop": 16, "scales": [0.67]}
+    videos.settings = Clips(crop=16, scales=[0.67])
     dataset = TrainingClips(videos, 0, flip)
     crops = set()
     for key in [(epoch, index) for epoch in range(4) for index in range(12)]:

@@ -10,13 +10,9 @@ from PIL import Image
 
 from dsnet import clips, flow
 from dsnet.clips import Crop
+from dsnet.experiment.data import Clips
 
-SETTINGS = {
-    "crop": 16,
-    "scales": [1.0, 0.5],
-    "rgb_mean": [114.7748, 107.7354, 99.4750],
-    "flow_mean": 127.5,
-}
+SETTINGS = Clips(crop=16, scales=[1.0, 0.5], rgb_mean=[114.7748, 107.7354, 99.475], flow_mean=127.5)
 
 
 def transform(frames, modality, crop, settings):
@@ -25,7 +21,7 @@ def transform(frames, modality, crop, settings):
     shown = [frame[area] for frame in frames]
     if modality == "flow":
         shown = [frame[..., plane] for frame in shown for plane in (0, 1)]
-    clip = clips.cut(shown, modality, crop, settings["crop"])
+    clip = clips.cut(shown, modality, crop, settings.crop)
     return clips.normalise(clip[None], modality, settings)[0]
 
 
@@ -41,7 +37,7 @@ def test_an_unscaled_crop_shows_exactly_those_pixels_minus_the_mean():
     clip = transform(frames, "rgb", Crop(5, 2, 16), SETTINGS)
     assert clip.shape == (3, 3, 16, 16)
     assert clip.dtype == torch.float32
-    expected = np.stack(frames)[:, 2:18, 5:21].astype(np.float32) - np.float32(SETTINGS["rgb_mean"])
+    expected = np.stack(frames)[:, 2:18, 5:21].astype(np.float32) - np.float32(SETTINGS.rgb_mean)
     np.testing.assert_array_equal(clip.numpy(), expected.transpose(3, 0, 1, 2))
 
 
@@ -59,7 +55,9 @@ def test_mirroring_reverses_the_columns_and_negates_x_flow_exactly():
 def test_mirroring_stores_255_minus_v_whatever_the_crop(side, x, y, seed):
     frames = [np.random.default_rng(seed).integers(0, 256, (36, 40, 2), np.uint8)]
     plain, mirrored = (
-        transform(frames, "flow", Crop(x, y, side, flip), {**SETTINGS, "flow_mean": 0})
+        transform(
+            frames, "flow", Crop(x, y, side, flip), SETTINGS.model_copy(update={"flow_mean": 0})
+        )
         for flip in (False, True)
     )
     assert torch.equal(mirrored[0], 255 - plain[0].flip(-1))
@@ -82,7 +80,7 @@ def test_rgb_and_flow_of_a_pair_show_the_same_pixels():
     rng = np.random.default_rng(5)
     plane = smooth(rng, 40, 60, 1, 1)[0]
     rgb, flow = [np.dstack([plane] * 3)], [np.dstack([plane] * 2)]
-    mean = {**SETTINGS, "rgb_mean": [127.5] * 3}
+    mean = SETTINGS.model_copy(update={"rgb_mean": [127.5] * 3})
     for crop in (None, Crop(10, 5, 20), Crop(0, 10, 30)):
         a, b = transform(rgb, "rgb", crop, mean), transform(flow, "flow", crop, mean)
         assert torch.equal(a[:2], b)
@@ -96,7 +94,7 @@ def test_the_test_transform_scales_the_short_side_and_takes_the_centre(height, w
     frame = smooth(np.random.default_rng(6), height, width, 3, 1)[0]
     size = (width // 2, height // 2)
     whole = np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR))
-    found = transform([frame], "rgb", None, {**SETTINGS, "rgb_mean": [0, 0, 0]})
+    found = transform([frame], "rgb", None, SETTINGS.model_copy(update={"rgb_mean": [0, 0, 0]}))
     shown = found[:, 0].permute(1, 2, 0).numpy()
     np.testing.assert_allclose(shown, whole[expected].astype(float), atol=1)
 
@@ -112,7 +110,9 @@ def test_frames_of_any_aspect_are_scaled_and_cropped_as_by_mars_with_pillow(widt
     )
     x, y = (round((side - 112) / 2) for side in scaled.size)
     expected = np.asarray(scaled.crop((x, y, x + 112, y + 112))).astype(float)
-    found = transform([frame], "rgb", None, {**SETTINGS, "crop": 112, "rgb_mean": [0, 0, 0]})
+    found = transform(
+        [frame], "rgb", None, SETTINGS.model_copy(update={"crop": 112, "rgb_mean": [0, 0, 0]})
+    )
     np.testing.assert_allclose(found[:, 0].permute(1, 2, 0).numpy(), expected, atol=1)
 
 
@@ -131,7 +131,7 @@ def test_the_centre_crop_worked_out_by_hand(height, width, expected):
     """The pixels that the first and last column and row show: (i + 0.5) x width / 149 - 0.5."""
     y, x = np.mgrid[:height, :width] // 2
     rgb, planes = np.dstack([x, y, x]).astype(np.uint8), np.dstack([x, y]).astype(np.uint8)
-    means = {"crop": 112, "rgb_mean": [0, 0, 0], "flow_mean": 0}
+    means = Clips(crop=112, rgb_mean=[0, 0, 0], flow_mean=0)
     a, b = (transform([f], m, None, means)[:2, 0] for f, m in ((rgb, "rgb"), (planes, "flow")))
     for clip in (a, b):
         found = [clip[0, 60, 0], clip[0, 60, -1], clip[1, 0, 60], clip[1, -1, 60]]
@@ -142,7 +142,7 @@ def test_the_centre_crop_worked_out_by_hand(height, width, expected):
 @pytest.mark.parametrize("channels", [2, 3])
 def test_crops_are_resized_as_mars_does_with_pillow(side, channels):
     frame = np.random.default_rng(7).integers(0, 256, (64, 80, channels), np.uint8)
-    settings = {**SETTINGS, "rgb_mean": [0, 0, 0], "flow_mean": 0}
+    settings = SETTINGS.model_copy(update={"rgb_mean": [0, 0, 0], "flow_mean": 0})
     modality = "rgb" if channels == 3 else "flow"
     for frames in ([frame], [frame, frame[::-1]], [frame, frame[::-1], frame[:, ::-1]]):
         found = transform(frames, modality, Crop(9, 0, side), settings)
@@ -170,7 +170,7 @@ def test_clips_that_are_no_squares_are_centred_too(modality):
     channels = {"rgb": 3, "flow": 2}[modality]
     pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 6, channels), np.uint8)
     found = clips.normalise(torch.from_numpy(pixels), modality, SETTINGS)
-    mean = np.float64(SETTINGS["rgb_mean"] if modality == "rgb" else 127.5)
+    mean = np.float64(SETTINGS.rgb_mean if modality == "rgb" else 127.5)
     assert found.dtype == torch.float32
     expected = np.moveaxis(pixels.astype(np.float64) - mean, -1, 1)
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-5)
@@ -179,7 +179,7 @@ def test_clips_that_are_no_squares_are_centred_too(modality):
 def test_means_in_whole_numbers_centre_alike_on_any_device():
     """YAML reads 114 as an integer."""
     pixels = torch.arange(2 * 3 * 4 * 5 * 3, dtype=torch.uint8).reshape(2, 3, 4, 5, 3)
-    settings = {"rgb_mean": [114, 108, 99], "flow_mean": 128}
+    settings = Clips(rgb_mean=[114, 108, 99], flow_mean=128)
     found = clips.normalise(pixels, "rgb", settings)
     assert found.dtype == torch.float32
     expected = pixels.float() - torch.tensor([114.0, 108.0, 99.0])

@@ -7,6 +7,7 @@ from equations import features, gram_distance, mae, mse
 from tiny import clips, small
 
 from dsnet import losses
+from dsnet.experiment.networks import Term
 from dsnet.losses.gram import GramDistance
 from dsnet.losses.gram import gram_distance as blockwise
 from dsnet.losses.mae import MultiLevelMAE
@@ -54,9 +55,9 @@ def test_losses_of_16_bit_features_are_those_of_float64(loss, reference, dtype, 
 def test_distillation_within_autocast_is_that_of_float32_but_for_rounding(dtype, scale):
     levels = {"levels": ["layer1", "layer2"]}
     entries = {
-        "mse": {"weight": 2, **levels},
-        "mae": {"weight": 50, **levels},
-        "gram": {"weight": 3, **levels},
+        "mse": Term(weight=2, **levels),
+        "mae": Term(weight=50, **levels),
+        "gram": Term(weight=3, **levels),
     }
     batch, labels = clips(), torch.tensor([1, 3])
     found = []

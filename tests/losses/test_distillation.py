@@ -6,6 +6,7 @@ from tiny import clips, small
 from torch import nn
 
 from dsnet import losses
+from dsnet.experiment.networks import Term
 from dsnet.losses.gram import GramDistance
 from dsnet.losses.mae import MultiLevelMAE
 
@@ -16,7 +17,7 @@ def distillation():
         "mae": {"weight": 50, "levels": ["stem", "avgpool"]},
         "gram": {"weight": 3, "levels": ["stem"], "normalize": "paper"},
     }
-    return losses.build(small(2), entries)
+    return losses.build(small(2), {name: Term(**entry) for name, entry in entries.items()})
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_balance_gives_each_term_its_share_of_the_norms():
         "mae": {"weight": 50, "levels": ["stem"], "share": 0.5},
         "gram": {"weight": 50, "levels": ["stem"], "share": 0.2},
     }
-    distillation = losses.build(small(2), entries)
+    distillation = losses.build(small(2), {name: Term(**entry) for name, entry in entries.items()})
     assert distillation.weights.tolist() == [2, 1, 1]
     # The others have 3 of what must be three tenths, so the sum is 10.
     factors = distillation.balance({"ce": 1.0, "mse": 2.0, "mae": 0.1, "gram": 8.0})

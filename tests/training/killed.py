@@ -1,6 +1,5 @@
 """A training that is killed at a moment: ``python killed.py SPEC CLIPS OUTPUT MOMENT``."""
 
-import json
 import os
 import signal
 import sys
@@ -9,6 +8,7 @@ import pandas as pd
 import torch
 
 from dsnet import training
+from dsnet.experiment.specs import TrainSpec
 from dsnet.training import gradients, trainer
 
 
@@ -51,4 +51,4 @@ MOMENTS = {f.__name__: f for f in (in_a_step, in_a_checkpoint, between_the_resul
 if __name__ == "__main__":
     spec, clips, output, moment = sys.argv[1:]
     MOMENTS[moment]()
-    training.train(json.loads(spec), clips, output)
+    training.train(TrainSpec.model_validate_json(spec), clips, output)

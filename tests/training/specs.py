@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from dsnet import models
+from dsnet.experiment.networks import Term
 from dsnet.experiment.specs import TrainSpec
 from dsnet.training import gradients, trainer
 
@@ -39,7 +40,7 @@ DS = {
 SHARED = {"mae": {**DS["mae"], "share": 0.3}, "gram": {**DS["gram"], "share": 0.6}}
 
 
-def make_spec(stream="flow", losses=None, plugins=None, **options):
+def make_spec(stream="flow", losses=None, plugins=None, run=None, clips=None, **options):
     modality = "flow" if stream == "flow" else "rgb"
     spec = {
         "run": {
@@ -49,6 +50,7 @@ def make_spec(stream="flow", losses=None, plugins=None, **options):
             "seed": 3,
             "stream": stream,
             "protocol": "held-out",
+            **(run or {}),
         },
         "validation_share": 0.34,
         "flip": False,
@@ -57,6 +59,7 @@ def make_spec(stream="flow", losses=None, plugins=None, **options):
             "scales": [1.0, 0.9],
             "rgb_mean": [114.7748, 107.7354, 99.4750],
             "flow_mean": 127.5,
+            **(clips or {}),
         },
         "model": {"layers": [1] * 4, "widths": [4, 4, 8, 8], "stem": 4, "cardinality": 2},
         "stream": {
@@ -69,6 +72,11 @@ def make_spec(stream="flow", losses=None, plugins=None, **options):
         "plugins": plugins or {},
     }
     return TrainSpec.model_validate(spec)
+
+
+def terms(losses):
+    """The settings of losses by name."""
+    return {name: Term(**entry) for name, entry in losses.items()}
 
 
 def weights(folder, which="last"):

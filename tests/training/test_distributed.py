@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from specs import DS, make_spec, weights
+from specs import terms as named
 
 from dsnet import losses, models
 from dsnet.clips import EpochBatches
@@ -26,7 +27,7 @@ def dsnet(*words):
 
 
 def train(spec, clips_path, folder, processes, teacher=None):
-    words = ["--spec", json.dumps(spec), "--clips", clips_path, "--output", folder]
+    words = ["--spec", json.dumps(spec.values()), "--clips", clips_path, "--output", folder]
     words += ["--teacher", teacher] if teacher else []
     done = dsnet("train", *words, "--processes", processes)
     assert done.returncode == 0, done.stderr
@@ -65,14 +66,14 @@ def steps_of_share(rank, count, stream, folder):
         dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=count)
     processes, spec = Processes(rank, count), make_spec(stream)
     torch.manual_seed(0)
-    modality = spec["stream"]["input"]
-    network = models.build(spec["model"], modality, 2).double().train()
+    modality = spec.stream.input
+    network = models.build(spec.model.values(), modality, 2).double().train()
     task = Classification(modality)
     if stream == "ds":
-        task = losses.build(models.build(spec["model"], "flow", 2).double(), DS)
+        task = losses.build(models.build(spec.model.values(), "flow", 2).double(), named(DS))
     if count > 1:
         synchronise_batch_norm(network, torch.device("cpu"))
-    step = Step(network, task, spec["stream"]["training"], torch.device("cpu"), processes)
+    step = Step(network, task, spec.stream.training, torch.device("cpu"), processes)
     for number in range(4):
         noise = torch.Generator().manual_seed(number)
         shapes = {name: (7, channels, 4, 16, 16) for name, channels in models.CHANNELS.items()}
@@ -183,7 +184,7 @@ def test_processes_score_every_clip_once(clips_path, teacher, tmp_path, processe
 def test_an_error_in_one_of_the_processes_ends_all(clips_path, tmp_path):
     words = ["--clips", clips_path, "--output", tmp_path / "out", "--processes", "2"]
     spec = make_spec(lr=1e30, **OPTIONS)
-    done = dsnet("train", "--spec", json.dumps(spec), *words)
+    done = dsnet("train", "--spec", json.dumps(spec.values()), *words)
     assert done.returncode != 0
     assert "a lower lr" in done.stderr
     assert not (tmp_path / "out/model.pt").exists()

@@ -20,7 +20,7 @@ def test_a_flow_stream_learns_what_only_motion_tells(teacher, clips_path, tmp_pa
         "train": 12, "validation": 6, "test": 12,
     }  # fmt: skip
     again = read_scores(tmp_path / "scores.h5")
-    assert again.run == {**make_spec()["run"], "n_missing": 0, "n_listed": 0}
+    assert again.run == {**make_spec().run.values(), "n_missing": 0, "n_listed": 0}
     assert again.classes == ("right", "down")
     assert set(again.parts["train"].ids).isdisjoint(again.parts["test"].ids)
     table = clips.table(clips.open_clips(clips_path)).set_index("id")
@@ -85,9 +85,8 @@ OF_64 = {
 
 @pytest.mark.parametrize(("length", "expected"), [(16, OF_16), (64, OF_64)])
 def test_a_videos_score_worked_out_by_hand(tmp_path, monkeypatch, length, expected):
-    spec = make_spec("rgb")
-    spec["run"] = {**spec["run"], "clip_length": length, "protocol": "paper"}
-    spec["clips"] = {**spec["clips"], "rgb_mean": [0, 0, 0]}
+    run = {"clip_length": length, "protocol": "paper"}
+    spec = make_spec("rgb", run=run, clips={"rgb_mean": [0, 0, 0]})
     content = {"spec": spec, "input": "rgb", "classes": ["moving", "still"]}
     monkeypatch.setattr(evaluation.models, "load_trained", lambda path: (Mean(), content))
     path = numbered(tmp_path / "clips.h5", expected)

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from specs import make_spec, same, stop_after, weights
+from specs import make_spec, same, stop_after, terms, weights
 from test_resume import Killed, assert_identical, history, kept
 
 from dsnet import losses, models, registry, training
+from dsnet.experiment.networks import Term
 from dsnet.processes import ALONE
 from dsnet.training.steps import Step
 
@@ -35,7 +36,7 @@ def test_the_names_may_have_an_annotation(tmp_path):
 
 
 def make_task(spec, entries):
-    return losses.build(models.build(spec["model"], "flow", 2), entries, PLUGINS)
+    return losses.build(models.build(spec.model.values(), "flow", 2), terms(entries), PLUGINS)
 
 
 @pytest.fixture
@@ -47,32 +48,32 @@ def batch():
 def test_plain_losses_of_logits_and_labels(batch):
     spec = make_spec("ds", PROJECTED)
     torch.manual_seed(0)
-    student = models.build(spec["model"], "rgb", 2)
+    student = models.build(spec.model.values(), "rgb", 2)
     task = make_task(spec, {"plain": {"weight": 2}, "trusting": {"weight": 3}})
     labels = torch.tensor([0, 1, 1, 0])
-    logits, terms = task(student, batch, labels)
+    logits, found = task(student, batch, labels)
     theirs = task.teacher(batch["flow"])["logits"]
     error = (logits - theirs).square()
-    assert terms["plain"].item() == pytest.approx(2 * error.mean().item())
+    assert found["plain"].item() == pytest.approx(2 * error.mean().item())
     right = (theirs.argmax(1) == labels).float()
     assert 0 < right.sum() < 4
     expected = 3 * (right * error.mean(1)).mean().item()
-    assert terms["trusting"].item() == pytest.approx(expected)
-    sum(terms.values()).backward()
+    assert found["trusting"].item() == pytest.approx(expected)
+    sum(found.values()).backward()
     assert student.fc.weight.grad.abs().sum() > 0
 
 
 def test_parameters_of_a_loss_are_trained_and_clipped_with_the_network(batch):
     spec = make_spec("ds", PROJECTED, clip_gradient=1e-3, lr=0.1, weight_decay=0)
     torch.manual_seed(0)
-    network = models.build(spec["model"], "rgb", 2)
+    network = models.build(spec.model.values(), "rgb", 2)
     task = make_task(spec, PROJECTED)
     both = [*network.named_parameters(), *task.terms.named_parameters()]
     before = {name: p.detach().clone() for name, p in both}
     assert {"projected.projector.weight", "projected.projector.bias"} <= before.keys()
-    step = Step(network, task, spec["stream"]["training"], CPU, ALONE)
-    _, terms = step.forward(batch, torch.tensor([0, 1, 1, 0]))
-    assert step.update(terms, 1.0)
+    step = Step(network, task, spec.stream.training, CPU, ALONE)
+    _, found = step.forward(batch, torch.tensor([0, 1, 1, 0]))
+    assert step.update(found, 1.0)
     moved = {name: p.detach() - before[name] for name, p in both}
     assert moved["projected.projector.weight"].abs().sum() > 0
     norm = torch.sqrt(sum(m.square().sum() for m in moved.values()))
@@ -82,7 +83,7 @@ def test_parameters_of_a_loss_are_trained_and_clipped_with_the_network(batch):
 def test_parameters_of_a_loss_are_resumed_and_are_no_part_of_the_model(
     clips_path, teacher, tmp_path, monkeypatch
 ):
-    spec = {**make_spec("ds", PROJECTED, epochs=4, lr=0.1), "plugins": PLUGINS}
+    spec = make_spec("ds", PROJECTED, PLUGINS, epochs=4, lr=0.1)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     training.train(spec, clips_path, whole, teacher=teacher)
     with monkeypatch.context() as patch:
@@ -132,7 +133,7 @@ def test_a_loss_that_cannot_be_made_is_named(tmp_path, text, error, message):
     with pytest.raises(error, match=r"mine\.py:A cannot be ") as caught:
         losses.build(
             models.ResNeXt3D(2, 2, [1] * 4, [4] * 4, 4, 3, 2),
-            {"a": {"weight": 1}},
+            {"a": Term(weight=1)},
             {"a": f"{path}:A"},
         )
     assert message in str(caught.value)

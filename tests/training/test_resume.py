@@ -125,7 +125,7 @@ def test_a_training_killed_by_the_system_ends_as_an_undisturbed_one(
     clips_path, undisturbed, tmp_path, caplog, moment, complete
 ):
     spec, script = make_spec(epochs=4), Path(__file__).with_name("killed.py")
-    command = [sys.executable, script, json.dumps(spec), clips_path, tmp_path, moment]
+    command = [sys.executable, script, json.dumps(spec.values()), clips_path, tmp_path, moment]
     process = subprocess.run(command, capture_output=True, text=True)
     assert process.returncode == -signal.SIGKILL, process.stderr
     assert not (tmp_path / "history.csv").exists()

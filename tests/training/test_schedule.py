@@ -9,12 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from specs import OPTIONS
 
+from dsnet.experiment.networks import Recipe
 from dsnet.training.schedule import Schedule
 
 
 def make(kind, **options):
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1)
-    return Schedule(optimizer, {**OPTIONS, "schedule": kind, "lr": 1.0, **options}, 2), optimizer
+    return Schedule(
+        optimizer, Recipe(**{**OPTIONS, "schedule": kind, "lr": 1.0, **options}), 2
+    ), optimizer
 
 
 def rates(kind, losses, cut=None, **options):

@@ -5,6 +5,7 @@ import shutil
 import pytest
 import torch
 from specs import DS, SHARED, make_spec
+from specs import terms as named_terms
 
 from dsnet import losses, models, training
 from dsnet.devices import DeviceError
@@ -17,12 +18,12 @@ def make_step(stream="flow", terms=DS, **options):
     """A step of a network of a seed, the network, a batch and its labels."""
     spec = make_spec(stream, **options)
     torch.manual_seed(0)
-    network = models.build(spec["model"], spec["stream"]["input"], 2).train()
-    task = Classification(spec["stream"]["input"])
+    network = models.build(spec.model.values(), spec.stream.input, 2).train()
+    task = Classification(spec.stream.input)
     if stream == "ds":
-        task = losses.build(models.build(spec["model"], "flow", 2), terms)
+        task = losses.build(models.build(spec.model.values(), "flow", 2), named_terms(terms))
     clips = {name: 50 * torch.randn(4, c, 4, 16, 16) for name, c in models.CHANNELS.items()}
-    step = Step(network, task, spec["stream"]["training"], CPU)
+    step = Step(network, task, spec.stream.training, CPU)
     return step, network, clips, torch.tensor([0, 1, 1, 0])
 
 
