@@ -91,17 +91,13 @@ def export(model: PathLike, output: PathLike, kind: str) -> float:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what exporters tell of themselves.
-
-    Nor that the means of the normalisation become constants, as they should.
-    """
+    """Silence what exporters tell of themselves."""
     loggers = [logging.getLogger(name) for name in TALKATIVE]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", torch.jit.TracerWarning)
             warnings.simplefilter("ignore", FutureWarning)
             yield
     finally:
