@@ -17,12 +17,12 @@ from torch import Tensor, nn
 
 from dsnet import models
 from dsnet.clips import normalise
+from dsnet.disk import PathLike
 from dsnet.errors import UserError
 from dsnet.models import CHANNELS
 from dsnet.provenance import keep_input, replacing
 
 log = logging.getLogger(__name__)
-PathLike = str | os.PathLike[str]
 INPUT, OUTPUT = "clips", "logits"
 ANY_NUMBER = {INPUT: {0: torch.export.Dim("N")}}  # of clips in a batch
 # Largest difference of a logit from PyTorch's, per unit of the largest logit: float32 rounding

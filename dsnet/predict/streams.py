@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,9 @@ import torch
 
 from dsnet import models
 from dsnet.clips import normalise
+from dsnet.disk import PathLike
 from dsnet.errors import UserError
 from dsnet.inference import to_device
-
-PathLike = str | os.PathLike[str]
 
 
 class PredictError(UserError):

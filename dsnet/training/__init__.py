@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -16,6 +15,7 @@ from tqdm import tqdm
 
 from dsnet import clips
 from dsnet.devices import check_precision, choose_device
+from dsnet.disk import PathLike
 from dsnet.distributed import joined
 from dsnet.processes import Processes
 from dsnet.provenance import alone, canonical, file_digest, record
@@ -27,7 +27,6 @@ from dsnet.training.trainer import Trainer
 __all__ = ["TrainingError", "train"]
 
 log = logging.getLogger(__name__)
-PathLike = str | os.PathLike[str]
 
 
 def train(
