@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
 
-from dsnet.disk import PathLike
 from dsnet.errors import UserError
 
 # Rules whose jobs are told apart; the others draw or write tables.
@@ -23,7 +23,7 @@ class CostError(UserError):
     """No costs to read."""
 
 
-def jobs(folder: PathLike) -> pd.DataFrame:
+def jobs(folder: str | os.PathLike[str]) -> pd.DataFrame:
     """Every job of a run, in the order of the stages.
 
     Args:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pandas as pd
+import os
 
-from dsnet.disk import PathLike
+import pandas as pd
 
 # The columns of text of all our tables; the others are numbers.
 TEXT = (
@@ -14,7 +14,7 @@ TEXT = (
 )
 
 
-def read(path: PathLike) -> pd.DataFrame:
+def read(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read a table; names stay text where they look like numbers (``2020``) or nothing (``NA``).
 
     Its columns :data:`TEXT` are text, empty where there is none; the others numbers or NaN.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,13 +17,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dsnet import clips, flow, models
 from dsnet.devices import choose_device
-from dsnet.disk import PathLike
 from dsnet.inference import to_device
 from dsnet.models import CHANNELS, ResNeXt3D
 from dsnet.store import Reader
 from dsnet.tables import TextTable, render_plain
 
 log = logging.getLogger(__name__)
+PathLike = str | os.PathLike[str]
 COLUMNS = (
     "method",
     "streams",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,12 +16,12 @@ from tqdm import tqdm
 from dsnet import clips, models
 from dsnet.clips import normalise
 from dsnet.devices import choose_device
-from dsnet.disk import PathLike
 from dsnet.inference import to_device
 from dsnet.models import LEVELS, ResNeXt3D
 from dsnet.provenance import canonical, record, replacing
 
 log = logging.getLogger(__name__)
+PathLike = str | os.PathLike[str]
 CLIPS = 64  # of test videos, spread over all classes
 PLACES = 32  # in time and space, of each clip and level
 SHOWN = 4  # clips whose maps are kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -11,7 +12,6 @@ import yaml
 from snakemake.utils import update_config
 
 from dsnet import config as settings
-from dsnet.disk import PathLike
 from dsnet.doctor import experiment, machine
 from dsnet.doctor.finding import Check, Finding, run
 from dsnet.errors import UserError
@@ -39,7 +39,7 @@ class ProblemsError(UserError):
     """An experiment that cannot be run as things are."""
 
 
-def examine(overlays: Sequence[PathLike] = ()) -> Iterator[Finding]:
+def examine(overlays: Sequence[str | os.PathLike[str]] = ()) -> Iterator[Finding]:
     """Check everything, for the experiment of ``config.yaml`` here and ``overlays`` over it.
 
     Where the configuration is wrong, the machine is checked for the default one.
@@ -52,7 +52,7 @@ def examine(overlays: Sequence[PathLike] = ()) -> Iterator[Finding]:
         yield from run(name, check, config)
 
 
-def _configuration(overlays: Sequence[PathLike]) -> tuple[dict[str, Any], Finding]:
+def _configuration(overlays: Sequence[str | os.PathLike[str]]) -> tuple[dict[str, Any], Finding]:
     """The configuration, or a minimal one that has every default, and what is wrong with it."""
     root = Path(__file__).parents[2]
     schema = settings.load_schema(SCHEMA if SCHEMA.exists() else root / SCHEMA)

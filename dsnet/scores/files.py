@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 import h5py
 
-from dsnet.disk import PathLike
 from dsnet.errors import RemakeError
 from dsnet.provenance import canonical, record, replacing
 from dsnet.scores.values import Part, ScoreError, Scores, metrics
@@ -18,7 +17,7 @@ FORMAT = "dsnet-scores"
 VERSION = 2  # with the groups of the videos
 
 
-def write_scores(path: PathLike, scores: Scores) -> None:
+def write_scores(path: str | os.PathLike[str], scores: Scores) -> None:
     """Write ``scores.h5``, with :func:`metrics` of every part as an attribute (JSON)."""
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs.update(
@@ -39,7 +38,7 @@ def write_scores(path: PathLike, scores: Scores) -> None:
 
 
 @contextmanager
-def open_scores(path: PathLike) -> Iterator[h5py.File]:
+def open_scores(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
     """Open ``scores.h5`` for what is read of it in the body of a ``with``.
 
     Raises:
@@ -64,7 +63,7 @@ def open_scores(path: PathLike) -> Iterator[h5py.File]:
         raise RemakeError(path, f"{name} is damaged or not a {FORMAT} file ({error})") from error
 
 
-def read_scores(path: PathLike) -> Scores:
+def read_scores(path: str | os.PathLike[str]) -> Scores:
     """Read ``scores.h5``.
 
     Raises:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
 from dsnet import losses, models
-from dsnet.disk import PathLike
 from dsnet.inference import to_device
 from dsnet.losses.distillation import Distillation
 from dsnet.models import ResNeXt3D
 from dsnet.processes import Processes
 from dsnet.training.batch_norm import synchronise_batch_norm
 from dsnet.training.steps import Classification, Task
+
+PathLike = str | os.PathLike[str]
 
 
 def make_network(
