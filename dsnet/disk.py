@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dsnet.errors import UserError
 
+PathLike = str | os.PathLike[str]  # a file or folder, as callers name it
 FULL = (errno.ENOSPC, errno.EDQUOT)
 PROBE = 1 << 20  # bytes
 
@@ -19,7 +20,7 @@ class DiskFullError(UserError):
     """There is no room to write a file; the message names it."""
 
     @classmethod
-    def of(cls, path: str | os.PathLike[str]) -> DiskFullError:
+    def of(cls, path: PathLike) -> DiskFullError:
         """The error of a file that was not written for want of room."""
         return cls(
             f"{os.fspath(path)} could not be written: the disk is full, or your quota of it; "
@@ -28,7 +29,7 @@ class DiskFullError(UserError):
 
 
 @contextmanager
-def naming_full_disk(path: str | os.PathLike[str]) -> Iterator[None]:
+def naming_full_disk(path: PathLike) -> Iterator[None]:
     """Turn whatever a full disk makes of writing ``path`` into one clear error.
 
     Raises:

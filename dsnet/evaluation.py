@@ -10,13 +10,13 @@ import torch
 
 from dsnet import clips, models
 from dsnet.devices import choose_device
+from dsnet.disk import PathLike
 from dsnet.distributed import joined
 from dsnet.inference import to_device
 from dsnet.scores import Part, ScoreError, Scores, metrics, write_scores
 from dsnet.scoring import score_parts
 
 log = logging.getLogger(__name__)
-PathLike = str | os.PathLike[str]
 
 
 def evaluate(

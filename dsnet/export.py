@@ -1,4 +1,4 @@
-"""A stream's network as ONNX or TorchScript, to run where dsnet is not."""
+"""A stream's network as ONNX or as a program of torch.export, to run where dsnet is not."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from torch import Tensor, nn
 
 from dsnet import models
 from dsnet.clips import normalise
+from dsnet.disk import PathLike
 from dsnet.errors import UserError
 from dsnet.experiment.data import Clips
 from dsnet.models import CHANNELS
 from dsnet.provenance import keep_input, replacing
 
 log = logging.getLogger(__name__)
-PathLike = str | os.PathLike[str]
 INPUT, OUTPUT = "clips", "logits"
+ANY_NUMBER = {INPUT: {0: torch.export.Dim("N")}}  # of clips in a batch
 # Largest difference of a logit from PyTorch's, per unit of the largest logit: float32 rounding
 # over a hundred layers stays below a tenth of it.
 TOLERANCE = 1e-3
@@ -54,13 +55,13 @@ def export(model: PathLike, output: PathLike, kind: str) -> float:
 
     It takes clips as they come out of the test transform, (N, T, crop, crop, C) uint8 for any N,
     and puts out logits (N, K). What its user must know, as JSON under the key ``dsnet`` in ONNX's
-    metadata and in TorchScript's extra files: classes, input, clip_length, crop, and how frames
+    metadata and in the extra files of a ``.pt2``: classes, input, clip_length, crop, and how frames
     and flow are made.
 
     Args:
         model: ``model.pt``.
         output: the file to write.
-        kind: ``onnx`` or ``torchscript``.
+        kind: ``onnx`` or ``pt2``, which ``torch.export.load`` reads.
 
     Returns:
         The largest difference of a logit from PyTorch's, over batches of one and three clips.
@@ -75,9 +76,7 @@ def export(model: PathLike, output: PathLike, kind: str) -> float:
     network, content = models.load_trained(model)
     module = FromBytes(network, content["input"], content["spec"].clips).requires_grad_(False)
     about = json.dumps(_about(content), ensure_ascii=False)
-    write, load = {"onnx": (_write_onnx, _load_onnx), "torchscript": (_write_script, _load_script)}[
-        kind
-    ]
+    write, load = {"onnx": (_write_onnx, _load_onnx), "pt2": (_write_program, _load_program)}[kind]
     with replacing(output) as temporary, torch.inference_mode(False), torch.no_grad():
         with _quiet():
             write(module, _clips(content, 2), about, temporary)
@@ -93,17 +92,13 @@ def export(model: PathLike, output: PathLike, kind: str) -> float:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what exporters tell of themselves.
-
-    Nor that the means of the normalisation become constants, as they should.
-    """
+    """Silence what exporters tell of themselves."""
     loggers = [logging.getLogger(name) for name in TALKATIVE]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", torch.jit.TracerWarning)
             warnings.simplefilter("ignore", FutureWarning)
             yield
     finally:
@@ -154,7 +149,7 @@ def _write_onnx(module: nn.Module, example: Tensor, about: str, path: Path) -> N
         (example,),
         input_names=[INPUT],
         output_names=[OUTPUT],
-        dynamic_shapes={INPUT: {0: torch.export.Dim("N")}},
+        dynamic_shapes=ANY_NUMBER,
         dynamo=True,
         verbose=False,
     )
@@ -169,14 +164,16 @@ def _load_onnx(path: Path) -> Callable[[Tensor], np.ndarray]:
     return lambda clips: session.run([OUTPUT], {INPUT: clips.numpy()})[0]
 
 
-def _write_script(module: nn.Module, example: Tensor, about: str, path: Path) -> None:
-    script = torch.jit.trace(module, (example,))
-    torch.jit.save(script, str(path), _extra_files={"dsnet": about})
+def _write_program(module: nn.Module, example: Tensor, about: str, path: Path) -> None:
+    program = torch.export.export(module, (example,), dynamic_shapes=ANY_NUMBER)
+    with open(path, "wb") as file:
+        torch.export.save(program, file, extra_files={"dsnet": about})
 
 
-def _load_script(path: Path) -> Callable[[Tensor], np.ndarray]:
-    script = torch.jit.load(str(path))
-    return lambda clips: script(clips).numpy()
+def _load_program(path: Path) -> Callable[[Tensor], np.ndarray]:
+    with open(path, "rb") as file:
+        program = torch.export.load(file).module()
+    return lambda clips: program(clips).numpy()
 
 
 def _package(name: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 
+from dsnet.disk import PathLike
 from dsnet.errors import UserError
 
 FOLDER = "resources/checkpoints"
@@ -28,9 +29,7 @@ def name_of(pretrained: str, clip_length: int, kind: str) -> str:
     return name.replace("{dataset}", FINE_TUNED.get(kind, "{dataset}"))
 
 
-def locate(
-    pretrained: str, clip_length: int, kind: str, folder: str | os.PathLike[str] = FOLDER
-) -> str:
+def locate(pretrained: str, clip_length: int, kind: str, folder: PathLike = FOLDER) -> str:
     """The path of a config's ``pretrained``: its own, or that of a release of MARS by name.
 
     For what stands in braces see :func:`name_of`.

@@ -16,7 +16,7 @@ COMMANDS = {
         ["predict", "{input}", "--model", "model.pt", "--annotate", "{output}"],
     ),
     "flow": ("film.mp4", ["flow", "{input}", "--output", "{output}"]),
-    "export": ("model.pt", ["export", "{input}", "{output}", "--torchscript"]),
+    "export": ("model.pt", ["export", "{input}", "{output}", "--pt2"]),
     "checkpoint": ("model.pt", ["checkpoint", "convert", "{input}", "{output}"]),
 }
 

@@ -62,8 +62,8 @@ def add(verb: Verb) -> None:
     sub.add_argument("model", type=Path, help="model.pt of a stream")
     sub.add_argument("output", type=Path, help="file to write, such as student.onnx")
     kind = sub.add_mutually_exclusive_group(required=True)
-    for name in ("onnx", "torchscript"):
-        kind.add_argument(f"--{name}", dest="kind", action="store_const", const=name)
+    for name, about in (("onnx", "for ONNX Runtime"), ("pt2", "for torch.export.load")):
+        kind.add_argument(f"--{name}", dest="kind", action="store_const", const=name, help=about)
 
     sub = verb(doctor)
     about = "as for Snakemake, over config.yaml"
@@ -123,7 +123,7 @@ def predict(options: argparse.Namespace) -> None:
 
 
 def export(options: argparse.Namespace) -> None:
-    """Write a stream's network as ONNX or TorchScript, to run without dsnet."""
+    """Write a stream's network as ONNX or as a program of torch.export, to run without dsnet."""
     from dsnet.export import export
 
     export(options.model, options.output, options.kind)

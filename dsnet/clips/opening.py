@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import cv2
 
+from dsnet.disk import PathLike
 from dsnet.store import Reader
 
 
-def open_clips(path: str | os.PathLike[str]) -> Reader:
+def open_clips(path: PathLike) -> Reader:
     """Open a packed ``clips.h5``.
 
     Raises:

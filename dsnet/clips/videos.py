@@ -49,11 +49,10 @@ def load(
     reader: Reader, id: str, modality: str, positions: np.ndarray, area: Area = WHOLE
 ) -> list[np.ndarray]:
     """An area, rows and columns, of T frames: T x (H, W, 3) RGB, or 2T x (H, W) flow, x then y."""
-    (rows, columns), planes = area, range(images.ITEMS_PER_FRAME[modality])
+    planes = range(images.ITEMS_PER_FRAME[modality])
     items = [len(planes) * int(position) + plane for position in positions for plane in planes]
     return [
-        images.decode(reader.item(id, modality, item), modality == "flow", rows)[:, columns]
-        for item in items
+        images.decode(reader.item(id, modality, item), modality == "flow")[area] for item in items
     ]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from dsnet.disk import PathLike
 from dsnet.errors import UserError
 
 ROLES = ("train", "test", "unused")
@@ -32,7 +33,7 @@ def scan(root: str) -> list[dict[str, str]]:
     return [{"path": path.as_posix(), "class": path.parts[0]} for path in paths]
 
 
-def files_below(root: str | os.PathLike[str]) -> list[Path]:
+def files_below(root: PathLike) -> list[Path]:
     """Every file in a folder and those in it that is not hidden, relative to it and sorted.
 
     Links are followed.

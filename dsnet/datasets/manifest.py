@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from dsnet.datasets.catalogue import build
 from dsnet.datasets.listing import DataSetError, readable, split_columns
+from dsnet.disk import PathLike
 from dsnet.errors import UserError
 from dsnet.provenance import file_digest, replacing
 from dsnet.video import VideoError, VideoInfo, probe
@@ -46,7 +47,7 @@ def make_manifest(
     name: str,
     shards: int,
     max_broken: float,
-    schema_path: str | os.PathLike[str],
+    schema_path: PathLike,
     jobs: int = 1,
 ) -> pd.DataFrame:
     """List the videos of a data set, probe them ``jobs`` at a time, and divide them into shards.
@@ -111,7 +112,7 @@ def assign_shards(frames: Sequence[int], shards: int) -> list[int]:
     return [shard for shard, size in enumerate(sizes) for _ in range(size)]
 
 
-def validate(table: pd.DataFrame, schema_path: str | os.PathLike[str], name: str) -> None:
+def validate(table: pd.DataFrame, schema_path: PathLike, name: str) -> None:
     """Check each row against the schema, that ids are unique, and that labels name one class each.
 
     Raises DataSetError with the row's id, the column, what was expected and what was found.
@@ -131,7 +132,7 @@ def validate(table: pd.DataFrame, schema_path: str | os.PathLike[str], name: str
         raise DataSetError(f"{name}: expected one class_name for each label and the reverse")
 
 
-def write_manifest(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
+def write_manifest(table: pd.DataFrame, path: PathLike) -> None:
     """Write a manifest as CSV, whole or not at all; bytes that are not UTF-8 stay as they are."""
     # Quoted text, because a carriage return in a name would otherwise end the row.
     with (
@@ -141,9 +142,7 @@ def write_manifest(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
         table.to_csv(file, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
 
 
-def read_manifest(
-    path: str | os.PathLike[str], schema_path: str | os.PathLike[str] | None = None
-) -> pd.DataFrame:
+def read_manifest(path: PathLike, schema_path: PathLike | None = None) -> pd.DataFrame:
     """Read what :func:`write_manifest` wrote, equal in every value and dtype.
 
     With ``schema_path``, the rows are validated. Text columns have dtype object, whatever looks

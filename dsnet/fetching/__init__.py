@@ -12,6 +12,7 @@ import json
 import logging
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +30,19 @@ MARK = ".fetched.json"
 
 
 def source_of(kind: str) -> Source:
-    """What is known of a data set, by the kind of a catalogue's entry.
-
-    Raises UserError for a kind that cannot be fetched.
-    """
+    """Look a data set up by its kind; a UserError says which kinds there are."""
     if kind not in SOURCES:
         raise UserError(f"{kind} cannot be fetched; expected one of {', '.join(SOURCES)}")
     return SOURCES[kind]
 
 
 def part(kind: str, key: str) -> Part:
-    """What the key ``videos`` or ``lists`` of a catalogue's entry points to."""
+    """Look up what the key ``videos`` or ``lists`` of a catalogue's entry points to."""
     return next(part for part in source_of(kind).parts if part.key == key)
 
 
 def usual_folders(kind: str, root: Path) -> dict[str, Path]:
-    """Where config.yaml has the parts of a data set, with ``root`` in place of data/."""
+    """Give the places of a data set's parts in config.yaml, with ``root`` in place of data/."""
     return {part.key: root / part.folder for part in source_of(kind).parts}
 
 
@@ -69,20 +67,21 @@ def fetch(
     source = source_of(kind)
     if absent := [part.key for part in source.parts if part.key not in folders]:
         raise UserError(f"{kind}: no folder is given for {', '.join(absent)}")
-    base = f"{mirror.rstrip('/')}/{kind}" if mirror else None
+    if mirror:
+        source = replace(source, servers=(f"{mirror.rstrip('/')}/{kind}",))
     for line in source.notice.splitlines():
         log.info("%s", line.strip())
-    record: dict[str, Any] = {
-        key: getattr(source, key) for key in ("title", "page", "licence", "citation")
-    }
+    record = {key: getattr(source, key) for key in ("title", "page", "licence", "citation")}
     for part in source.parts:
         # What a link points to, so that the folder beside is on the same disk.
         folder = Path(folders[part.key]).resolve()
         if not _is_there(folder):  # before the lock, which needs to be written
             with alone(folder):
                 if not _is_there(folder):
-                    _make(source, part, folder, downloads / kind, base)
-        record[part.key] = {"folder": str(folders[part.key]), "archives": _archives_of(folder)}
+                    _make(source, part, folder, downloads / kind, bool(mirror))
+        mark = folder / MARK
+        archives = json.loads(mark.read_bytes())["archives"] if mark.exists() else None
+        record[part.key] = {"folder": str(folders[part.key]), "archives": archives}
     return record
 
 
@@ -101,42 +100,33 @@ def _is_there(folder: Path) -> bool:
     return True
 
 
-def _archives_of(folder: Path) -> list[dict[str, Any]] | None:
-    """The archives that a part was made from, None if it is not there or not ours."""
-    try:
-        return json.loads((folder / MARK).read_text(encoding="utf-8"))["archives"]
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def _make(source: Source, part: Part, folder: Path, downloads: Path, mirror: str | None) -> None:
+def _make(source: Source, part: Part, folder: Path, downloads: Path, mirrored: bool) -> None:
     """Download and unpack a part."""
-    if part.is_rar and mirror is None:  # which may have one that is not compressed
+    if part.is_rar and not mirrored:  # a mirror may have one that is not compressed
         need_rar_tool(part.archives[0].name)
-    received = [_get(source, part, archive, folder, downloads, mirror) for archive in part.archives]
+    received = [_get(source, part, archive, folder, downloads) for archive in part.archives]
     place = folder.with_name(f".{folder.name}.unpacking")
     shutil.rmtree(place, ignore_errors=True)  # a killed run's
     place.mkdir(parents=True)
     try:
         with naming_full_disk(folder):
             for archive in part.archives:
-                _unpack(archive, downloads / archive.name, place / archive.into)
+                _unpack(part, archive, downloads / archive.name, place / archive.into)
             date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
             mark = {"title": source.title, "date": date, "archives": received}
             (place / MARK).write_text(json.dumps(mark, indent=1) + "\n", encoding="utf-8")
         place.rename(folder)  # fails where there is something by now, unless it is empty
-    except BaseException:
+    finally:
         shutil.rmtree(place, ignore_errors=True)
-        raise
     log.info("%s is there now", folder)
 
 
 def _get(
-    source: Source, part: Part, archive: Archive, folder: Path, downloads: Path, mirror: str | None
+    source: Source, part: Part, archive: Archive, folder: Path, downloads: Path
 ) -> dict[str, Any]:
     """Download one archive, or say how to get it by hand."""
-    addresses = (f"{mirror}/{archive.name}",) if mirror else archive.addresses
     path = downloads / archive.name
+    addresses = [f"{server}/{archive.name}" for server in source.servers]
     try:
         return download(addresses, path, size=archive.size, checksum=archive.checksum)
     except DownloadError as error:
@@ -146,17 +136,14 @@ def _get(
         ) from error
 
 
-def _unpack(archive: Archive, path: Path, folder: Path) -> None:
+def _unpack(part: Part, archive: Archive, path: Path, folder: Path) -> None:
     """Unpack an archive, and those in it if it is nested, into ``folder``."""
-    if archive.nested is None:
-        unpack(path, folder, depth=archive.depth, suffix=archive.suffix, limit=archive.limit)
-        return
-    inner = folder / ".archives"
-    left = archive.limit
-    try:
-        for nested in unpack(path, inner, depth=1, suffix=archive.nested, limit=archive.limit):
-            files = unpack(nested, folder, depth=archive.depth, suffix=archive.suffix, limit=left)
-            left -= sum(file.stat().st_size for file in files)
-            nested.unlink()
-    finally:
-        shutil.rmtree(inner, ignore_errors=True)
+    inner, left, paths = folder / ".archives", archive.limit, [path]
+    if archive.nested:
+        paths = unpack(path, inner, depth=1, suffix=archive.nested, limit=left)
+    for path in paths:
+        files = unpack(path, folder, depth=part.depth, suffix=part.suffix, limit=left)
+        left -= sum(file.stat().st_size for file in files)
+        if archive.nested:
+            path.unlink()
+    shutil.rmtree(inner, ignore_errors=True)

@@ -15,16 +15,13 @@ import stat
 import subprocess
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 import rarfile
-from tqdm import tqdm
 
 from dsnet.errors import UserError
+from dsnet.fetching.downloads import CHUNK, progress
 
 log = logging.getLogger(__name__)
 
@@ -34,43 +31,20 @@ RAR_ADVICE = (
     f"`brew install unar`"
 )
 MOST_MEMBERS = 100_000  # seven times UCF-101's; an archive may hold millions of empty files
-CHUNK = 1 << 20  # bytes
-# What zipfile, zlib and rarfile make of damaged or unknown content.
+# What zipfile, zlib and rarfile make of damaged or unknown content; a seek before a file's start
+# is an OSError.
 DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    rarfile.Error,
-    EOFError,
-    NotImplementedError,
-    UnicodeDecodeError,
+    *(zipfile.BadZipFile, zlib.error, rarfile.Error, EOFError, NotImplementedError),
+    *(UnicodeDecodeError, OSError),
 )
-DRIVE = re.compile(r"[A-Za-z]:")
+FOREIGN = re.compile(r"^[A-Za-z]:|[\\\x00-\x1f]")  # names that lead elsewhere on some system
 
 
 class ArchiveError(UserError):
     """An archive that is damaged, or that nobody should unpack; names the archive and member."""
 
 
-@dataclass(frozen=True)
-class Member:
-    """An entry of an archive, as its header has it; ``size`` in bytes, unpacked."""
-
-    name: str
-    size: int
-    is_folder: bool
-    is_link: bool
-    is_locked: bool
-    info: Any
-
-
-def unpack(
-    archive: Path,
-    folder: Path,
-    *,
-    depth: int,
-    suffix: str,
-    limit: int,
-) -> list[Path]:
+def unpack(archive: Path, folder: Path, *, depth: int, suffix: str, limit: int) -> list[Path]:
     """Unpack the files of a .zip or .rar whose names end in ``suffix``, any case, into ``folder``.
 
     The last ``depth`` parts of a member's name are its path below ``folder``, so what the archive's
@@ -79,16 +53,33 @@ def unpack(
 
     Raises:
         ArchiveError: the archive cannot be read or is damaged; it needs a password; or it has a
-            member that is outside the folder, a link, there twice, without ``depth`` parts, or
-            larger than its header says; or all of it would be more than ``limit`` bytes. What was
-            written until then stays, so unpack into a folder that can go.
+            member that is outside the folder, a link, there twice, without ``depth`` parts, or of
+            another size than its header says; or all of it would be more than ``limit`` bytes. What
+            was written until then stays, so unpack into a folder that can go.
     """
-    with _opened(archive) as (members, read):
-        wanted = _check(archive, members, depth, suffix, limit)
-        name, total = f"unpacking {archive.name}", sum(member.size for member in wanted.values())
-        with tqdm(desc=name, total=total, unit="B", unit_scale=True, disable=None, delay=2) as bar:
-            for path, member in wanted.items():
-                _write(archive, member, read, folder / path, bar)
+    what = "damaged, or not an archive of its kind"
+    try:
+        with _open(archive) as opened:
+            wanted = _check(archive, opened.infolist(), depth, suffix, limit)
+            total = sum(info.file_size for info in wanted.values())
+            with progress(desc=f"unpacking {archive.name}", total=total, delay=2) as bar:
+                for path, info in wanted.items():
+                    what = f"{info.filename!r} is damaged"
+                    written = _write(opened, info, folder / path)
+                    if written != info.file_size:
+                        raise ArchiveError(
+                            f"{archive}: refused, since {info.filename!r} is announced with "
+                            f"{info.file_size:,} bytes and has {written:,}"
+                        )
+                    bar.update(written)
+    except FileExistsError:
+        raise ArchiveError(f"{archive}: refused, since {info.filename!r} is there twice") from None
+    except DAMAGE as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
+        raise ArchiveError(
+            f"{archive}: {what} ({error}); move the archive away, and it is fetched again"
+        ) from error
     return [folder / path for path in wanted]
 
 
@@ -113,28 +104,6 @@ def _knows_rar(sevenzip: str) -> bool:
     return re.search(rb"\bRar3\b", listed) is not None
 
 
-@contextmanager
-def _opened(archive: Path) -> Iterator[tuple[list[Member], Callable[[Any], IO[bytes]]]]:
-    """The members of an archive and a function that opens one of them, by its ``info``."""
-    try:
-        if archive.suffix.lower() == ".zip":
-            with zipfile.ZipFile(archive) as unzipped:
-                yield [_zip_member(info) for info in unzipped.infolist()], unzipped.open
-        else:
-            with rarfile.RarFile(archive) as unrarred:
-                members = unrarred.infolist()
-                if any(info.compress_type != rarfile.RAR_M0 for info in members):
-                    need_rar_tool(archive)
-                if unrarred.is_solid():
-                    log.warning("%s is solid: every member is unpacked from its start", archive)
-                yield [_rar_member(info) for info in members], unrarred.open
-    except DAMAGE as error:
-        raise ArchiveError(
-            f"{archive}: damaged, or not an archive of its kind ({error}); move it away, "
-            f"and it is fetched again"
-        ) from error
-
-
 def need_rar_tool(archive: str | Path) -> None:
     """Raise ArchiveError, saying what to install, unless :func:`has_rar_tool`."""
     if not has_rar_tool():
@@ -143,57 +112,44 @@ def need_rar_tool(archive: str | Path) -> None:
         )
 
 
-def _zip_member(info: zipfile.ZipInfo) -> Member:
-    # Zero where the archive was made on a system without such modes.
-    kind = stat.S_IFMT(info.external_attr >> 16)
-    return Member(
-        name=info.orig_filename,  # as it is there; filename ends at the first NUL
-        size=info.file_size,
-        is_folder=info.is_dir(),
-        is_link=kind not in (0, stat.S_IFREG, stat.S_IFDIR),
-        is_locked=bool(info.flag_bits & 1),
-        info=info,
-    )
-
-
-def _rar_member(info: Any) -> Member:
-    return Member(
-        name=info.filename,
-        size=info.file_size or 0,
-        is_folder=info.is_dir(),
-        # Symbolic links of RAR 4; all sorts of links, and copies of other members, of RAR 5.
-        is_link=info.is_symlink() or info.file_redir is not None,
-        is_locked=info.needs_password(),
-        info=info,
-    )
+def _open(archive: Path) -> Any:
+    """Open an archive, as a ZipFile or as a RarFile, which has the same methods."""
+    if archive.suffix.lower() == ".zip":
+        return zipfile.ZipFile(archive)
+    opened = rarfile.RarFile(archive)
+    if any(info.compress_type != rarfile.RAR_M0 for info in opened.infolist()):
+        need_rar_tool(archive)
+    if opened.is_solid():
+        log.warning("%s is solid: every member is unpacked from its start", archive)
+    return opened
 
 
 def _check(
-    archive: Path, members: list[Member], depth: int, suffix: str, limit: int
-) -> dict[PurePosixPath, Member]:
-    """The files to unpack, by their paths, after a look at every member."""
+    archive: Path, members: list[Any], depth: int, suffix: str, limit: int
+) -> dict[PurePosixPath, Any]:
+    """Look at every member; give the files to unpack by their paths."""
     if len(members) > MOST_MEMBERS:
         raise ArchiveError(f"{archive}: refused, since it has {len(members)} members")
-    wanted: dict[PurePosixPath, Member] = {}
-    for member in members:
-        path = _inside(archive, member)
-        if member.is_link:
-            raise ArchiveError(f"{archive}: refused, since {member.name!r} is a link")
-        if member.is_folder or not member.name.lower().endswith(suffix):
+    wanted: dict[PurePosixPath, Any] = {}
+    for info in members:
+        name, path = info.filename, PurePosixPath(info.filename)
+        if path.is_absolute() or ".." in path.parts or not path.parts or FOREIGN.search(name):
+            raise ArchiveError(f"{archive}: refused, since {name!r} is no path inside the folder")
+        if _is_link(info):
+            raise ArchiveError(f"{archive}: refused, since {name!r} is a link")
+        if info.is_dir() or not name.lower().endswith(suffix):
             continue
-        if member.is_locked:
-            raise ArchiveError(f"{archive}: {member.name!r} needs a password")
+        if info.flag_bits & 1 if isinstance(info, zipfile.ZipInfo) else info.needs_password():
+            raise ArchiveError(f"{archive}: {name!r} needs a password")
         if len(path.parts) < depth:
-            raise ArchiveError(
-                f"{archive}: expected names of {depth} parts or more, got {member.name!r}"
-            )
+            raise ArchiveError(f"{archive}: expected names of {depth} parts or more, got {name!r}")
         path = PurePosixPath(*path.parts[-depth:])
         if path in wanted:
             raise ArchiveError(f"{archive}: refused, since it has {str(path)!r} twice")
-        wanted[path] = member
+        wanted[path] = info
     if not wanted:
         raise ArchiveError(f"{archive}: has no file whose name ends in {suffix}")
-    total = sum(member.size for member in wanted.values())
+    total = sum(info.file_size for info in wanted.values())
     if total > limit:
         raise ArchiveError(
             f"{archive}: refused, since it would unpack to {total:,} bytes, where at most "
@@ -202,44 +158,18 @@ def _check(
     return wanted
 
 
-def _inside(archive: Path, member: Member) -> PurePosixPath:
-    """The path of a member, which must not lead out of the folder on any system."""
-    path = PurePosixPath(member.name)
-    outside = path.is_absolute() or ".." in path.parts or DRIVE.match(member.name)
-    if outside or not path.parts or re.search(r"[\\\x00-\x1f]", member.name):
-        raise ArchiveError(
-            f"{archive}: refused, since {member.name!r} is no path inside the folder"
-        )
-    return path
+def _is_link(info: Any) -> bool:
+    """Whether a member is a link of any sort, or a copy of another member, of RAR 5."""
+    if isinstance(info, zipfile.ZipInfo):  # zero where it was made on a system without such modes
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        return kind not in (0, stat.S_IFREG, stat.S_IFDIR)
+    return info.is_symlink() or info.file_redir is not None
 
 
-def _write(
-    archive: Path, member: Member, read: Callable[[Any], IO[bytes]], path: Path, bar: tqdm
-) -> None:
-    """Write one file; its size and checksum are those of its header, or there is an error."""
+def _write(opened: Any, info: Any, path: Path) -> int:
+    """Write one file; give its bytes, of which both readers give no more than its header says."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    written = 0
-    try:
-        # "x", since a file system may take two names for one.
-        with read(member.info) as source, open(path, "xb") as target:
-            while data := source.read(CHUNK):
-                written += len(data)
-                if written > member.size:
-                    break
-                target.write(data)
-                bar.update(len(data))
-    except FileExistsError:
-        raise ArchiveError(f"{archive}: refused, since {member.name!r} is there twice") from None
-    except (*DAMAGE, OSError) as error:
-        # A seek before the file's start is damage too.
-        if isinstance(error, OSError) and error.errno != errno.EINVAL:
-            raise
-        raise ArchiveError(
-            f"{archive}: {member.name!r} is damaged ({error}); move the archive away, and it is "
-            f"fetched again"
-        ) from error
-    if written != member.size:
-        raise ArchiveError(
-            f"{archive}: refused, since {member.name!r} is announced with {member.size:,} bytes "
-            f"and has {'more' if written > member.size else f'{written:,}'}"
-        )
+    # "x", since a file system may take two names for one.
+    with opened.open(info) as source, open(path, "xb") as target:
+        shutil.copyfileobj(source, target, CHUNK)
+        return target.tell()

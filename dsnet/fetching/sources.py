@@ -11,18 +11,13 @@ GB = 10**9
 
 @dataclass(frozen=True)
 class Archive:
-    """A .zip or .rar at its official addresses, the first of which that has it is used.
+    """A .zip or .rar: at most ``limit`` bytes unpacked; ``size`` and ``checksum`` if published.
 
-    ``size`` (bytes) and ``checksum`` are None where nobody has published them. ``depth``,
-    ``suffix`` and ``limit`` are as for :func:`dsnet.fetching.archives.unpack`; with ``nested``
-    they are those of the archives in this archive, which are unpacked in turn. ``into`` is the
-    folder, below that of the part, that the files go to.
+    ``nested`` is the suffix of the archives that it holds, which are unpacked in turn. ``into`` is
+    a folder below that of the part.
     """
 
     name: str
-    addresses: tuple[str, ...]
-    depth: int
-    suffix: str
     limit: int
     size: int | None = None
     checksum: str | None = None
@@ -34,12 +29,19 @@ class Archive:
 class Part:
     """What a key of a catalogue's entry, ``videos`` or ``lists``, points to; unpacked as a whole.
 
-    ``folder`` is its usual name, as in config.yaml.
+    ``folder`` is its usual name, as in config.yaml. ``depth`` is as for
+    :func:`dsnet.fetching.archives.unpack`.
     """
 
     key: str
     folder: str
     archives: tuple[Archive, ...]
+    depth: int = 1
+
+    @property
+    def suffix(self) -> str:
+        """How the names of its files end."""
+        return {"videos": ".avi", "lists": ".txt"}[self.key]
 
     @property
     def is_rar(self) -> bool:
@@ -54,10 +56,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Source:
-    """A data set: the page it is described on, its terms, the paper to cite, and its parts."""
+    """A data set: its page, the servers that have its archives, best first, and its terms."""
 
     title: str
     page: str
+    servers: tuple[str, ...]
     licence: str
     citation: str
     parts: tuple[Part, ...]
@@ -70,134 +73,66 @@ class Source:
         )
 
 
-UCF = "https://www.crcv.ucf.edu/data/UCF101"
 UCF101 = Source(
     title="UCF-101",
     page="https://www.crcv.ucf.edu/data/UCF101.php",
+    servers=("https://www.crcv.ucf.edu/data/UCF101",),
     licence="none is given on its page. The clips are from YouTube and remain their owners'.",
     citation=(
         "K. Soomro, A. R. Zamir and M. Shah. UCF101: A Dataset of 101 Human Action Classes From "
         "Videos in The Wild. CRCV-TR-12-01, University of Central Florida, 2012."
     ),
     parts=(
-        Part(
-            "videos",
-            "UCF-101",
-            (
-                Archive(
-                    name="UCF101.rar",
-                    addresses=(f"{UCF}/UCF101.rar",),
-                    depth=2,
-                    suffix=".avi",
-                    limit=10 * GB,
-                    # Not on its page: what the server announces, as several people who fetched it
-                    # since 2023 have written down. No checksum is published.
-                    size=6_932_971_618,
-                ),
-            ),
-        ),
-        Part(
-            "lists",
-            "ucfTrainTestlist",
-            (
-                Archive(
-                    name="UCF101TrainTestSplits-RecognitionTask.zip",
-                    addresses=(f"{UCF}/UCF101TrainTestSplits-RecognitionTask.zip",),
-                    depth=1,
-                    suffix=".txt",
-                    limit=GB // 50,
-                    # From TensorFlow Datasets, url_checksums/ucf101.txt.
-                    size=113_943,
-                    checksum=(
-                        "sha256:5c0d1a53b8ed364a2ac830a73f405e51bece7d98ce1254fd19ed4a36b224bd27"
-                    ),
-                ),
-            ),
-        ),
+        # The size is not on its page: the server announces it, as several people who fetched it
+        # since 2023 have written down. No checksum is published.
+        Part("videos", "UCF-101", (Archive("UCF101.rar", 10 * GB, size=6_932_971_618),), depth=2),
+        # From TensorFlow Datasets, url_checksums/ucf101.txt.
+        Part("lists", "ucfTrainTestlist", (Archive(
+            "UCF101TrainTestSplits-RecognitionTask.zip", GB // 50, size=113_943,
+            checksum="sha256:5c0d1a53b8ed364a2ac830a73f405e51bece7d98ce1254fd19ed4a36b224bd27",
+        ),)),
     ),
-)
-
-
-def _hmdb(name: str) -> tuple[str, ...]:
-    """Where the authors' laboratory says it is now, and where it was from 2013 on."""
-    return (
-        f"https://huggingface.co/datasets/Serrelab/hmdb51/resolve/main/{name}",
-        f"https://serre-lab.clps.brown.edu/wp-content/uploads/2013/10/{name}",
-    )
-
+)  # fmt: skip
 
 HMDB51 = Source(
     title="HMDB-51",
     page="https://serre.lab.brown.edu/hmdb51.html",
+    # Where the authors' laboratory says it is now, and where it was from 2013 on.
+    servers=(
+        "https://huggingface.co/datasets/Serrelab/hmdb51/resolve/main",
+        "https://serre-lab.clps.brown.edu/wp-content/uploads/2013/10",
+    ),
     licence="Creative Commons Attribution 4.0 International (CC BY 4.0).",
     citation=(
         "H. Kuehne, H. Jhuang, E. Garrote, T. Poggio and T. Serre. HMDB: A Large Video Database "
         "for Human Motion Recognition. ICCV, 2011."
     ),
     parts=(
-        Part(
-            "videos",
-            "hmdb51_org",
-            (
-                Archive(
-                    name="hmdb51_org.rar",
-                    addresses=_hmdb("hmdb51_org.rar"),
-                    depth=2,
-                    suffix=".avi",
-                    limit=4 * GB,
-                    nested=".rar",  # one for each class
-                    # From DeepMind's BraVe, brave/download_hmdb.py.
-                    checksum="md5:517d6f1f19f215c45cdd4d25356be1fb",
-                ),
-            ),
-        ),
-        Part(
-            "lists",
-            "testTrainMulti_7030_splits",
-            (
-                Archive(
-                    name="test_train_splits.rar",
-                    addresses=_hmdb("test_train_splits.rar"),
-                    depth=1,
-                    suffix=".txt",
-                    limit=GB // 50,
-                    # From torchvision, datasets/hmdb51.py, and the same from BraVe.
-                    checksum="md5:15e67781e70dcfbdce2d7dbb9b3344b5",
-                ),
-            ),
-        ),
+        # A rar for each class. The checksum is from DeepMind's BraVe, brave/download_hmdb.py.
+        Part("videos", "hmdb51_org", (Archive(
+            "hmdb51_org.rar", 4 * GB, checksum="md5:517d6f1f19f215c45cdd4d25356be1fb",
+            nested=".rar",
+        ),), depth=2),
+        # From torchvision, datasets/hmdb51.py, and the same from BraVe.
+        Part("lists", "testTrainMulti_7030_splits", (Archive(
+            "test_train_splits.rar", GB // 50, checksum="md5:15e67781e70dcfbdce2d7dbb9b3344b5",
+        ),)),
     ),
-)
+)  # fmt: skip
 
 WEIZMANN = Source(
     title="Weizmann",
     page="https://www.wisdom.weizmann.ac.il/~vision/SpaceTimeActions.html",
+    servers=("https://www.wisdom.weizmann.ac.il/~vision/VideoAnalysis/Demos/SpaceTimeActions/DB",),
     licence="none is given on its page.",
     citation=(
         "L. Gorelick, M. Blank, E. Shechtman, M. Irani and R. Basri. Actions as Space-Time Shapes. "
         "IEEE Transactions on Pattern Analysis and Machine Intelligence 29(12), 2007."
     ),
+    # Neither sizes nor checksums are published. The clips of a class are some megabytes,
+    # uncompressed they would be 60.
     parts=(
-        Part(
-            "videos",
-            "weizmann",
-            tuple(
-                # Neither sizes nor checksums are published. The clips of a class are some
-                # megabytes, uncompressed they would be 60.
-                Archive(
-                    name=f"{action}.zip",
-                    addresses=(
-                        "https://www.wisdom.weizmann.ac.il/~vision/VideoAnalysis/Demos/"
-                        f"SpaceTimeActions/DB/{action}.zip",
-                    ),
-                    depth=1,
-                    suffix=".avi",
-                    limit=GB // 5,
-                    into=action,
-                )
-                for action in CLASSES
-            ),
-        ),
+        Part("videos", "weizmann", tuple(Archive(f"{c}.zip", GB // 5, into=c) for c in CLASSES)),
     ),
 )
 

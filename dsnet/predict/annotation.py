@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from dsnet import video
+from dsnet.disk import PathLike
 from dsnet.errors import UserError
 from dsnet.figures.videos import write_video
 from dsnet.predict.prediction import Prediction, ranked
@@ -28,8 +29,8 @@ INK = (255, 255, 255)
 
 
 def annotate(
-    source: str | os.PathLike[str],
-    output: str | os.PathLike[str],
+    source: PathLike,
+    output: PathLike,
     prediction: Prediction,
     fps: float,
 ) -> None:
@@ -47,9 +48,7 @@ def annotate(
         raise UserError(f"{os.fspath(source)}: {error}") from error
 
 
-def _pictures(
-    source: str | os.PathLike[str], prediction: Prediction, fps: float
-) -> Iterator[np.ndarray]:
+def _pictures(source: PathLike, prediction: Prediction, fps: float) -> Iterator[np.ndarray]:
     ends = np.rint(prediction.times[:, 1] * fps).astype(int)
     shown, panel = -1, np.empty(0)
     frames = video.decode(source, fps, resize=None)

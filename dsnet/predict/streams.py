@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +9,11 @@ import torch
 
 from dsnet import models
 from dsnet.clips import normalise
+from dsnet.disk import PathLike
 from dsnet.errors import UserError
 from dsnet.experiment.data import Clips
 from dsnet.experiment.specs import DataSpec
 from dsnet.inference import to_device
-
-PathLike = str | os.PathLike[str]
 
 
 class PredictError(UserError):

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dsnet.disk import naming_full_disk
+from dsnet.disk import PathLike, naming_full_disk
 from dsnet.errors import UserError
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(path: PathLike) -> Iterator[Path]:
     """Give a temporary path beside ``path`` to write to, and rename it when all went well.
 
     A half-written file is therefore never found under ``path``; on an error the temporary
@@ -46,7 +46,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def keep_input(source: str | os.PathLike[str], output: str | os.PathLike[str]) -> None:
+def keep_input(source: PathLike, output: PathLike) -> None:
     """See that ``output`` is not ``source`` itself, which writing it would replace.
 
     Raises:
@@ -68,7 +68,7 @@ def _is_alive(process: int) -> bool:
 
 
 @contextmanager
-def alone(path: str | os.PathLike[str]) -> Iterator[None]:
+def alone(path: PathLike) -> Iterator[None]:
     """Let one process at a time make ``path``; others wait.
 
     When Snakemake is killed its jobs may live on, and the next run starts the same ones. Where

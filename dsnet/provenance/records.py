@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import os
 import platform
 import subprocess
 from pathlib import Path
 from typing import Any
+
+from dsnet.disk import PathLike
 
 PACKAGE = Path(__file__).parents[1]
 RECORDED_PACKAGES = (
@@ -33,7 +34,7 @@ def digest(spec: Any) -> str:
     return hashlib.sha256(canonical(spec).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def file_digest(path: str | os.PathLike[str]) -> str:
+def file_digest(path: PathLike) -> str:
     """The first 16 hexadecimal digits of the SHA-256 of a file's bytes."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:16]

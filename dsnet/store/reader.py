@@ -17,6 +17,7 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
+from dsnet.disk import PathLike
 from dsnet.images import ITEMS_PER_FRAME
 from dsnet.provenance import digest
 from dsnet.store.layout import (
@@ -43,7 +44,7 @@ class Reader:
         FileNotFoundError: no such file.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: PathLike) -> None:
         self.path = Path(path)
         self._maps: dict[str, np.ndarray] = {}
         self._offsets: dict[str, np.ndarray] = {}

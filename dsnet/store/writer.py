@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import h5py
 import numpy as np
 
+from dsnet.disk import PathLike
 from dsnet.provenance import canonical, record, replacing
 from dsnet.store.layout import FORMAT, VERSION, StoreError, check
 
@@ -33,7 +34,7 @@ class Writer:
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: PathLike,
         modalities: Sequence[str],
         spec: Any,
         source: Any = None,

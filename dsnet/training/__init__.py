@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from contextlib import nullcontext
 from pathlib import Path
@@ -14,6 +13,7 @@ from tqdm import tqdm
 
 from dsnet import clips
 from dsnet.devices import check_precision, choose_device
+from dsnet.disk import PathLike
 from dsnet.distributed import joined
 from dsnet.experiment.specs import TrainSpec
 from dsnet.processes import Processes
@@ -26,7 +26,6 @@ from dsnet.training.trainer import Trainer
 __all__ = ["TrainingError", "train"]
 
 log = logging.getLogger(__name__)
-PathLike = str | os.PathLike[str]
 
 
 def train(

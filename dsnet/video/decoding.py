@@ -11,6 +11,7 @@ from typing import IO, Literal
 
 import numpy as np
 
+from dsnet.disk import PathLike
 from dsnet.video.reading import MAX_PIXELS, TIMEOUT, VideoError, check_file, reason, source
 from dsnet.video.running import SCALER_FLAGS, messages, running
 
@@ -21,7 +22,7 @@ Sampling = Literal["fps_filter", "output_rate"]
 
 
 def decode(
-    path: str | os.PathLike[str],
+    path: PathLike,
     fps: float = 25,
     resize: Resize | None = "square",
     size: int = 256,

@@ -1,7 +1,6 @@
 """Frames to a video file."""
 
 import itertools
-import os
 import subprocess
 from collections.abc import Iterable
 from contextlib import suppress
@@ -9,11 +8,12 @@ from contextlib import suppress
 import ffmpeg
 import numpy as np
 
+from dsnet.disk import PathLike
 from dsnet.video.running import SCALER_FLAGS, THE_FILE, messages, running
 
 
 def encode(
-    path: str | os.PathLike[str],
+    path: PathLike,
     frames: Iterable[np.ndarray],
     fps: float = 25,
     *,
@@ -56,7 +56,7 @@ def encode(
             raise RuntimeError(f"{path}: ffmpeg cannot encode: {(messages(said) or ['?'])[-1]}")
 
 
-def _check(frame: np.ndarray, first: np.ndarray, path: str | os.PathLike[str]) -> None:
+def _check(frame: np.ndarray, first: np.ndarray, path: PathLike) -> None:
     """Raise ValueError for a frame that cannot follow ``first``."""
     if frame.shape != first.shape or frame.dtype != np.uint8:
         raise ValueError(

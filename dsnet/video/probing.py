@@ -1,10 +1,10 @@
 """What is in a video, counted by decoding it once."""
 
 import logging
-import os
 import subprocess
 from dataclasses import dataclass
 
+from dsnet.disk import PathLike
 from dsnet.video.reading import MAX_PIXELS, TIMEOUT, VideoError, check_file, reason, source
 from dsnet.video.running import messages, running
 
@@ -29,7 +29,7 @@ class VideoInfo:
 
 
 def probe(
-    path: str | os.PathLike[str],
+    path: PathLike,
     *,
     max_pixels: int = MAX_PIXELS,
     fps: float = 25,
@@ -64,9 +64,7 @@ def probe(
     return info
 
 
-def _parse_framecrc(
-    text: str, complaints: list[str], path: str | os.PathLike[str], fps: float
-) -> VideoInfo:
+def _parse_framecrc(text: str, complaints: list[str], path: PathLike, fps: float) -> VideoInfo:
     """Read ffmpeg's framecrc: ``#`` header lines, then ``stream, dts, pts, duration, ...``."""
     lines = text.splitlines()
     header = dict(

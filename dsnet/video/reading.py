@@ -6,6 +6,7 @@ from typing import Any
 
 import ffmpeg
 
+from dsnet.disk import PathLike
 from dsnet.video.running import THE_FILE, url
 
 # Twice the pixels of an 8K frame: larger ones would need gigabytes in every parallel job.
@@ -18,7 +19,7 @@ class VideoError(Exception):
     """A video that cannot be used. The message is the reason, in one line."""
 
 
-def check_file(path: str | os.PathLike[str]) -> None:
+def check_file(path: PathLike) -> None:
     """Raise VideoError for what ffmpeg should not even be asked about."""
     try:
         status = os.stat(path)
@@ -41,7 +42,7 @@ def source(max_pixels: int) -> Any:
     return ffmpeg.input(THE_FILE, threads=1, max_pixels=max_pixels, protocol_whitelist="file")
 
 
-def reason(complaints: list[str], path: str | os.PathLike[str]) -> str:
+def reason(complaints: list[str], path: PathLike) -> str:
     """Why nothing was decoded, from what ffmpeg said (its wording depends on its version)."""
     everything = "\n".join(complaints)
     if "max pixel count" in everything:

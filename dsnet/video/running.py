@@ -12,6 +12,8 @@ from typing import IO, Any
 
 import imageio_ffmpeg
 
+from dsnet.disk import PathLike
+
 log = logging.getLogger(__name__)
 
 # Bicubic, as ffmpeg's own default and so as in MARS; the other flags make the result the same
@@ -43,7 +45,7 @@ def ffmpeg_executable() -> str:
 @contextmanager
 def running(
     stream: Any,
-    path: str | os.PathLike[str],
+    path: PathLike,
     *,
     stdin: int = subprocess.DEVNULL,
     stdout: int = subprocess.DEVNULL,
@@ -71,7 +73,7 @@ def running(
                         pipe.close()
 
 
-def url(path: str | os.PathLike[str]) -> str:
+def url(path: PathLike) -> str:
     """``path`` as ffmpeg takes it: with a protocol, so that no part of a name is read as one."""
     return f"file:{os.fspath(path)}"
 
@@ -83,7 +85,7 @@ def messages(said: IO[bytes]) -> list[str]:
     return [line.rpartition("] ")[2].strip() for line in lines if line.strip()]
 
 
-def _command(stream: Any, path: str | os.PathLike[str], *, interactive: bool) -> list[str]:
+def _command(stream: Any, path: PathLike, *, interactive: bool) -> list[str]:
     """The argument list of ``stream``, with ``path`` for the file in it."""
     quiet = stream.global_args("-v", "error", *(() if interactive else ("-nostdin",)))
     arguments: list[str] = quiet.compile(cmd=ffmpeg_executable())

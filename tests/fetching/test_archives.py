@@ -87,7 +87,7 @@ def test_what_would_lie_outside_is_refused(make, tmp_path, name):
     assert sorted(tmp_path.rglob("*")) == [archive]
 
 
-@pytest.mark.parametrize("name", ["..\\up.avi", "Top\\v.avi", "v\0.avi", "v\n.avi"])
+@pytest.mark.parametrize("name", ["..\\up.avi", "Top\\v.avi", "v\n.avi"])
 def test_a_zip_with_names_that_systems_read_differently_is_refused(tmp_path, name):
     with pytest.raises(ArchiveError, match="no path inside the folder"):
         take(write_zip(tmp_path / "set.zip", {name: b""}), tmp_path / "out", depth=1)

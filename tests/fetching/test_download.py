@@ -106,7 +106,7 @@ def test_another_run_goes_on_where_one_was_stopped(web, file, path):
     web.cuts = [1_000_000, *[0] * ATTEMPTS]
     with pytest.raises(DownloadError, match=f"tried {ATTEMPTS} times"):
         download([file], path)
-    assert names(path.parent) == {f"{NAME}.part", f"{NAME}.part.json"}
+    assert names(path.parent) == {f"{NAME}.part", f"{NAME}.part.origin"}
     web.requests.clear()
     assert download([file], path)["sha256"] == SHA256
     assert web.requests == [(f"/{NAME}", "bytes=1000000-")]
@@ -196,7 +196,13 @@ def test_another_checksum_than_is_published_is_refused(file, path):
     with pytest.raises(DownloadError, match=f"{file}: .*SHA256 {SHA256}, where 0+ is .* removed"):
         download([file], path, checksum=f"sha256:{'0' * 64}")
     assert not names(path.parent)
-    assert download([file], path)["bytes"] == len(DATA)
+
+
+def test_the_next_address_is_asked_where_the_first_has_another_file(web, file, path):
+    (web.folder / "other.rar").write_bytes(DATA[::-1])
+    found = download([f"{web.address}/other.rar", file], path, checksum=f"md5:{MD5}")
+    assert found["address"] == file
+    assert path.read_bytes() == DATA
 
 
 def test_a_web_page_is_no_archive(web, file, path):
@@ -226,7 +232,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(web, file, path, tmp_p
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "cert.pem", pem)
     web.socket = context.wrap_socket(web.socket, server_side=True)
-    with pytest.raises(DownloadError, match=r"no safe connection: .*certificate"):
+    with pytest.raises(DownloadError, match=r"https://.*certificate"):
         download([file.replace("http:", "https:")], path)
     assert not web.requests
 

@@ -42,13 +42,13 @@ def test_onnx_answers_as_pytorch(model, tmp_path, count):
     check(about, model)
 
 
-def test_torchscript_answers_as_pytorch(model, tmp_path):
-    path = tmp_path / "ds.ts"
-    assert main(["export", str(model), str(path), "--torchscript"]) == 0
+def test_a_program_answers_as_pytorch(model, tmp_path):
+    path = tmp_path / "ds.pt2"
+    assert main(["export", str(model), str(path), "--pt2"]) == 0
     files = {"dsnet": ""}
-    script = torch.jit.load(str(path), _extra_files=files)
+    program = torch.export.load(path, extra_files=files).module()
     for count in (1, 5):
-        found = script(torch.from_numpy(pixels(count))).numpy()
+        found = program(torch.from_numpy(pixels(count))).numpy()
         np.testing.assert_allclose(found, expected(model, pixels(count)), rtol=1e-4, atol=1e-4)
     check(json.loads(files["dsnet"]), model)
 
@@ -61,16 +61,16 @@ def check(about, model):
 
 
 def test_a_network_that_answers_otherwise_is_not_written(model, tmp_path, monkeypatch, caplog):
-    written = export._write_script
+    written = export._write_program
 
     def wrong(module, example, about, path):
         module.network.fc.bias += 1
         written(module, example, about, path)
         module.network.fc.bias -= 1
 
-    monkeypatch.setattr(export, "_write_script", wrong)
-    path = tmp_path / "ds.ts"
+    monkeypatch.setattr(export, "_write_program", wrong)
+    path = tmp_path / "ds.pt2"
     with torch.no_grad():
-        assert main(["export", str(model), str(path), "--torchscript"]) == 1
+        assert main(["export", str(model), str(path), "--pt2"]) == 1
     assert "logits differ by" in caplog.text
     assert list(tmp_path.iterdir()) == []

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from dsnet.datasets.listing import DataSetError, make_ids, scan
 from dsnet.datasets.motions.rendering import CLASSES, ROLES, render
+from dsnet.disk import PathLike
 from dsnet.provenance import alone, file_digest, replacing
 from dsnet.video import encode
 
@@ -52,7 +53,7 @@ def listing(entry: Mapping[str, Any]) -> pd.DataFrame:
     return table
 
 
-def generate(entry: Mapping[str, Any], folder: str | os.PathLike[str], jobs: int = 1) -> None:
+def generate(entry: Mapping[str, Any], folder: PathLike, jobs: int = 1) -> None:
     """Write the videos ``CLASS/ROLE_INDEX.mp4`` (MPEG-4, 25 fps) to ``folder``.
 
     ``entry``: train_per_class, test_per_class, size (pixels, square), length (frames), seed.
@@ -63,7 +64,7 @@ def generate(entry: Mapping[str, Any], folder: str | os.PathLike[str], jobs: int
         _generate(entry, Path(folder), jobs)
 
 
-def write_index(folder: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
+def write_index(folder: PathLike, path: PathLike) -> None:
     """Write the digest of every video in ``folder`` as JSON, by which to tell folders apart."""
     videos = sorted(Path(folder).glob("*/*"))
     found = {video.relative_to(folder).as_posix(): file_digest(video) for video in videos}
