@@ -28,7 +28,7 @@ from machine import machine, video_files
 from rates import ROOT, Rates, measure
 from snakemake.utils import update_config
 
-from dsnet import config
+from dsnet.experiment import Experiment, load
 
 CORES = 16
 
@@ -81,38 +81,38 @@ class Work:
         return np.array([self.seconds, self.floor, alone, *beside])
 
 
-def experiment(recipe: Sequence[Path]) -> config.Config:
+def experiment(recipe: Sequence[Path]) -> Experiment:
     """The configuration of the paper's experiment, by the overlays of a recipe."""
     merged: dict[str, Any] = {}
     for path in (ROOT / "config.yaml", *recipe):
         update_config(merged, yaml.safe_load(path.read_text(encoding="utf-8")))
-    return config.resolve(merged, config.load_schema(ROOT / "workflow/schemas/config.schema.yaml"))
+    return load(merged)
 
 
-def works(counts: Size, cfg: config.Config, rates: Rates, tflops: float) -> Iterator[Work]:
+def works(counts: Size, cfg: Experiment, rates: Rates, tflops: float) -> Iterator[Work]:
     """All that the experiment does with a data set."""
     for stage, rate in rates.stages.items():
         yield Work(stage, rate.seconds * counts.frames, rate.floor * counts.frames)
-    for length in cfg["clip_lengths"]:
-        streams = [of_stream(name, length, counts, cfg, rates, tflops) for name in cfg["streams"]]
+    for length in cfg.clip_lengths:
+        streams = [of_stream(name, length, counts, cfg, rates, tflops) for name in cfg.streams]
         for what in ("train", "select", "evaluate"):
             seconds = sum(found[what] for found in streams)
             yield Work(f"{what}, {length}f, {len(streams)} streams", *seconds)
 
 
 def of_stream(
-    name: str, length: int, counts: Size, cfg: config.Config, rates: Rates, tflops: float
+    name: str, length: int, counts: Size, cfg: Experiment, rates: Rates, tflops: float
 ) -> dict[str, np.ndarray]:
     """The numbers of :class:`Work` for one stream: training, selecting the epoch, evaluating."""
-    stream, per_video = cfg["streams"][name], counts.clips(length)
-    training, own = stream["training"], (stream["input"],)
+    stream, per_video = cfg.streams[name], counts.clips(length)
+    training, own = stream.training, (stream.input,)
     step, score = rates.networks[length, name]
     load = rates.loaders[length, own, False]
-    paired = rates.loaders[length, ("rgb", "flow") if stream["teacher"] else own, True]
-    selected = min(training["selection_clips"] or per_video, per_video)
+    paired = rates.loaders[length, ("rgb", "flow") if stream.teacher else own, True]
+    selected = min(training.selection_clips or per_video, per_video)
     parts = {
-        "train": (training["epochs"] * counts.train, step, paired),
-        "select": (training["epochs"] * counts.test * selected, score, load),
+        "train": (training.epochs * counts.train, step, paired),
+        "select": (training.epochs * counts.test * selected, score, load),
         "evaluate": (counts.videos * per_video, score, load),
     }
     return {
@@ -135,7 +135,7 @@ def row(what: str, columns: np.ndarray) -> str:
     return f"| {what} | {' | '.join(cells)} |"
 
 
-def project(name: str, counts: Size, cfg: config.Config, rates: Rates, tflops: float) -> None:
+def project(name: str, counts: Size, cfg: Experiment, rates: Rates, tflops: float) -> None:
     """Print the table of one data set."""
     files = rates.sizes.items()
     made = ", ".join(f"{what} {size * counts.frames / 1e9:.0f} GB" for what, size in files)

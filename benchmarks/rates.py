@@ -22,7 +22,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from dsnet import clips, config, datasets, flow, images, losses, models, shards, video
+from dsnet import clips, datasets, flow, images, losses, models, shards, video
+from dsnet.experiment import Experiment
+from dsnet.experiment.networks import Model, Stream
+from dsnet.experiment.specs import flow_spec, frames_spec
 from dsnet.inference import to_device
 from dsnet.losses.distillation import Distillation
 from dsnet.store import Reader
@@ -59,22 +62,22 @@ class Rates:
     networks: dict[tuple[int, str], tuple[Rate, Rate]]
 
 
-def measure(files: list[Path], cfg: config.Config, repeats: int) -> Rates:
+def measure(files: list[Path], cfg: Experiment, repeats: int) -> Rates:
     """Measure everything, on these videos and with so many steps of every network."""
     cv2.setNumThreads(0)
     with tempfile.TemporaryDirectory() as name:
         stages, reader, sizes = data_rates(files, cfg, Path(name))
-        kinds = [(s["input"], bool(s["teacher"])) for s in cfg["streams"].values()]
+        kinds = [(s.input, bool(s.teacher)) for s in cfg.streams.values()]
         loaders = {
             (length, modalities, training): loader_rate(reader, modalities, length, cfg, training)
-            for length in cfg["clip_lengths"]
+            for length in cfg.clip_lengths
             for modalities in {("rgb", "flow") if t else (m,) for m, t in kinds} | {("rgb",)}
             for training in (True, False)
         }
     networks = {
         (length, name): network_rates(stream, length, cfg, repeats)
-        for length in cfg["clip_lengths"]
-        for name, stream in tqdm(cfg["streams"].items(), f"{length}f", disable=None)
+        for length in cfg.clip_lengths
+        for name, stream in tqdm(cfg.streams.items(), f"{length}f", disable=None)
     }
     return Rates(stages, sizes, loaders, networks)
 
@@ -95,7 +98,7 @@ def cpu(run: Callable[[], object]) -> float:
 
 
 def data_rates(
-    files: list[Path], cfg: config.Config, folder: Path
+    files: list[Path], cfg: Experiment, folder: Path
 ) -> tuple[dict[str, Rate], Reader, dict[str, float]]:
     """Rates per frame of the stages, clips.h5 of the videos, and bytes per frame of all files."""
     torch.set_num_threads(1)
@@ -110,10 +113,10 @@ def data_rates(
     table = datasets.make_manifest(entry, "all", 1, 0, schema, 1)
     datasets.write_manifest(table, csv)
     flow.compute(np.zeros((2, 256, 256), np.uint8), semantics="cuda")  # compiles
-    spec = {**config.flow_spec(cfg), "backend": cfg["flow"]["backend"]}
+    spec = flow_spec(cfg)
     stages = {
-        "frames": lambda: shards.frames(csv, 0, config.frames_spec(cfg), rgb),
-        "flow": lambda: shards.flow(rgb, spec, planes),
+        "frames": lambda: shards.frames(csv, 0, frames_spec(cfg), rgb),
+        "flow": lambda: shards.flow_shard(rgb, spec, planes),
         "pack": lambda: shards.pack(csv, [rgb], [planes], "all", 0, packed, folder / "broken.csv"),
     }
     used = {}
@@ -132,9 +135,9 @@ def data_rates(
     return rates, reader, {name: f.stat().st_size / frames for name, f in files_made.items()}
 
 
-def _bare_frames(files: list[Path], reader: Reader, cfg: config.Config) -> None:
+def _bare_frames(files: list[Path], reader: Reader, cfg: Experiment) -> None:
     """FFmpeg decoding and resizing to nowhere, and libjpeg-turbo compressing as many frames."""
-    size = cfg["frames"]["size"]
+    size = cfg.frames.size
     for file in files:
         filters = f"fps=25,scale={size}:{size}:flags=bilinear,format=rgb24"
         command = [video.ffmpeg_executable(), "-v", "error", "-nostdin", "-threads", "1"]
@@ -142,29 +145,29 @@ def _bare_frames(files: list[Path], reader: Reader, cfg: config.Config) -> None:
         subprocess.run(command, check=True)
     for id, entry in reader.videos.items():
         image = images.decode(reader.item(id, "rgb", 0), False)
-        options = [cv2.IMWRITE_JPEG_QUALITY, cfg["frames"]["quality"]]
+        options = [cv2.IMWRITE_JPEG_QUALITY, cfg.frames.quality]
         for _ in range(entry.frames("rgb")):
             cv2.imencode(".jpg", image, options)
 
 
-def _bare_flow(reader: Reader, cfg: config.Config) -> None:
+def _bare_flow(reader: Reader, cfg: Experiment) -> None:
     """TV-L1 alone, of frames that are decoded already: as many pairs, a single one repeated."""
     for id, entry in reader.videos.items():
         middle = entry.frames("rgb") // 2
         pair = [images.decode(reader.item(id, "rgb", middle + i), True) for i in (0, 1)]
         alternating = np.stack([pair[i % 2] for i in range(entry.frames("rgb"))])
-        flow.compute(alternating, semantics=cfg["flow"]["semantics"], **cfg["flow"]["tvl1"])
+        flow.compute(alternating, semantics=cfg.flow.semantics, **cfg.flow.tvl1.values())
 
 
 # --- clips and networks ----------------------------------------------------------------------
 
 
 def loader_rate(
-    reader: Reader, modalities: tuple[str, ...], length: int, cfg: config.Config, training: bool
+    reader: Reader, modalities: tuple[str, ...], length: int, cfg: Experiment, training: bool
 ) -> float:
     """Core-seconds per clip of preparing it."""
     ids = [id for id, entry in reader.videos.items() if entry.frames("flow") >= length]
-    data = clips.Videos(reader, ids, [0] * len(ids), modalities, length, cfg["clips"])
+    data = clips.Videos(reader, ids, [0] * len(ids), modalities, length, cfg.clips)
     dataset = clips.TrainingClips(data, 0, True) if training else clips.TestClips(data)
     keys: list[Any] = list(range(len(dataset)))
     if training:
@@ -173,38 +176,36 @@ def loader_rate(
     def run() -> None:
         for key in keys:
             for modality, clip in dataset[key][0].items():
-                clips.normalise(clip[None], modality, cfg["clips"])
+                clips.normalise(clip[None], modality, cfg.clips)
 
     return cpu(run) / len(keys)
 
 
 def _networks(
-    stream: config.Config, model: config.Config
+    stream: Stream, model: Model
 ) -> tuple[models.ResNeXt3D, Classification | Distillation]:
     """The network of a stream with drawn weights, and what it is trained for."""
-    student = models.build(model, stream["input"], 101)
-    task: Classification | Distillation = Classification(stream["input"])
-    if stream["teacher"]:
-        task = losses.build(models.build(model, "flow", 101), stream["losses"])
+    student = models.build(model.values(), stream.input, 101)
+    task: Classification | Distillation = Classification(stream.input)
+    if stream.teacher:
+        task = losses.build(models.build(model.values(), "flow", 101), stream.losses.terms())
     for module in (student, task):
         to_device(module, torch.device("cpu"))
-    trainable = stream["training"]["trainable"]
+    trainable = stream.training.trainable
     for name, child in student.named_children():
         child.requires_grad_(trainable is None or name in trainable)
     return student, task
 
 
-def network_rates(
-    stream: config.Config, length: int, cfg: config.Config, repeats: int
-) -> tuple[Rate, Rate]:
+def network_rates(stream: Stream, length: int, cfg: Experiment, repeats: int) -> tuple[Rate, Rate]:
     """Core-seconds per clip of a training step and of scoring, and their operations.
 
     The floor of a step is the networks' own passes, here the step with cross-entropy as its loss
     and the teacher's forward pass beside it; that of scoring is scoring.
     """
     torch.set_num_threads(os.cpu_count() or 1)
-    options = {**stream["training"], "precision": "float32", "compile": False}
-    student, task = _networks(stream, cfg["model"])
+    options = stream.training.model_copy(update={"precision": "float32", "compile": False})
+    student, task = _networks(stream, cfg.model)
     batch = {
         name: torch.randn(BATCH[length], channels, length, 112, 112).contiguous(
             memory_format=torch.channels_last_3d
@@ -212,7 +213,7 @@ def network_rates(
         for name, channels in models.CHANNELS.items()
     }
     labels = torch.arange(BATCH[length])
-    plain = Classification(stream["input"])
+    plain = Classification(stream.input)
     step, bare = (Step(student, t, options, torch.device("cpu")) for t in (task, plain))
 
     def full() -> None:
@@ -225,7 +226,7 @@ def network_rates(
 
     @torch.no_grad()
     def score() -> None:
-        student.eval()(batch[stream["input"]])
+        student.eval()(batch[stream.input])
         student.train()
 
     def rate(run: Callable[[], None], least: Callable[[], None]) -> Rate:

@@ -12,10 +12,10 @@ import pytest
 from project import Project
 from webserver import FileServer
 
-from dsnet import config as settings
 from dsnet import video
-from dsnet.config import ConfigError
 from dsnet.datasets.weizmann import CLASSES
+from dsnet.experiment import ConfigError, load
+from dsnet.experiment.specs import manifest_spec
 
 MANIFEST = "results/weizmann/manifest.csv"
 FETCHED = "results/weizmann/fetched.json"
@@ -79,14 +79,14 @@ def test_what_cannot_be_had_ends_the_run_with_what_to_do(fresh: Project, weizman
     assert not (fresh / "data/weizmann").exists()
 
 
-def test_only_what_has_an_address_can_be_fetched(raw_config, schema):
+def test_only_what_has_an_address_can_be_fetched(raw_config):
     raw_config["catalogue"]["motions"]["fetch"] = True
     message = r"catalogue\.motions\.fetch: expected false; only ucf101, hmdb51, weizmann are"
     with pytest.raises(ConfigError, match=message):
-        settings.resolve(raw_config, schema)
+        load(raw_config)
 
 
-def test_fetching_changes_nothing_of_what_a_manifest_is_made_from(raw_config, schema):
-    before = settings.manifest_spec(settings.resolve(raw_config, schema), "ucf101")
+def test_fetching_changes_nothing_of_what_a_manifest_is_made_from(raw_config):
+    before = manifest_spec(load(raw_config), "ucf101")
     raw_config["catalogue"]["ucf101"]["fetch"] = True
-    assert settings.manifest_spec(settings.resolve(raw_config, schema), "ucf101") == before
+    assert manifest_spec(load(raw_config), "ucf101") == before
