@@ -32,14 +32,10 @@ from tqdm import tqdm
 
 from dsnet import clips, flow, images
 from dsnet.clips import Crop, TestClips, TrainingClips, Videos
+from dsnet.experiment.data import Clips
 from dsnet.store import Reader, Writer
 
-SETTINGS = {
-    "crop": 112,
-    "scales": [2 ** (-k / 4) for k in range(5)],
-    "rgb_mean": [114.7748, 107.7354, 99.4750],
-    "flow_mean": 127.5,
-}
+SETTINGS = Clips()
 BOUND, QUALITY = 20, 95  # the pipeline's defaults
 NAMES = {"rgb": "image_{:05d}.jpg", "x": "TVL1jpg_x_{:05d}.jpg", "y": "TVL1jpg_y_{:05d}.jpg"}
 
@@ -82,7 +78,7 @@ def _frame(path: Path, mode: str, crop: Crop | None, kind: str) -> torch.Tensor:
         raise FileNotFoundError(path)
     with open(path, "rb") as file, Image.open(file) as opened:
         image = opened.convert(mode)
-    size = SETTINGS["crop"]
+    size = SETTINGS.crop
     if crop is None:
         short = min(image.size)
         width, height = (round(side * size / short) for side in image.size)
@@ -98,7 +94,7 @@ def _frame(path: Path, mode: str, crop: Crop | None, kind: str) -> torch.Tensor:
                 image = Image.fromarray(255 - np.asarray(image))
     pixels = torch.from_numpy(np.array(image)).reshape(size, size, -1)
     pixels = pixels.permute(2, 0, 1).contiguous().float().div(1)  # MARS's norm_value
-    mean = SETTINGS["rgb_mean"] if kind == "rgb" else [SETTINGS["flow_mean"]]
+    mean = SETTINGS.rgb_mean if kind == "rgb" else [SETTINGS.flow_mean]
     for channel, value in zip(pixels, mean, strict=True):
         channel.sub_(value).div_(1)  # and its standard deviation
     return pixels

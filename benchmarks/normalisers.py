@@ -12,8 +12,9 @@ import torch
 from machine import machine
 
 from dsnet import losses
+from dsnet.experiment.networks import MAE, Gram
 from dsnet.losses.gram import NORMALIZERS
-from dsnet.models import CHANNELS, LEVELS, resnext3d_101
+from dsnet.models import CHANNELS, resnext3d_101
 from dsnet.training.gradients import gradient_norms
 
 CLASSES, CLIPS, FRAMES = 101, 2, 16
@@ -29,8 +30,8 @@ def main() -> None:
     print("| normalize | cross-entropy | MAE | Gram |")
     print("|---|---|---|---|")
     for normalize in NORMALIZERS:
-        mae = {"weight": 50, "levels": list(LEVELS)}
-        gram = {"weight": 50, "levels": list(LEVELS[:-1]), "normalize": normalize}
+        mae = MAE()
+        gram = Gram(normalize=normalize)
         task = losses.build(teacher, {"mae": mae, "gram": gram})
         norms = gradient_norms(student.train(), task(student, batch, labels)[1])
         shown = " | ".join(f"{norms[f'grad_{term}']:.3g}" for term in ("ce", "mae", "gram"))

@@ -23,7 +23,6 @@ import copy
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import torch
 from machine import machine
@@ -33,18 +32,19 @@ from tqdm import tqdm
 
 from dsnet import losses as distillation
 from dsnet.devices import choose_device
+from dsnet.experiment.networks import MAE, MSE, Gram, Recipe, Term
 from dsnet.inference import to_device
-from dsnet.models import LEVELS, resnext3d_101
+from dsnet.models import resnext3d_101
 from dsnet.training.steps import PRECISIONS, Classification, Step
 
 CLASSES = 101
-OPTIONS = {"lr": 1e-3, "momentum": 0.9, "dampening": 0, "weight_decay": 5e-4, "clip_gradient": None}
-LOSSES: dict[str, dict[str, Any]] = {
-    "no distillation loss": {"mse": {"weight": 0, "levels": ["avgpool"]}},
-    "MARS": {"mse": {"weight": 50, "levels": ["avgpool"]}},
+RECIPE = Recipe(lr=1e-3)
+LOSSES: dict[str, dict[str, Term]] = {
+    "no distillation loss": {"mse": MSE(weight=0)},
+    "MARS": {"mse": MSE()},
     "DS": {
-        "mae": {"weight": 50, "levels": list(LEVELS)},
-        "gram": {"weight": 50, "levels": list(LEVELS[:5]), "normalize": "paper"},
+        "mae": MAE(),
+        "gram": Gram(),
     },
 }
 
@@ -73,17 +73,17 @@ def plain_mars(
 def own_step(
     student: torch.nn.Module,
     teacher: torch.nn.Module | None,
-    losses: Mapping[str, Any],
+    losses: Mapping[str, Term],
     clips: Mapping[str, Tensor],
     labels: Tensor,
-    options: Mapping[str, Any],
+    recipe: Recipe,
     device: torch.device,
 ) -> Callable[[], None]:
     """A step of dsnet's trainer."""
     task = distillation.build(teacher, losses) if teacher is not None else Classification("rgb")
     to_device(student.train(), device)
     to_device(task, device)
-    step = Step(student, task, options, device)
+    step = Step(student, task, recipe, device)
     clips = {name: clip.to(memory_format=torch.channels_last_3d) for name, clip in clips.items()}
 
     def run() -> None:
@@ -97,7 +97,7 @@ def gram_products(teacher: torch.nn.Module, clips: Mapping[str, Tensor]) -> Call
     """The products that the Gram distance cannot do without, on features of its shapes."""
     with torch.no_grad():
         features = teacher.forward_features(clips["flow"])[1]
-    matrices = [features[level].contiguous().flatten(2) for level in LOSSES["DS"]["gram"]["levels"]]
+    matrices = [features[level].contiguous().flatten(2) for level in Gram().levels]
 
     def run() -> None:
         for matrix in matrices:
@@ -146,7 +146,8 @@ def main() -> None:
         for name, channels in (("rgb", 3), ("flow", 2))
     }
     labels = torch.randint(CLASSES, (options.batch,), device=device)
-    chosen = {**OPTIONS, "precision": options.precision, "compile": options.compile}
+    given = {"precision": options.precision, "compile": options.compile}
+    chosen = RECIPE.model_copy(update=given)
     plain = plain_mars(copy.deepcopy(student), copy.deepcopy(teacher), clips, labels)
     steps = {"plain MARS": plain}
     given = (clips, labels, chosen, device)
