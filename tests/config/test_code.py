@@ -19,7 +19,7 @@ from dsnet.provenance.code import imported_modules
 OTHERS = {
     *("", "__main__", "csvs", "devices", "disk", "distributed", "errors", "evaluation", "export"),
     *("registry", "releases", "shards", "starting"),
-    *("cli", "config", "datasets", "doctor", "fetching", "flow", "live", "predict"),
+    *("cli", "config", "datasets", "doctor", "fetching", "flow", "predict"),
     *("provenance", "store", "video"),
     # The rest of folders that have numbers.
     *("clips", "clips.opening", "fusion", "losses", "scores", "scores.files"),
@@ -29,7 +29,7 @@ OTHERS = {
     *("tables", "figures", "figures.flow", "figures.videos", "pages"),
 }
 # All of these is in OTHERS, new files too.
-WHOLE = {"cli", "config", "datasets", "doctor", "fetching", "flow", "live", "predict"}
+WHOLE = {"cli", "config", "datasets", "doctor", "fetching", "flow", "predict"}
 WHOLE |= {"provenance", "store", "video"}
 # A pure module may raise the errors of others.
 ERRORS = {"dsnet.errors"}

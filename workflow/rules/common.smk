@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from dsnet import config as settings
-from dsnet import live, starting, store
+from dsnet import starting, store
 from dsnet.datasets import fingerprint
 from dsnet.provenance import PACKAGE, canonical, file_digest
 from dsnet.releases import locate
@@ -13,18 +13,10 @@ from dsnet.releases import locate
 # `python` is the one that runs Snakemake, also where its environment is not activated.
 os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]))
 
-if workflow.is_main_process:
-    live.attach(workflow)
-else:
-    starting.become_own_array_task()
-
 SCHEMAS = Path(workflow.basedir) / "workflow" / "schemas"
 
 with starting.explained():
     cfg = settings.resolve(config, settings.load_schema(SCHEMAS / "config.schema.yaml"))
-
-# Not in the jobs that a cluster runs, which are no runs of their own.
-ALIVE = starting.forget_killed_runs(Path(".snakemake")) if workflow.is_main_process else None
 
 RESULTS = cfg["results"]
 DATA = cfg["data"]
@@ -55,11 +47,7 @@ onstart:
     for folder in map(Path, {RESULTS, DATA}):
         with starting.explained():
             starting.check_writable(folder)
-        starting.end_the_future(folder)
-    # A run that ends with shards keeps them. Snakemake would remove frames once their flow is there,
-    # and the next run, which packs both, would compute both again.
-    if any(job.rule.name in ("frames", "flow_shard") for job in workflow.dag.targetjobs):
-        workflow.storage_settings.notemp = True
+            starting.check_dates(folder)
 
 
 wildcard_constraints:
