@@ -16,7 +16,7 @@ from snakemake.logging import DefaultFormatter
 LINES = 20  # of a log that are shown
 READ = 1 << 16  # bytes at the end of a log that are read for them
 PROBE = 1 << 20  # bytes that a disk must have room for
-# Options of Snakemake that say where and how to run. The command that runs a job alone has them too.
+# Options of Snakemake that say where and how to run. The command that runs a job alone keeps them.
 # Others, such as --forceall, --until or -n, concern the failed run only.
 SHARED = (
     (("--snakefile", "-s"), None),

@@ -117,7 +117,7 @@ def test_whatever_the_time_stamps_are_after_a_copy_nothing_runs_again(project: P
     assert project.plan().nothing_to_do
 
 
-def test_results_from_the_future_get_the_present_time_by_the_command_that_is_named(project: Project):
+def test_results_from_the_future_are_refused_with_the_command_that_mends_them(project: Project):
     """What is made now would be older than what it is made from."""
     set_times(project, REVERSED["future"])
     clips = project / "results/motions/clips.h5"

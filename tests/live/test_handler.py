@@ -153,9 +153,7 @@ def test_the_time_left_of_trainings_follows_their_epochs():
     assert trainings_left(stage, [(job, half), (job, None)]) == (30 + 60 + 2 * 60) / 2
 
 
-def test_a_terminal_shows_stages_and_trainings_and_keeps_what_matters(
-    training, make_handler
-):
+def test_a_terminal_shows_stages_and_trainings_and_keeps_what_matters(training, make_handler):
     stream = Terminal()
     handler = make_handler(stream)
     handler.emit(record(None, "Building DAG of jobs..."))
