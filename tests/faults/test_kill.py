@@ -121,11 +121,13 @@ def test_a_job_that_outlives_its_killed_run_does_no_harm(project: Project):
     try:
         sign = "results/motions/flow/.*.journal"
         wait_for(lambda: any(project.folder.glob(sign)), process, "flow")
-        os.kill(process.pid, signal.SIGKILL)  # Snakemake alone; its jobs go on
+        os.kill(process.pid, signal.SIGKILL)  # Snakemake alone; its jobs live on
+        os.killpg(process.pid, signal.SIGSTOP)  # and do not end before the second run's begin
         process.wait()
         project.finish("--unlock")
         again = project.start(*FLOWS)
         wait_for(lambda: len(list_jobs(project)) > 2, again, "the second run's jobs")
+        os.killpg(process.pid, signal.SIGCONT)
         assert again.wait() == 0, (project / "snakemake.log").read_text() + project.logs()
     finally:
         with suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""When a run shows a live summary, what is in it, and what is printed as ever."""
+"""When a run has a live view, what is in it, and what is printed as ever."""
 
 import io
 import logging
