@@ -1,18 +1,15 @@
-"""What a run of the workflow does before its first job."""
+"""Checks of a run of the workflow before its first job."""
 
 from __future__ import annotations
 
-import argparse
-import fcntl
 import os
+import shlex
 import tempfile
 import time
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import product
 from pathlib import Path
-from typing import IO
 
 from snakemake.exceptions import WorkflowError
 
@@ -37,49 +34,6 @@ def explained() -> Iterator[None]:
         yield
     except UserError as error:
         raise WorkflowError(str(error)) from None
-
-
-def become_own_array_task() -> None:
-    """In a task of a Slurm job array, go on as the job of this task.
-
-    The executor starts every task as the job of the first one, lets it run the command of its own
-    job, and then judges it by the first one's output: a task that ends before the first one fails,
-    and one that fails removes what the first one made (snakemake-executor-plugin-slurm, issue 447).
-    As the job that it is, a task is judged by its own output.
-    """
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--slurm-jobstep-array-execs")
-    commands = parser.parse_known_args()[0].slurm_jobstep_array_execs
-    task = os.environ.get("SLURM_ARRAY_TASK_ID")
-    if commands and task != os.environ.get("SLURM_ARRAY_TASK_MIN"):
-        from snakemake_executor_plugin_slurm_jobstep import parse_array_execs
-
-        command = zlib.decompress(bytes.fromhex(parse_array_execs(commands)[task]))
-        os.execvp("sh", ["sh", "-c", command.decode()])
-
-
-def forget_killed_runs(folder: Path) -> IO[str]:
-    """Remove the lock that a killed run left, unless another run is alive.
-
-    Every run shares a lock on one file, which the kernel releases however the run ends: who can
-    have it alone is the only one. Where the file system has no such locks, `snakemake --unlock`
-    remains.
-
-    Args:
-        folder: Snakemake's own, ``.snakemake``; made if it is not there.
-
-    Returns:
-        The file, to be kept open as long as the run lives.
-    """
-    folder.mkdir(exist_ok=True)
-    alive = open(folder / "alive", "a")  # noqa: SIM115
-    with suppress(OSError):
-        fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for lock in folder.glob("locks/*.lock"):
-            lock.unlink(missing_ok=True)
-    with suppress(OSError):
-        fcntl.flock(alive, fcntl.LOCK_SH)
-    return alive
 
 
 def check_folders(experiment: Experiment, fetched: str) -> None:
@@ -173,13 +127,20 @@ def check_writable(results: Path) -> None:
         ) from None
 
 
-def end_the_future(results: Path) -> None:
-    """Give results that are dated in the future, as after a clock went back, the present time.
+def check_dates(results: Path) -> None:
+    """See that no result is dated in the future, as after a clock was set back.
 
-    Snakemake would let every job fail whose output is older than its input.
+    Snakemake lets a job fail, after it ran, when its output is older than its input.
+
+    Raises:
+        UserError: one is; says what to do.
     """
     now = time.time()
     for path in results.rglob("*"):
-        with suppress(OSError):  # another user's, or gone
+        with suppress(FileNotFoundError):  # a job of a killed run may still be writing
             if path.lstat().st_mtime > now:
-                os.utime(path, follow_symlinks=False)
+                raise UserError(
+                    f"results: {path} is dated in the future, and jobs that use it would fail; "
+                    f"check this machine's clock, then give such files the present time:\n"
+                    f"  find {shlex.quote(str(results))} -newermt now -exec touch -h {{}} +"
+                )

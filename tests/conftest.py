@@ -11,7 +11,7 @@ import hypothesis
 import numpy as np
 import pytest
 import yaml
-from project import Project, once
+from project import Project, merge, once
 
 from dsnet import flow as tvl1
 from dsnet.experiment import Experiment, load
@@ -63,9 +63,15 @@ def raw_config() -> dict[str, Any]:
 
 
 @pytest.fixture
-def experiment(raw_config: dict[str, Any]) -> Experiment:
+def loaded(raw_config: dict[str, Any]) -> Callable[..., Experiment]:
+    """A maker of the default experiment with nested changes."""
+    return lambda changes: load(merge(raw_config, changes))
+
+
+@pytest.fixture
+def experiment(loaded: Callable[..., Experiment]) -> Experiment:
     """The experiment of config.yaml."""
-    return load(raw_config)
+    return loaded({})
 
 
 def moving_squares(rng: np.random.Generator, label: int, frames: int, size: int) -> np.ndarray:

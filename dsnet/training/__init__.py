@@ -133,8 +133,9 @@ def _fit(trainer: Trainer, results: Results, processes: Processes) -> None:
                 log.warning("%s", collapse)
             to_board(board, row)
             bar.set_postfix(loss=f"{row['train_loss']:.3f}", val=f"{row['val_top1']:.1f}")
-            # dsnet.live.trainings reads this line, and under this logger's name.
-            log.info("%s", " ".join(f"{key}={value:.4g}" for key, value in row.items()))
+            # The live view (logger/) reads this line, by the name of this logger and the keys.
+            shown = {**row, "epochs": epochs}
+            log.info("%s", " ".join(f"{key}={value:.4g}" for key, value in shown.items()))
             if only:
                 state = {**results.about(), **results.state(), **trainer.state()}
                 resuming.save(folder, state)

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import cv2
 import pytest
 import torch
+from dsnet.config import compute
 from findings import only
 
 from dsnet import flow, video
-from dsnet.config import compute
 from dsnet.doctor import machine
 
 

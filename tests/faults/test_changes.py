@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -115,12 +117,16 @@ def test_whatever_the_time_stamps_are_after_a_copy_nothing_runs_again(project: P
     assert project.plan().nothing_to_do
 
 
-def test_a_clock_that_goes_back_does_not_make_a_rerun_endless(project: Project):
-    """What is made now is older than what it is made from."""
+def test_results_from_the_future_are_refused_with_the_command_that_mends_them(project: Project):
+    """What is made now would be older than what it is made from."""
     set_times(project, REVERSED["future"])
     clips = project / "results/motions/clips.h5"
     before = Reader(clips).digest
     clips.unlink()
+    outcome = project.snakemake("results/motions/clips.h5")
+    assert outcome.code != 0
+    (command,) = re.findall(r"is dated in the future, .*\n +(find .*)\n", outcome.text)
+    subprocess.run(command, shell=True, check=True, cwd=project.folder)
     project.finish("results/motions/clips.h5")
     assert Reader(clips).digest == before
     assert project.plan().nothing_to_do

@@ -1,4 +1,4 @@
-"""SIGKILL in the middle of every stage; a plain restart ends as an undisturbed run.
+"""SIGKILL in the middle of every stage; unlocked and restarted, a run ends as an undisturbed one.
 
 DSNET_KILL_ROUNDS sets how many runs are disturbed, each at other moments (default 1). In every
 other stage Snakemake alone is killed and its jobs live on, while the next run starts them again;
@@ -68,6 +68,7 @@ def test_a_run_killed_in_every_stage_ends_as_an_undisturbed_one(
             else:
                 kill_group(process)
                 assert_whole(fresh)
+            fresh.finish("--unlock")
         fresh.finish()
     finally:
         for process in killed:
@@ -120,10 +121,13 @@ def test_a_job_that_outlives_its_killed_run_does_no_harm(project: Project):
     try:
         sign = "results/motions/flow/.*.journal"
         wait_for(lambda: any(project.folder.glob(sign)), process, "flow")
-        os.kill(process.pid, signal.SIGKILL)  # Snakemake alone; its jobs go on
+        os.kill(process.pid, signal.SIGKILL)  # Snakemake alone; its jobs live on
+        os.killpg(process.pid, signal.SIGSTOP)  # and do not end before the second run's begin
         process.wait()
+        project.finish("--unlock")
         again = project.start(*FLOWS)
         wait_for(lambda: len(list_jobs(project)) > 2, again, "the second run's jobs")
+        os.killpg(process.pid, signal.SIGCONT)
         assert again.wait() == 0, (project / "snakemake.log").read_text() + project.logs()
     finally:
         with suppress(ProcessLookupError):
@@ -146,7 +150,6 @@ def list_jobs(project: Project) -> list[str]:
 
 
 def test_a_second_run_is_refused_while_the_first_is_alive(project: Project, finished: Project):
-    """The lock of a killed run is dropped, that of a living one is not."""
     for path in ("results/motions/clips.h5", f"{RUN}/flow/model.pt", f"{RUN}/ds/model.pt"):
         (project / path).unlink()
     process = project.start(f"{RUN}/ds/model.pt")

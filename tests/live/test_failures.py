@@ -5,8 +5,8 @@ import shlex
 
 import pytest
 
-from dsnet import disk
-from dsnet.live.failures import Formatter, rerun_command, tail
+from snakemake_logger_plugin_dsnet import failures
+from snakemake_logger_plugin_dsnet.failures import Formatter, rerun_command, tail
 
 TARGET = "results/a b/model.pt"
 
@@ -103,7 +103,7 @@ def test_a_full_disk_is_named_where_the_log_may_not_have_room(monkeypatch):
         def __init__(self, dir):
             raise OSError(errno.ENOSPC, "no room")
 
-    assert "the disk is full" not in Formatter(None, True, []).format_job_error(about())
-    monkeypatch.setattr(disk.tempfile, "TemporaryFile", Full)
+    assert "is full" not in Formatter(None, True, []).format_job_error(about())
+    monkeypatch.setattr(failures.tempfile, "TemporaryFile", Full)
     text = Formatter(None, True, []).format_job_error(about())
-    assert f"{TARGET} could not be written: the disk is full" in text
+    assert f"The disk of {TARGET} is full" in text

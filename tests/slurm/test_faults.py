@@ -78,23 +78,6 @@ def test_the_log_of_a_failing_job_is_named(project: ClusterProject):
     assert Path(job["StdOut"]).exists()
 
 
-def test_the_log_of_a_failing_task_of_an_array_is_named(project: ClusterProject):
-    flows = [f"results/motions/flow/{shard}.h5" for shard in ("0000", "0001")]
-    for flow in flows:
-        (project / flow).unlink()
-    broken = project / "results/motions/frames/0001.h5"
-    os.truncate(broken, broken.stat().st_size // 2)
-    outcome = project.snakemake(*flows, "--retries", "0")
-    assert outcome.code != 0
-    jobs = project.jobs("flow_shard")
-    assert len({job["ArrayJobId"] for job in jobs}) == 1
-    assert sorted(job["JobState"] for job in jobs) == ["COMPLETED", "FAILED"]
-    assert (project / flows[0]).exists()
-    assert not (project / flows[1]).exists()
-    assert "results/logs/motions/flow/0001.log" in outcome.text
-    assert str(broken.relative_to(project.folder)) in outcome.text
-
-
 def test_partition_account_and_gres_reach_sbatch(project: ClusterProject, tmp_path: Path):
     text = (project / PROFILE).read_text()
     text = text.replace("# slurm_", "slurm_").replace("gpu: 1\n", "gpu: 0\n    gres: gpu:1\n")

@@ -36,8 +36,7 @@ def test_gpus_memory_and_time_reach_sbatch(done: ClusterProject, rule: str):
     assert jobs
     for job in jobs:
         granted = dict(part.split("=") for part in job["TRES"].split(","))
-        # The executor adds a megabyte for what it sends along with an array.
-        assert granted["mem"] == f"{memory + ('ArrayJobId' in job)}M"
+        assert granted["mem"] == f"{memory}M"
         assert job["TimeLimit"] == limit
         assert job.get("TresPerJob") == (f"gres:gpu:{gpus}" if gpus else None)
 
@@ -46,13 +45,6 @@ def test_jobs_ask_for_the_threads_of_their_rule(done: ClusterProject):
     threads = {rule_of(job): int(job["NumCPUs"]) for job in done.kept_jobs()}
     assert threads["manifest"] == 8
     assert threads["frames"] == 1
-
-
-def test_shards_that_are_ready_together_are_the_tasks_of_one_array(done: ClusterProject):
-    """Those of flow may be ready one by one, as their frames come; test_faults.py has an array."""
-    jobs = [job for job in done.kept_jobs() if rule_of(job) == "frames"]
-    assert len({job["ArrayJobId"] for job in jobs}) == 1
-    assert sorted(job["ArrayTaskId"] for job in jobs) == ["1", "2"]
 
 
 def test_every_job_ran_once_and_short_ones_did_not_queue(done: ClusterProject):

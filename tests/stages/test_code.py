@@ -21,7 +21,7 @@ from dsnet.stages.code import NUMBERS, SHOWN
 OTHERS = {
     *("", "__main__", "csvs", "devices", "disk", "distributed", "errors", "evaluation", "export"),
     *("registry", "releases", "shards", "starting"),
-    *("cli", "datasets", "doctor", "experiment", "fetching", "flow", "live", "predict", "stages"),
+    *("cli", "datasets", "doctor", "experiment", "fetching", "flow", "predict", "stages"),
     *("provenance", "store", "video"),
     # The rest of folders that have numbers.
     *("clips", "clips.opening", "fusion", "losses", "scores", "scores.files"),
@@ -31,7 +31,7 @@ OTHERS = {
     *("tables", "figures", "figures.flow", "figures.videos", "pages"),
 }
 # All of these is in OTHERS, new files too.
-WHOLE = {"cli", "datasets", "doctor", "experiment", "fetching", "flow", "live", "predict"}
+WHOLE = {"cli", "datasets", "doctor", "experiment", "fetching", "flow", "predict"}
 WHOLE |= {"provenance", "stages", "store", "video"}
 # A pure module may raise the errors of others.
 ERRORS = {"dsnet.errors"}

@@ -4,10 +4,9 @@ import os
 import sys
 from pathlib import Path
 
-from dsnet import experiment as settings
-from dsnet import live, starting, store
+from dsnet import starting, store
 from dsnet.datasets import fingerprint
-from dsnet.experiment import streams
+from dsnet.experiment import load, streams
 from dsnet.provenance import canonical
 from dsnet.releases import locate
 from dsnet.stages import STAGES
@@ -15,18 +14,10 @@ from dsnet.stages import STAGES
 # `python` is the one that runs Snakemake, also where its environment is not activated.
 os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]))
 
-if workflow.is_main_process:
-    live.attach(workflow)
-else:
-    starting.become_own_array_task()
-
 SCHEMAS = Path(workflow.basedir) / "workflow" / "schemas"
 
 with starting.explained():
-    experiment = settings.load(config)
-
-# Not in the jobs that a cluster runs, which are no runs of their own.
-ALIVE = starting.forget_killed_runs(Path(".snakemake")) if workflow.is_main_process else None
+    experiment = load(config)
 
 RESULTS = experiment.results
 DATA = experiment.data
@@ -57,11 +48,7 @@ onstart:
     for folder in map(Path, {RESULTS, DATA}):
         with starting.explained():
             starting.check_writable(folder)
-        starting.end_the_future(folder)
-    # A run that ends with shards keeps them. Snakemake would remove frames once their flow is there,
-    # and the next run, which packs both, would compute both again.
-    if any(job.rule.name in ("frames", "flow_shard") for job in workflow.dag.targetjobs):
-        workflow.storage_settings.notemp = True
+            starting.check_dates(folder)
 
 
 wildcard_constraints:

@@ -1,22 +1,23 @@
-"""What is said of a job that failed: the end of its log, and how to run it again by itself."""
+"""What is said of a failed job: the end of its log, and the command that runs it alone."""
 
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import shlex
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from snakemake.logging import DefaultFormatter
 
-from dsnet.disk import DiskFullError, has_no_room
-
 LINES = 20  # of a log that are shown
-READ = 1 << 16  # bytes at the end of a log that are looked at for them
-# The options of Snakemake that say on what, where and how to run, which a rerun shares. Others,
-# such as --forceall, --until or -n, are about the run that failed.
+READ = 1 << 16  # bytes at the end of a log that are read for them
+PROBE = 1 << 20  # bytes that a disk must have room for
+# Options of Snakemake that say where and how to run. The command that runs a job alone keeps them.
+# Others, such as --forceall, --until or -n, concern the failed run only.
 SHARED = (
     (("--snakefile", "-s"), None),
     (("--directory", "-d"), None),
@@ -37,14 +38,14 @@ SHARED = (
 
 
 class Formatter(DefaultFormatter):  # type: ignore[misc, unused-ignore]
-    """Snakemake's formatter, but for failed jobs.
+    """Snakemake's formatter, with more on failed jobs.
 
-    It would show all of a log, of which a training's has a line per epoch, and no way on.
+    Snakemake shows a whole log, which has a line per epoch, and not how to run the job again.
 
     Args:
-        quiet: what not to speak of, as Snakemake has it.
+        quiet: what Snakemake does not print.
         show_failed_logs: whether the ends of logs are shown.
-        arguments: those of the command line that the run was started with.
+        arguments: those of the command line of the run, without the program.
     """
 
     def __init__(self, quiet: Any, show_failed_logs: bool, arguments: Sequence[str]) -> None:
@@ -53,22 +54,23 @@ class Formatter(DefaultFormatter):  # type: ignore[misc, unused-ignore]
         self.arguments = list(arguments)
 
     def format_job_error(self, msg: dict[str, Any]) -> str:
-        """The account of a failed job."""
+        """Describe a failed job."""
         return "\n".join([super().format_job_error(msg), *self._more(msg)])
 
     def _more(self, msg: Mapping[str, Any]) -> Iterator[str]:
         for log in msg["log"] if self.tails else ():
             yield from ["", *tail(log)]
-        # The log that would say so may lie on the disk that is full.
-        if full := _full_disk(msg["output"]):
-            yield f"\n{full}"
+        for path in msg["output"]:  # the log that would say so may be on the full disk, too
+            if _is_full(path):
+                yield f"\nThe disk of {path} is full, or your quota of it; make room and run again."
+                break
         if msg["output"]:
-            yield "\nOnce its cause is mended, this runs it alone:"
+            yield "\nAfter you have fixed the cause, this runs the job alone:"
             yield f"    {rerun_command(self.arguments, msg['output'][0])}\n"
 
 
 def tail(path: str | os.PathLike[str], lines: int = LINES) -> list[str]:
-    """The last ``lines`` of a log under a heading, or a line that says why there are none."""
+    """Take the last ``lines`` of a log, under a heading, or say why there are none."""
     try:
         with open(path, "rb") as file:
             start = max(0, os.fstat(file.fileno()).st_size - READ)
@@ -85,7 +87,7 @@ def tail(path: str | os.PathLike[str], lines: int = LINES) -> list[str]:
 
 
 def rerun_command(arguments: Sequence[str], target: str) -> str:
-    """The command that makes the file ``target``, for a shell.
+    """Make the shell command that makes the file ``target``.
 
     Args:
         arguments: those of the Snakemake that failed to, without the program.
@@ -103,9 +105,13 @@ def rerun_command(arguments: Sequence[str], target: str) -> str:
     return shlex.join(words)
 
 
-def _full_disk(outputs: Sequence[str]) -> str:
-    """What to say where there is no room for what a job writes; empty where there is."""
-    for path in map(Path, outputs):
-        if has_no_room(next(parent for parent in path.parents if parent.is_dir())):
-            return str(DiskFullError.of(path))
-    return ""
+def _is_full(path: str) -> bool:
+    """Whether the disk of ``path``, or the quota of it, has no room for a small file."""
+    folder = next(parent for parent in Path(path).absolute().parents if parent.is_dir())
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(PROBE))
+            file.flush()
+    except OSError as error:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return False

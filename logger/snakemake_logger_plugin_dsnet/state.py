@@ -1,18 +1,18 @@
-"""What a run has done and is doing, gathered from what Snakemake logs of it."""
+"""What a run has done and is doing, gathered from the records that Snakemake logs."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from dsnet.live import trainings
+from snakemake_logger_plugin_dsnet import trainings
 
-# The stages in the order of the pipeline: the rules that have one of their own, and its name.
+# The rules with a line of their own, in the order of the pipeline, and the name in it.
 STAGES = {
     "videos": "videos",
     "manifest": "manifest",
@@ -28,20 +28,24 @@ OTHERS = "tables and figures"
 
 @dataclass
 class Job:
-    """A job at work: its number in the run, rule, wildcards, log, start, and epochs to train."""
+    """A running job: its number in the run, rule, wildcards, log, and Unix time of its start."""
 
     id: int
     rule: str
     wildcards: Mapping[str, str]
     log: str | None
-    epochs: int | None
     started: float = field(default_factory=time.time)
 
+    @property
+    def is_training(self) -> bool:
+        """Whether the job trains a stream."""
+        return self.rule == "train"
+
     def progress(self) -> trainings.Progress | None:
-        """How far a training is; ``None`` of other jobs, and before its first epoch ends."""
-        if self.epochs is None or self.log is None:
+        """Read how far a training is; ``None`` of other jobs, and before its first epoch ends."""
+        if not self.is_training or self.log is None:
             return None
-        return trainings.progress(self.log, self.epochs, self.started)
+        return trainings.progress(self.log, self.started)
 
     @property
     def run(self) -> str:
@@ -51,7 +55,7 @@ class Job:
 
 @dataclass
 class Stage:
-    """Jobs of one stage: all of this run, and those that ended well or failed; by their numbers."""
+    """The jobs of one stage: how many, and the numbers of those that are done or failed."""
 
     name: str
     total: int = 0
@@ -61,7 +65,7 @@ class Stage:
     ended: float | None = None
 
     def left(self) -> float | None:
-        """Seconds that it takes yet, at its speed so far; ``None`` where nothing tells."""
+        """Estimate the seconds that are left, at the speed so far; ``None`` where nothing tells."""
         made = len(self.done)
         if self.started is None or made == 0 or made == self.total:
             return None
@@ -69,57 +73,48 @@ class Stage:
 
 
 class State:
-    """The stages and the jobs at work; takes up Snakemake's records one by one."""
+    """The stages and the running jobs; takes up Snakemake's records one by one."""
 
     def __init__(self) -> None:
         self.started = time.time()
         self.stages: dict[str, Stage] = {}
         self.jobs: dict[int, Job] = {}
-        self.gathering: frozenset[str] = frozenset()
 
-    def plan(self, counts: Mapping[str, int], gathering: Iterable[str]) -> None:
-        """Take up how many jobs each rule has, but for the rules that only gather files."""
-        self.gathering = frozenset([*gathering, "total"])
+    def plan(self, counts: Mapping[str, int]) -> None:
+        """Take up how many jobs each rule has; ``total`` is their sum."""
         for name in (*STAGES.values(), OTHERS):
-            rules = [r for r in counts if r not in self.gathering and stage_of(r) == name]
+            rules = [rule for rule in counts if rule != "total" and stage_of(rule) == name]
             if rules:
                 self.stages[name] = Stage(name, sum(counts[rule] for rule in rules))
 
     def update(self, record: logging.LogRecord) -> Job | None:
-        """Take up a record; the job that ended well by it, if one did."""
+        """Take up a record; return the job that it says is done, if any."""
         event, about = getattr(record, "event", None), record.__dict__
         if event == LogEvent.JOB_INFO:
             self._begin(about)
         elif event == LogEvent.JOB_ERROR:
             job = self.jobs.pop(about["jobid"], None)
-            if job is not None and (stage := self._stage(job)):
-                stage.failed.add(job.id)
+            if job is not None:
+                self._stage(job).failed.add(job.id)
         elif event == LogEvent.JOB_FINISHED:
             job = self.jobs.pop(about["job_id"], None)
-            if job is not None and (stage := self._stage(job)):
-                stage.failed.discard(job.id)
+            if job is not None:
+                stage = self._stage(job)
                 stage.done.add(job.id)
                 stage.ended = time.time()
             return job
         return None
 
     def _begin(self, about: Mapping[str, Any]) -> None:
-        logs = about["log"]
-        job = Job(
-            about["jobid"],
-            about["rule_name"],
-            dict(about["wildcards"]),
-            logs[0] if logs else None,
-            trainings.epochs(about["shellcmd"] or ""),
-        )
+        log = about["log"][0] if about["log"] else None
+        job = Job(about["jobid"], about["rule_name"], dict(about["wildcards"]), log)
+        self.jobs[job.id] = job
         stage = self._stage(job)
-        if stage is not None:
-            self.jobs[job.id] = job
-            stage.failed.discard(job.id)  # another attempt
-            stage.started = stage.started or job.started
+        stage.failed.discard(job.id)  # another attempt
+        stage.started = stage.started or job.started
 
-    def _stage(self, job: Job) -> Stage | None:
-        return None if job.rule in self.gathering else self.stages.get(stage_of(job.rule))
+    def _stage(self, job: Job) -> Stage:
+        return self.stages[stage_of(job.rule)]
 
 
 def stage_of(rule: str) -> str:

@@ -1,4 +1,4 @@
-"""The live summary: a line for every stage, and one for every training at work."""
+"""The live view: a line for every stage, and one for every running training."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from dsnet.live.state import Job, Stage, State, stage_of
-from dsnet.live.trainings import Progress
+from snakemake_logger_plugin_dsnet.state import Job, Stage, State, stage_of
+from snakemake_logger_plugin_dsnet.trainings import Progress
 
 BAR = 14  # columns
 TRAININGS = 8  # that have a line of their own
@@ -18,8 +18,8 @@ Training = tuple[Job, Progress | None]
 
 
 def render(state: State) -> Group:
-    """The state as something that rich prints."""
-    found = [(job, job.progress()) for job in state.jobs.values() if job.epochs is not None]
+    """Make of the state what rich prints."""
+    found = [(job, job.progress()) for job in state.jobs.values() if job.is_training]
     parts: list[RenderableType] = [_heading(state), _stages(state, found)]
     if found:
         parts.append(_trainings(found))
@@ -29,13 +29,13 @@ def render(state: State) -> Group:
 
 
 def duration(seconds: float) -> str:
-    """Hours, minutes and seconds, as in ``1:02:03``."""
+    """Format seconds as hours, minutes and seconds, such as ``1:02:03``."""
     whole = round(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
 def ended(job: Job) -> Text | None:
-    """The line that stays of a training that ended well; ``None`` of other jobs."""
+    """Describe a finished training in one line; ``None`` of other jobs."""
     last = job.progress()
     if last is None:
         return None
@@ -67,7 +67,7 @@ def _stages(state: State, found: list[Training]) -> Table:
     table.add_column(no_wrap=True)
     for stage in state.stages.values():
         of_training = found if stage.name == "train" else []
-        begun = sum(last.epoch / job.epochs for job, last in of_training if last and job.epochs)
+        begun = sum(last.epoch / last.epochs for _, last in of_training if last)
         table.add_row(
             stage.name,
             ProgressBar(stage.total, len(stage.done) + begun, BAR),
@@ -78,13 +78,13 @@ def _stages(state: State, found: list[Training]) -> Table:
 
 
 def _note(state: State, stage: Stage, found: list[Training]) -> Text:
-    """What a stage is doing: jobs at work, how long they take yet, what failed."""
+    """Describe a stage: running jobs, the time that is left, failures."""
     working = sum(stage_of(job.rule) == stage.name for job in state.jobs.values())
     text = Text()
     if stage.started and stage.ended and len(stage.done) == stage.total:
         text.append(duration(stage.ended - stage.started), "dim")
     elif working:
-        text.append(f"{working} at work")
+        text.append(f"{working} running")
         left = trainings_left(stage, found) if found else stage.left()
         if left is not None:
             text.append(f", {duration(left)} left")
@@ -94,17 +94,18 @@ def _note(state: State, stage: Stage, found: list[Training]) -> Text:
 
 
 def trainings_left(stage: Stage, found: list[Training]) -> float | None:
-    """Seconds that all trainings take yet, with as many at a time as now; ``None`` before an epoch.
+    """Estimate the seconds until all trainings end; ``None`` before the first epoch ends.
 
-    From what their epochs take, since one that goes on where it was stopped has a lead.
+    As many run at a time as now. The time of an epoch counts and not that of whole trainings, since
+    a resumed one has a lead.
     """
-    known = [(job.epochs, last) for job, last in found if last is not None and job.epochs]
+    known = [last for _, last in found if last is not None]
     if not known:
         return None
-    whole = sum(epochs * last.each for epochs, last in known) / len(known)
-    at_work = sum(last.left for _, last in known) + whole * (len(found) - len(known))
+    whole = sum(last.epochs * last.each for last in known) / len(known)
+    running = sum(last.left for last in known) + whole * (len(found) - len(known))
     waiting = stage.total - len(stage.done) - len(stage.failed) - len(found)
-    return (at_work + whole * waiting) / len(found)
+    return (running + whole * waiting) / len(found)
 
 
 def _trainings(found: list[Training]) -> Table:
@@ -114,14 +115,13 @@ def _trainings(found: list[Training]) -> Table:
     for heading, width in (("epoch", 7), ("loss", 7), ("validation", 10), ("left", 7)):
         table.add_column(heading, justify="right", no_wrap=True, min_width=width)
     for job, last in found[:TRAININGS]:
-        numbers = ("0", "", "", "")
+        numbers = ["", "", "", ""]
         if last is not None:
-            numbers = (
-                f"{last.epoch}",
+            numbers = [
+                f"{last.epoch}/{last.epochs}",
                 f"{last.train_loss:.3f}",
                 f"{last.val_top1:.1f} %",
                 duration(last.left),
-            )
-        epoch, *others = numbers
-        table.add_row(f"  {job.wildcards['stream']}", job.run, f"{epoch}/{job.epochs}", *others)
+            ]
+        table.add_row(f"  {job.wildcards['stream']}", job.run, *numbers)
     return table

@@ -1,0 +1,53 @@
+"""The progress of a training, from its log."""
+
+from __future__ import annotations
+
+import os
+import re
+import statistics
+import time
+from dataclasses import dataclass
+
+READ = 1 << 14  # bytes at the end of a log, some forty epochs
+RECENT = 5  # epochs by which the next ones are estimated
+EPOCH = re.compile(rb"dsnet\.training: (epoch=.*)\n")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The last complete epoch of a training.
+
+    Its number and the number of all; its loss, and top-1 on the selection part in per cent; seconds
+    per epoch, and seconds until the last one ends.
+    """
+
+    epoch: int
+    epochs: int
+    train_loss: float
+    val_top1: float
+    each: float
+    left: float
+
+
+def progress(log: str | os.PathLike[str], since: float = 0.0) -> Progress | None:
+    """Read the progress of a training from its log; ``None`` before its first epoch ends.
+
+    Args:
+        since: Unix time in seconds at which the training began; an older log is another's.
+    """
+    try:
+        with open(log, "rb") as file:
+            status = os.fstat(file.fileno())
+            file.seek(max(0, status.st_size - READ))
+            found = EPOCH.findall(file.read())
+    except OSError:
+        return None
+    if not found or status.st_mtime < since - 1:  # file systems round
+        return None
+    rows = [dict(pair.split("=") for pair in line.decode().split()) for line in found[-RECENT:]]
+    last = {name: float(value) for name, value in rows[-1].items()}
+    each = statistics.median(float(row["seconds"]) for row in rows)
+    gone = max(time.time() - status.st_mtime, 0.0)
+    epoch, epochs = int(last["epoch"]), int(last["epochs"])
+    left = max((epochs - epoch) * each - gone, 0.0)
+    return Progress(epoch, epochs, last["train_loss"], last["val_top1"], each, left)
