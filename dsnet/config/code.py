@@ -50,7 +50,7 @@ SHOWN = (
     *(
         f"dsnet.tables.{name}"
         for name in (
-            *("statistics", "text", "html", "files", "layout", "reading"),
+            *("statistics", "text", "formats", "layout"),
             *("measured", "results", "significance", "study"),
         )
     ),
@@ -63,7 +63,7 @@ SHOWN = (
     ),
     *(f"dsnet.pages.{name}" for name in ("page", "pictures", "settings", "classes", "provenance")),
 )
-TABLE = ("dsnet.tables.reading", "dsnet.tables.files")
+TABLE = ("dsnet.tables.formats",)
 # The modules that each stage begins with; what they import of the above counts too.
 STAGES: Mapping[str, tuple[str, ...]] = {
     "train": ("dsnet.training.trainer", "dsnet.training.batch_norm", "dsnet.models.weights"),
