@@ -44,6 +44,7 @@ NUMBERS = (
 )
 # What is shown of the numbers.
 SHOWN = (
+    "dsnet.spacing",
     "dsnet.similarity",
     "dsnet.latency",
     "dsnet.costs",
@@ -58,7 +59,7 @@ SHOWN = (
         f"dsnet.figures.{name}"
         for name in (
             *("colours", "style", "attention", "bars", "contact", "cost", "curves"),
-            *("drawing", "features", "intervals", "per_class"),
+            *("features", "intervals", "scores"),
         )
     ),
     *(f"dsnet.pages.{name}" for name in ("page", "pictures", "settings", "classes", "provenance")),
@@ -77,7 +78,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "study": ("dsnet.tables.study", *TABLE),
     "latency": ("dsnet.latency",),
     "similarity": ("dsnet.similarity", "dsnet.inference"),
-    "figures": ("dsnet.figures.drawing",),
+    "figures": ("dsnet.figures.scores",),
     "contact": ("dsnet.figures.contact",),
     "weights": ("dsnet.figures.attention",),
     "bars": ("dsnet.figures.bars",),
