@@ -62,7 +62,7 @@ SHOWN = (
             *("features", "intervals", "scores"),
         )
     ),
-    *(f"dsnet.pages.{name}" for name in ("page", "pictures", "settings", "classes", "provenance")),
+    *(f"dsnet.pages.{name}" for name in ("page", "pictures", "classes", "provenance")),
 )
 TABLE = ("dsnet.tables.formats",)
 # The modules that each stage begins with; what they import of the above counts too.
