@@ -1,9 +1,9 @@
-"""What the results of an experiment will take of a disk, in bytes."""
+"""Estimates of the disk space that an experiment takes, in bytes."""
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from dsnet import models as networks
 from dsnet.config import flow_spec, frames_spec
 from dsnet.datasets import DataSetError, catalogue, motions
 from dsnet.provenance import canonical
+from dsnet.spacing import evenly
 from dsnet.store import Reader, StoreError
 
 # Bytes per frame of real videos at 256x256 and a quality of 95 (docs/scale.md); of each image the
@@ -31,7 +32,7 @@ AT_WORK = 6  # copies in the two checkpoints of a training: weights, momentum an
 
 
 def data_set(config: dict[str, Any], name: str) -> float | None:
-    """Frames, flow and clips of a data set; ``None`` where its videos are not there to tell.
+    """Estimate frames, flow and clips of a data set; ``None`` where its videos are not there.
 
     While clips.h5 is packed all three are there, whatever ``keep`` says. Afterwards frames and flow
     count only if deleted ones would be made again.
@@ -49,7 +50,7 @@ def data_set(config: dict[str, Any], name: str) -> float | None:
 
 
 def clips_suffice(config: dict[str, Any], name: str) -> bool:
-    """Whether clips.h5 is as configured, and no shard would be made again beside it."""
+    """Say whether clips.h5 is as configured, and no shard would be made again beside it."""
     spec = {"rgb": frames_spec(config), "flow": flow_spec(config)}
     try:
         made = Reader(Path(config["data"]) / name / "clips.h5").spec
@@ -70,19 +71,13 @@ def _seconds(entry: dict[str, Any], fps: float) -> tuple[float, float] | None:
     except (DataSetError, OSError):
         listed = []
     present = [path for path in listed if os.path.exists(path)]
-    known = [info for path in _sample(present) if (info := _probe(path))]
+    known = [info for i in evenly(len(present), SAMPLED) if (info := _probe(present[i]))]
     if known:
         each = float(np.mean([info.frames / info.fps for info in known]))
         sides = [(info.width, info.height) for info in known]
         aspect = float(np.mean([max(pair) / min(pair) for pair in sides]))
         return each * len(present), aspect
     return (3600 * HOURS[kind], ASPECT) if kind in HOURS else None
-
-
-def _sample(paths: list[str]) -> list[str]:
-    """Some of ``paths``, evenly spaced."""
-    count = min(SAMPLED, len(paths))
-    return [paths[i] for i in np.linspace(0, len(paths) - 1, count).round().astype(int)]
 
 
 def _probe(path: str) -> video.VideoInfo | None:
@@ -93,10 +88,8 @@ def _probe(path: str) -> video.VideoInfo | None:
 
 
 def models(config: dict[str, Any]) -> int:
-    """The models of all streams and runs, and the checkpoints of one that is being trained."""
-    runs = 1
-    for key in ("datasets", "splits", "clip_lengths", "seeds"):
-        runs *= len(config[key])
+    """Compute the models of all streams and runs, and the checkpoints of one that is trained."""
+    runs = math.prod(len(config[k]) for k in ("datasets", "splits", "clip_lengths", "seeds"))
     with torch.device("meta"):
         network = networks.build(config["model"], "rgb", 101)
     weights = sum(tensor.numel() * tensor.itemsize for tensor in network.state_dict().values())
@@ -104,7 +97,7 @@ def models(config: dict[str, Any]) -> int:
 
 
 def fetched(config: dict[str, Any]) -> int:
-    """What the workflow has yet to fetch: the archives and what is in them, at most."""
+    """Bound what the workflow has yet to fetch: the archives and what is in them."""
     entries = [config["catalogue"][name] for name in config["datasets"]]
     return sum(
         part.room
@@ -116,13 +109,12 @@ def fetched(config: dict[str, Any]) -> int:
 
 
 def made(config: dict[str, Any]) -> int:
-    """What is there already of that, in the folders of the data sets."""
-    return sum(path.stat().st_size for name in config["datasets"] for path in _made(config, name))
-
-
-def _made(config: dict[str, Any], name: str) -> Iterator[Path]:
-    shards = () if clips_suffice(config, name) else ("frames/*.h5", "flow/*.h5")
-    patterns = {"data": (*shards, "clips.h5"), "results": ("split*/*/*/*/*.pt",)}
-    for key, globs in patterns.items():
-        for pattern in globs:
-            yield from (Path(config[key]) / name).glob(pattern)
+    """Sum what is there already of that, in the folders of the data sets."""
+    total = 0
+    for name in config["datasets"]:
+        shards = () if clips_suffice(config, name) else ("frames/*.h5", "flow/*.h5")
+        patterns = {"data": (*shards, "clips.h5"), "results": ("split*/*/*/*/*.pt",)}
+        folders = {key: Path(config[key]) / name for key in patterns}
+        paths = [p for key, globs in patterns.items() for g in globs for p in folders[key].glob(g)]
+        total += sum(path.stat().st_size for path in paths)
+    return total
