@@ -114,8 +114,7 @@ def per_class_difference(
     Classes without test videos are left out. The figure grows with the number of classes.
 
     Args:
-        a: scores of the first stream, one per seed.
-        b: scores of the second stream, one per seed.
+        a: scores of the first stream, one per seed; ``b`` those of the second.
         titles: their titles.
 
     Raises:

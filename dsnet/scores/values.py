@@ -37,9 +37,9 @@ class Part:
     @property
     def videos(self) -> np.ndarray:
         """(V, K) float32: the mean of each video's clip logits."""
+        starts = np.concatenate([[0], np.cumsum(self.counts)[:-1]]).astype(np.int64)
         if not len(self.ids):
             return self.clips[:0]
-        starts = np.cumsum(self.counts) - self.counts
         sums = np.add.reduceat(self.clips.astype(np.float64), starts, axis=0)
         return (sums / self.counts[:, None]).astype(np.float32)
 

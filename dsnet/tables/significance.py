@@ -30,10 +30,6 @@ HEADERS = {
 def significance(scores: Sequence[Scores], streams: Streams) -> pd.DataFrame:
     """Compare every pair of RGB streams of an experiment, the later one against the earlier.
 
-    Args:
-        scores: scores of every stream, data set, split, clip length and seed.
-        streams: the config's streams.
-
     Returns:
         Columns :data:`COLUMNS`, see :func:`compare`; ``p_holm`` is adjusted for all pairs of the
         experiment.

@@ -33,12 +33,8 @@ def claims(
 ) -> pd.DataFrame:
     """Answer whether what is claimed holds here, for every data set and clip length.
 
-    Args:
-        scores: scores of every stream, split and seed.
-        fusions: the fusion files as dictionaries.
-        streams: the config's streams.
-        rows: ``tables.claims`` of the config: claim, the results method and against, and
-            optionally within.
+    Args as of :func:`~dsnet.tables.table1`, and ``rows``, ``tables.claims`` of the config: claim,
+    the results method and against, and optionally within.
 
     Returns:
         Columns :data:`CLAIM_COLUMNS`, see :func:`dsnet.tables.significance.compare`. ``p_holm`` is
@@ -110,11 +106,8 @@ def study(
 ) -> pd.DataFrame:
     """Gather results in groups, for every data set and clip length.
 
-    Args:
-        scores: scores of every stream, split and seed.
-        fusions: the fusion files as dictionaries.
-        streams: the config's streams.
-        groups: ``tables.study`` of the config: group, and rows of results.
+    Args as of :func:`~dsnet.tables.table1`, and ``groups``, ``tables.study`` of the config: group,
+    and rows of results.
 
     Returns:
         Columns :data:`STUDY_COLUMNS`: ``top1`` of all splits' test videos in per cent, the mean
