@@ -7,7 +7,8 @@ import numpy as np
 
 def evenly(count: int, wanted: int) -> list[int]:
     """Choose at most ``wanted`` numbers below ``count``, the first and the last among them."""
-    return np.unique(np.linspace(0, count - 1, wanted).round().astype(int)).tolist()
+    places = np.linspace(0, count - 1, min(count, wanted))
+    return places.round().astype(int).tolist()
 
 
 def middles(count: int, wanted: int) -> list[int]:

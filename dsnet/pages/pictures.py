@@ -97,5 +97,6 @@ def chart(lines: Sequence[Line], duration: float) -> Chart:
 
 def ticks(duration: float) -> list[float]:
     """Choose round seconds from 0, at most six of them, the last not after ``duration``."""
-    found = MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]).tick_values(0, duration)
+    # A little longer: where six steps fit exactly there would be seven.
+    found = MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]).tick_values(0, duration * (1 + 1e-9))
     return [round(float(second), 6) for second in found if second <= duration]
