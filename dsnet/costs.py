@@ -1,8 +1,7 @@
-"""What the jobs of a run cost, from what Snakemake measured of each (``results/benchmarks``)."""
+"""Cost of the jobs of a run, as Snakemake measured each (``results/benchmarks``)."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pandas as pd
 
 from dsnet.errors import UserError
 
-# Rules whose jobs are told apart; the others draw or write tables.
+# Rules with a stage of their own, in order; the others draw or write tables.
 STAGES = (
     *("videos", "manifest", "frames", "flow", "pack", "train", "evaluate", "fuse"),
     *("latency", "similarity"),
@@ -23,12 +22,12 @@ class CostError(UserError):
     """No costs to read."""
 
 
-def jobs(folder: str | os.PathLike[str]) -> pd.DataFrame:
-    """Every job of a run, in the order of the stages.
+def jobs(folder: Path) -> pd.DataFrame:
+    """Read the cost of every job of a run, in the order of the stages.
 
     Args:
-        folder: ``results/benchmarks``, where Snakemake keeps a ``.tsv`` of every job, in folders
-            named like those of the results.
+        folder: ``results/benchmarks``, with a ``.tsv`` of every job, in folders named like those
+            of the results.
 
     Returns:
         ``stage`` (of :data:`STAGES`, or :data:`OTHERS`), ``place`` (the path in ``folder`` without
@@ -38,7 +37,6 @@ def jobs(folder: str | os.PathLike[str]) -> pd.DataFrame:
     Raises:
         CostError: there is nothing in ``folder``.
     """
-    folder = Path(folder)
     files = sorted(folder.rglob("*.tsv"))
     if not files:
         raise CostError(f"{folder} has no *.tsv; run `snakemake --cores all` first")
@@ -48,23 +46,23 @@ def jobs(folder: str | os.PathLike[str]) -> pd.DataFrame:
     places = [file.relative_to(folder).with_suffix("") for file in files]
     found.insert(0, "stage", [_stage(place) for place in places])
     found.insert(1, "place", [place.as_posix() for place in places])
-    order = found["stage"].map({name: i for i, name in enumerate((*STAGES, OTHERS))})
-    return found.iloc[order.argsort(kind="stable")].reset_index(drop=True)
+    order = [*STAGES, OTHERS].index
+    return found.sort_values(
+        "stage", key=lambda names: names.map(order), kind="stable", ignore_index=True
+    )
 
 
 def _stage(place: Path) -> str:
     """The rule whose job wrote a benchmark: the name of the file, or of its folder."""
-    for name in (place.name, place.parent.name.replace("fusion", "fuse")):
-        if name in STAGES:
-            return name
-    return OTHERS
+    names = place.name, place.parent.name.replace("fusion", "fuse")
+    return next((name for name in names if name in STAGES), OTHERS)
 
 
 def belonging(found: pd.DataFrame, datasets: Collection[str], made: Collection[str]) -> pd.Series:
-    """Which rows of :func:`jobs` belong to an experiment, bool.
+    """Say which rows of :func:`jobs` belong to an experiment, bool.
 
-    Others are left from earlier ones, with other data sets, streams or seeds, in the same folder;
-    so is that of the page of costs itself, which is not measured before it is written.
+    Others are left from earlier ones, with other data sets, streams or seeds, in the same folder.
+    The page of provenance is not measured before it is written.
 
     Args:
         found: the jobs.

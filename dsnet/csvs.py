@@ -1,12 +1,12 @@
-"""The CSVs that a run leaves, read back with the types that they were written with."""
+"""Reading of the CSVs that a run leaves, with the types that they were written with."""
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 
 import pandas as pd
 
-# The columns of text of all our tables; the others are numbers.
+# Columns of text of all our tables; the others are numbers.
 TEXT = (
     *("dataset", "method", "column", "source", "protocol", "pretrain", "streams"),
     *("claim", "answer", "against", "group", "input", "device", "backend"),
@@ -14,7 +14,7 @@ TEXT = (
 )
 
 
-def read(path: str | os.PathLike[str]) -> pd.DataFrame:
+def read(path: Path) -> pd.DataFrame:
     """Read a table; names stay text where they look like numbers (``2020``) or nothing (``NA``).
 
     Its columns :data:`TEXT` are text, empty where there is none; the others numbers or NaN.

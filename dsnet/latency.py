@@ -1,12 +1,12 @@
-"""What inference costs: milliseconds per clip, parameters and GFLOPs, with and without flow."""
+"""Cost of inference: milliseconds per clip, parameters and GFLOPs, with and without flow."""
 
 from __future__ import annotations
 
 import logging
-import os
 import statistics
-import time
+import timeit
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -25,45 +25,43 @@ from dsnet.store import Reader
 from dsnet.tables import TextTable, render_plain
 
 log = logging.getLogger(__name__)
-PathLike = str | os.PathLike[str]
-COLUMNS = (
-    "method",
-    "streams",
-    "input",
-    "params_m",
-    "gflops",
-    "ms_network",
-    "ms_flow",
-    "ms_total",
-    "device",
-    "backend",
-    "n_missing",
-)
+HEADERS = {
+    "method": "Method",
+    "input": "Networks",
+    "params_m": "Parameters (M)",
+    "gflops": "GFLOPs",
+    "ms_network": "Networks (ms)",
+    "ms_flow": "TV-L1 (ms)",
+    "ms_total": "Total (ms)",
+    "device": "Device",
+    "backend": "TV-L1 backend",
+    "n_missing": "Missing videos",
+}
 
 
 def measure(
-    rows: Sequence[tuple[str, Sequence[PathLike]]],
-    clips_path: PathLike,
+    rows: Sequence[tuple[str, Sequence[Path]]],
+    clips_path: Path,
     options: Latency,
     device: str = "auto",
     threads: int = 1,
 ) -> pd.DataFrame:
     """Time single clips through networks and, where one of them sees flow, through TV-L1.
 
-    Every network is timed once: what several rows have in common costs the same in all of them.
+    Every network is timed once: it costs the same in all rows.
 
     Args:
         rows: title and ``model.pt`` files that are run one after the other.
-        clips_path: ``clips.h5``; its frames are what TV-L1 is timed on, with the backend and the
-            settings of its spec, on as many pairs as a clip has frames.
+        clips_path: ``clips.h5``. TV-L1 is timed on its frames, as many pairs as a clip has frames,
+            with the backend and the settings of its spec.
         options: the config's ``latency``.
         device: where the networks run.
         threads: CPU threads of the network's arithmetic.
 
     Returns:
-        One row per entry of ``rows`` with :data:`COLUMNS`: parameters in millions, GFLOPs (two per
-        multiply-add) and medians in milliseconds per clip, batch size 1; ``streams`` are the names
-        that the models were trained under.
+        One row per entry of ``rows``: the columns of :data:`HEADERS`, and after ``method``
+        ``streams``, the names that the models were trained under, joined by ``+``. GFLOPs count
+        two per multiply-add; times are medians in milliseconds per clip, batch size 1.
 
     Raises:
         CheckpointError: a path is not the file of a trained stream.
@@ -101,7 +99,7 @@ def measure(
             }
         )
         log.info("%s", found[-1])
-    return pd.DataFrame(found, columns=list(COLUMNS))
+    return pd.DataFrame(found)
 
 
 def _cost(
@@ -112,15 +110,15 @@ def _cost(
     to_device(network.eval(), device)
     clip = torch.randn(1, CHANNELS[content["input"]], length, size, size, device=device)
     clip = clip.to(memory_format=torch.channels_last_3d)
+
+    def run() -> None:
+        network(clip)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
     with torch.no_grad():
         with FlopCounterMode(display=False) as counter:
             network(clip)
-
-        def run() -> None:
-            network(clip)
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-
         ms = _time(run, options)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     return {"ms": ms, "flops": counter.get_total_flops(), "params": parameters}
@@ -137,14 +135,8 @@ def _gray(reader: Reader, length: int) -> np.ndarray:
 
 def _time(run: Callable[[], object], options: Latency) -> float:
     """Median of ``repeats`` runs after ``warmup`` ones, in milliseconds."""
-    for _ in range(options.warmup):
-        run()
-    times = []
-    for _ in range(options.repeats):
-        started = time.perf_counter()
-        run()
-        times.append(1e3 * (time.perf_counter() - started))
-    return statistics.median(times)
+    times = timeit.repeat(run, number=1, repeat=options.warmup + options.repeats)
+    return 1e3 * statistics.median(times[options.warmup :])
 
 
 def _name(device: torch.device) -> str:
@@ -154,19 +146,7 @@ def _name(device: torch.device) -> str:
 
 
 def render(table: pd.DataFrame) -> TextTable:
-    """The table of :func:`measure` with headings and units."""
-    headers = {
-        "method": "Method",
-        "input": "Networks",
-        "params_m": "Parameters (M)",
-        "gflops": "GFLOPs",
-        "ms_network": "Networks (ms)",
-        "ms_flow": "TV-L1 (ms)",
-        "ms_total": "Total (ms)",
-        "device": "Device",
-        "backend": "TV-L1 backend",
-        "n_missing": "Missing videos",
-    }
+    """Write the table of :func:`measure` with headings and units."""
     note = "Medians per clip, batch size 1; GFLOPs count two per multiply-add."
     shown = table.drop(columns="streams")
-    return render_plain(shown, "Cost of inference per clip", [note], headers)
+    return render_plain(shown, "Cost of inference per clip", [note], HEADERS)

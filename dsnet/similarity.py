@@ -1,10 +1,9 @@
-"""How alike the features of students and their teacher are, and maps of them to look at."""
+"""Likeness of the features of students and their teacher, and maps of them to look at."""
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,9 +19,8 @@ from dsnet.experiment.specs import DataSpec, TrainSpec
 from dsnet.inference import to_device
 from dsnet.models import LEVELS, ResNeXt3D
 from dsnet.provenance import canonical, record, replacing
+from dsnet.spacing import middles
 
-log = logging.getLogger(__name__)
-PathLike = str | os.PathLike[str]
 CLIPS = 64  # of test videos, spread over all classes
 PLACES = 32  # in time and space, of each clip and level
 SHOWN = 4  # clips whose maps are kept
@@ -70,11 +68,11 @@ def _centred(x: np.ndarray) -> np.ndarray:
 
 
 def compare(
-    paths: Mapping[str, PathLike],
+    paths: Mapping[str, Path],
     teachers: Mapping[str, str],
-    clips_path: PathLike,
-    table: PathLike,
-    maps: PathLike,
+    clips_path: Path,
+    table: Path,
+    maps: Path,
     device: str = "auto",
     threads: int = 1,
 ) -> pd.DataFrame:
@@ -109,7 +107,7 @@ def compare(
         networks[name] = network, content["input"]
     spec = content["spec"]  # of any of them, being of one run
     data = _clips(clips_path, spec)
-    shown = _spread(len(data), SHOWN)
+    shown = middles(len(data), min(SHOWN, len(data)))
     examples, pictures = _features(networks, data, shown, chosen)
     rows = [
         (name, teacher, level, cka(own, examples[teacher][level]), len(data), len(own))
@@ -120,36 +118,27 @@ def compare(
     with replacing(table) as temporary:
         found.to_csv(temporary, index=False, float_format="%.6f")
     about = {"run": spec.run.values(), "provenance": record(device=str(chosen))}
-    captions = {"streams": list(networks), **_captions(data.videos, shown)}
-    with replacing(maps) as temporary, open(temporary, "wb") as stream:
-        np.savez_compressed(stream, **{**captions, "about": canonical(about), **pictures})
-    return found
-
-
-def _captions(videos: clips.Videos, shown: Sequence[int]) -> dict[str, Any]:
-    """What there is to say of the clips that are shown."""
-    reader = videos.reader
+    videos, reader = data.videos, data.videos.reader
     flow = DataSpec.model_validate(reader.spec).flow
-    return {
+    captions: dict[str, Any] = {
+        "streams": list(networks),
         "ids": [videos.ids[i] for i in shown],
         "classes": [reader.extra["classes"][videos.labels[i]] for i in shown],
         "bound": flow.bound,
         "rounding": flow.rounding,
+        "about": canonical(about),
     }
+    with replacing(maps) as temporary, open(temporary, "wb") as stream:
+        np.savez_compressed(stream, **{**captions, **pictures})
+    return found
 
 
-def _spread(count: int, wanted: int) -> list[int]:
-    """At most ``wanted`` numbers below ``count``, at equal distances."""
-    wanted = min(count, wanted)
-    return [(2 * number + 1) * count // (2 * wanted) for number in range(wanted)]
-
-
-def _clips(path: PathLike, spec: TrainSpec) -> clips.TestClips:
+def _clips(path: Path, spec: TrainSpec) -> clips.TestClips:
     """The middle clip, RGB and flow, of test videos spread over all classes."""
     reader = clips.open_clips(path)
     table = clips.table(reader)
     test = table[table["id"].isin(clips.parts(reader, spec)["test"])]
-    test = test.sort_values("label", kind="stable").iloc[_spread(len(test), CLIPS)]
+    test = test.sort_values("label", kind="stable").iloc[middles(len(test), min(CLIPS, len(test)))]
     videos = clips.Videos.of_spec(reader, test["id"].tolist(), ("rgb", "flow"), spec)
     videos.verify()
     return clips.TestClips(videos, most=1)
@@ -169,8 +158,7 @@ def _features(
     examples: dict[str, dict[str, list[np.ndarray]]] = {
         name: {level: [] for level in LEVELS} for name in networks
     }
-    seen: dict[str, list[np.ndarray]] = {"rgb": [], "flow": []}
-    maps: dict[str, list[np.ndarray]] = {level: [] for level in LEVELS[:-1]}
+    pictures: dict[str, list[np.ndarray]] = {k: [] for k in ("rgb", "flow", *LEVELS[:-1])}
     for index in tqdm(range(len(data)), "features", unit="clip", disable=None):
         clip, _ = data[index]
         found = {}
@@ -180,14 +168,13 @@ def _features(
             for number, (level, features) in enumerate(found[name].items()):
                 examples[name][level].append(_sample(features[0], (index, number)))
         if index in shown:
-            for modality, kept in seen.items():
-                kept.append(clip[modality].numpy())
-            for level, means in maps.items():
+            for modality in ("rgb", "flow"):
+                pictures[modality].append(clip[modality].numpy())
+            for level in LEVELS[:-1]:
                 strength = [f[level][0].abs().mean(dim=0).cpu().numpy() for f in found.values()]
-                means.append(np.stack(strength))
+                pictures[level].append(np.stack(strength))
     joined = {n: {k: np.concatenate(v) for k, v in e.items()} for n, e in examples.items()}
-    inputs = {modality: np.stack(kept) for modality, kept in seen.items()}
-    return joined, {**inputs, **{level: np.stack(m, axis=1) for level, m in maps.items()}}
+    return joined, {k: np.stack(v, axis=int(k in LEVELS)) for k, v in pictures.items()}
 
 
 def _sample(features: Tensor, key: tuple[int, int]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Whether this machine and this folder have what an experiment needs, and what to do if not."""
+"""Checks of this machine and this folder: what an experiment lacks, and what to do."""
 
 from __future__ import annotations
 
@@ -19,17 +19,11 @@ from dsnet.experiment import ConfigError, Experiment, load
 __all__ = ["Finding", "ProblemsError", "examine", "show"]
 
 OF_THE_MACHINE: dict[str, Check] = {
-    "cores": machine.cores,
-    "ffmpeg": machine.ffmpeg,
-    "opencv": machine.opencv,
-    "flow": machine.flow_backend,
-    "gpu": machine.gpu,
-    "locks": machine.locks,
+    **{"cores": machine.cores, "ffmpeg": machine.ffmpeg, "opencv": machine.opencv},
+    **{"flow": machine.flow_backend, "gpu": machine.gpu, "locks": machine.locks},
 }
 OF_THE_EXPERIMENT: dict[str, Check] = {
-    "data": experiment.data_sets,
-    "weights": experiment.checkpoints,
-    "disk": experiment.disk,
+    **{"data": experiment.data_sets, "weights": experiment.checkpoints, "disk": experiment.disk},
 }
 COLOURS = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 

@@ -1,9 +1,9 @@
-"""What the results of an experiment will take of a disk, in bytes."""
+"""Estimates of the disk space that an experiment takes, in bytes."""
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from dsnet.experiment import Experiment
 from dsnet.experiment.data import Entry
 from dsnet.experiment.specs import flow_spec, frames_spec
 from dsnet.provenance import canonical
+from dsnet.spacing import evenly
 from dsnet.store import Reader, StoreError
 
 # Bytes per frame of real videos at 256x256 and a quality of 95 (docs/scale.md); of each image the
@@ -32,7 +33,7 @@ AT_WORK = 6  # copies in the two checkpoints of a training: weights, momentum an
 
 
 def data_set(experiment: Experiment, name: str) -> float | None:
-    """Frames, flow and clips of a data set; ``None`` where its videos are not there to tell.
+    """Estimate frames, flow and clips of a data set; ``None`` where its videos are not there.
 
     While clips.h5 is packed all three are there, whatever ``keep`` says. Afterwards frames and flow
     count only if deleted ones would be made again.
@@ -50,7 +51,7 @@ def data_set(experiment: Experiment, name: str) -> float | None:
 
 
 def clips_suffice(experiment: Experiment, name: str) -> bool:
-    """Whether clips.h5 is as configured, and no shard would be made again beside it."""
+    """Say whether clips.h5 is as configured, and no shard would be made again beside it."""
     spec = {"rgb": frames_spec(experiment).values(), "flow": flow_spec(experiment).values()}
     try:
         made = Reader(Path(experiment.folder) / name / "clips.h5").spec
@@ -71,19 +72,13 @@ def _seconds(entry: Entry, fps: float) -> tuple[float, float] | None:
     except (DataSetError, OSError):
         listed = []
     present = [path for path in listed if os.path.exists(path)]
-    known = [info for path in _sample(present) if (info := _probe(path))]
+    known = [info for i in evenly(len(present), SAMPLED) if (info := _probe(present[i]))]
     if known:
         each = float(np.mean([info.frames / info.fps for info in known]))
         sides = [(info.width, info.height) for info in known]
         aspect = float(np.mean([max(pair) / min(pair) for pair in sides]))
         return each * len(present), aspect
     return (3600 * HOURS[kind], ASPECT) if kind in HOURS else None
-
-
-def _sample(paths: list[str]) -> list[str]:
-    """Some of ``paths``, evenly spaced."""
-    count = min(SAMPLED, len(paths))
-    return [paths[i] for i in np.linspace(0, len(paths) - 1, count).round().astype(int)]
 
 
 def _probe(path: str) -> video.VideoInfo | None:
@@ -94,10 +89,9 @@ def _probe(path: str) -> video.VideoInfo | None:
 
 
 def models(experiment: Experiment) -> int:
-    """The models of all streams and runs, and the checkpoints of one that is being trained."""
-    runs = 1
-    for key in ("datasets", "splits", "clip_lengths", "seeds"):
-        runs *= len(getattr(experiment, key))
+    """Compute the models of all streams and runs, and the checkpoints of one that is trained."""
+    keys = ("datasets", "splits", "clip_lengths", "seeds")
+    runs = math.prod(len(getattr(experiment, key)) for key in keys)
     with torch.device("meta"):
         network = networks.build(experiment.model.values(), "rgb", 101)
     weights = sum(tensor.numel() * tensor.itemsize for tensor in network.state_dict().values())
@@ -105,7 +99,7 @@ def models(experiment: Experiment) -> int:
 
 
 def fetched(experiment: Experiment) -> int:
-    """What the workflow has yet to fetch: the archives and what is in them, at most."""
+    """Bound what the workflow has yet to fetch: the archives and what is in them."""
     entries = [experiment.catalogue[name] for name in experiment.datasets]
     return sum(
         part.room
@@ -117,15 +111,12 @@ def fetched(experiment: Experiment) -> int:
 
 
 def made(experiment: Experiment) -> int:
-    """What is there already of that, in the folders of the data sets."""
-    return sum(
-        path.stat().st_size for name in experiment.datasets for path in _made(experiment, name)
-    )
-
-
-def _made(experiment: Experiment, name: str) -> Iterator[Path]:
-    shards = () if clips_suffice(experiment, name) else ("frames/*.h5", "flow/*.h5")
-    patterns = {"data": (*shards, "clips.h5"), "results": ("split*/*/*/*/*.pt",)}
-    for key, globs in patterns.items():
-        for pattern in globs:
-            yield from (Path(getattr(experiment, key)) / name).glob(pattern)
+    """Sum what is there already of that, in the folders of the data sets."""
+    total = 0
+    for name in experiment.datasets:
+        shards = () if clips_suffice(experiment, name) else ("frames/*.h5", "flow/*.h5")
+        patterns = {"data": (*shards, "clips.h5"), "results": ("split*/*/*/*/*.pt",)}
+        folders = {key: Path(getattr(experiment, key)) / name for key in patterns}
+        paths = [p for key, globs in patterns.items() for g in globs for p in folders[key].glob(g)]
+        total += sum(path.stat().st_size for path in paths)
+    return total

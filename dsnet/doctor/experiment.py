@@ -21,7 +21,7 @@ MARGIN = 0.9  # of the free space that the estimate may take
 
 
 def data_sets(experiment: Experiment) -> Iterator[Finding]:
-    """Whether the folders, official lists and videos of each data set are there."""
+    """Check whether the folders, official lists and videos of each data set are there."""
     for name in experiment.datasets:
         entry, check = experiment.catalogue[name], f"data: {name}"
         absent = [key for key, path in entry.folders().items() if not os.path.isdir(path)]
@@ -48,9 +48,8 @@ def _absent(name: str, key: str, entry: Entry, fetched: Path, mirror: bool) -> F
     if entry.fetch:
         return Finding(check, "ok", f"{folder} is not there yet: the workflow fetches it")
     get = f" (dsnet fetch {entry.kind} does)" if entry.kind in SOURCES else ""
-    return Finding(
-        check, "problem", what, f"put or link it there{get}, or set catalogue.{name}.{key}"
-    )
+    advice = f"put or link it there{get}, or set catalogue.{name}.{key}"
+    return Finding(check, "problem", what, advice)
 
 
 def _videos(check: str, name: str, entry: Entry) -> Finding:
@@ -61,10 +60,8 @@ def _videos(check: str, name: str, entry: Entry) -> Finding:
         advice = f"compare {entry.lists or entry.videos} with docs/data.md"
         return Finding(check, "problem", str(error), advice)
     missing = [path for path in listing["path"] if not os.path.exists(path)]
-    found = (
-        f"{len(listing) - len(missing)} of {len(listing)} videos, "
-        f"{listing['class_name'].nunique()} classes"
-    )
+    there, classes = len(listing) - len(missing), listing["class_name"].nunique()
+    found = f"{there} of {len(listing)} videos, {classes} classes"
     if not missing:
         return Finding(check, "ok", found)
     found += f"; the first that is missing is {missing[0]}"
@@ -75,7 +72,7 @@ def _videos(check: str, name: str, entry: Entry) -> Finding:
 
 
 def checkpoints(experiment: Experiment) -> Iterator[Finding]:
-    """Whether the weights that streams start from are there, and are of the right network."""
+    """Check whether the weights that streams start from are there, and are of the right network."""
     seen: set[str] = set()
     releases_missing: list[str] = []
     for name, stream in experiment.streams.items():
@@ -93,24 +90,22 @@ def checkpoints(experiment: Experiment) -> Iterator[Finding]:
                     advice = f"put it there, or set streams.{name}.pretrained"
                     yield Finding(f"weights: {name}", "problem", str(error), advice)
                 continue
-            if path in seen:
-                continue
-            seen.add(path)
-            yield from _checkpoint(experiment, name, path, dataset)
+            if path not in seen:
+                seen.add(path)
+                yield _checkpoint(experiment, name, path, dataset)
     if releases_missing:
         names = ", ".join(dict.fromkeys(releases_missing))
-        yield Finding(
-            "weights",
-            "problem",
-            f"{releases.FOLDER} (looked in {os.getcwd()}) lacks of MARS's releases {names}",
+        what = f"{releases.FOLDER} (looked in {os.getcwd()}) lacks of MARS's releases {names}"
+        advice = (
             "get them from the folder of trained models that the README of the repository "
-            "craston/MARS on GitHub links to, or train without: experiments/from-scratch.yaml",
+            "craston/MARS on GitHub links to, or train without: experiments/from-scratch.yaml"
         )
+        yield Finding("weights", "problem", what, advice)
     if not any(stream.pretrained for stream in experiment.streams.values()):
         yield Finding("weights", "ok", "none are needed: trained from scratch")
 
 
-def _checkpoint(experiment: Experiment, name: str, path: str, dataset: str) -> Iterator[Finding]:
+def _checkpoint(experiment: Experiment, name: str, path: str, dataset: str) -> Finding:
     """Whether a stream can start from a file, which is tried as its training will."""
     check, other = f"weights: {name}", f"set streams.{name}.pretrained to another file"
     stream_input = experiment.streams[name].input
@@ -125,14 +120,12 @@ def _checkpoint(experiment: Experiment, name: str, path: str, dataset: str) -> I
             models.take_all(network, path, classes)
         drawn = models.start_from(network, path)
     except (models.CheckpointError, OSError) as error:
-        yield Finding(check, "problem", str(error), f"get {path} anew, or {other}")
-        return
+        return Finding(check, "problem", str(error), f"get {path} anew, or {other}")
     what = f"{path}: {found.summary()}"
-    if drawn:
-        what += f"; the stream's input is {stream_input}, and {', '.join(drawn)} is drawn anew"
-        yield Finding(check, "warning", what, f"if that is not meant, {other}")
-    else:
-        yield Finding(check, "ok", what)
+    if not drawn:
+        return Finding(check, "ok", what)
+    what += f"; the stream's input is {stream_input}, and {', '.join(drawn)} is drawn anew"
+    return Finding(check, "warning", what, f"if that is not meant, {other}")
 
 
 def _classes(entry: Entry) -> list[str]:
@@ -145,19 +138,14 @@ def _classes(entry: Entry) -> list[str]:
 
 
 def disk(experiment: Experiment) -> Iterator[Finding]:
-    """Free space where the data go, against what they and the results will take."""
+    """Compare the free space where the data go with what they and the results will take."""
     folder = Path(experiment.folder)  # of all but the weights
     place = next(p for p in (folder, *folder.absolute().parents) if p.exists())
     free = shutil.disk_usage(place).free
-    total, unknown = float(estimate.models(experiment)), []
-    for name in experiment.datasets:
-        found = estimate.data_set(experiment, name)
-        if found is None:
-            unknown.append(name)
-        else:
-            total += found
-    made = estimate.made(experiment)
-    fetched = estimate.fetched(experiment)
+    found = {name: estimate.data_set(experiment, name) for name in experiment.datasets}
+    unknown = [name for name, size_of in found.items() if size_of is None]
+    total = estimate.models(experiment) + sum(size_of or 0.0 for size_of in found.values())
+    made, fetched = estimate.made(experiment), estimate.fetched(experiment)
     needed = max(total - made, 0.0) + fetched
     what = f"{size(free)} free at {place}; the results will take some {size(needed)}"
     what += f" beside the {size(made)} that are there" if made else ""

@@ -1,4 +1,4 @@
-"""What a check found, and how it is shown."""
+"""Findings of checks, and the sizes in them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Status = Literal["ok", "warning", "problem"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What was checked, how it is, what was found, and what to do about it, if anything."""
+    """Result of a check: its name, how it is, what was found, and what to do, if anything."""
 
     check: str
     status: Status
@@ -21,12 +21,12 @@ class Finding:
     advice: str = ""
 
 
-# A check yields findings about one thing, for a resolved experimenturation.
+# A check yields findings about one thing, for a resolved configuration.
 Check = Callable[[Experiment], Iterator[Finding]]
 
 
 def run(name: str, check: Check, experiment: Experiment) -> Iterator[Finding]:
-    """The findings of a check; one that fails itself is a finding and ends no other."""
+    """Run a check; one that fails itself is a finding and ends no other."""
     try:
         yield from check(experiment)
     except Exception as error:
@@ -39,11 +39,10 @@ def run(name: str, check: Check, experiment: Experiment) -> Iterator[Finding]:
 
 
 def size(count: float) -> str:
-    """Bytes as people say them, in powers of a thousand: ``58 GB``."""
+    """Write bytes in powers of a thousand, with two digits at least: ``58 GB``, ``5.8 GB``."""
     units = ["B", "kB", "MB", "GB", "TB"]
     while count >= 999.5 and len(units) > 1:
         count /= 1000
         units.pop(0)
-    return (
-        f"{count:.1f} {units[0]}" if count < 9.95 and units[0] != "B" else f"{count:.0f} {units[0]}"
-    )
+    digits = 1 if count < 9.95 and units[0] != "B" else 0
+    return f"{count:.{digits}f} {units[0]}"

@@ -24,24 +24,23 @@ INSTALL_CV2 = "reinstall it: pip install --force-reinstall opencv-contrib-python
 
 
 def cores(experiment: Experiment) -> Iterator[Finding]:
-    """Cores that this process may use, against those that one training keeps busy."""
+    """Compare the cores that this process may use with those that one training keeps busy."""
     there = len(os.sched_getaffinity(0))
     training = experiment.training
     busy, count = training.busy_cores(), training.n_processes()
     if busy > there:
         of = f" of {count} processes" if count > 1 else ""
+        what = f"{there}; one training keeps {busy} busy (training.threads and workers{of})"
+        workers = max(there // count - training.threads, 0)
         yield Finding(
-            "cores",
-            "warning",
-            f"{there}; one training keeps {busy} busy (training.threads and workers{of})",
-            f"set training.workers to {max(there // count - training.threads, 0)} for this machine",
+            "cores", "warning", what, f"set training.workers to {workers} for this machine"
         )
     else:
         yield Finding("cores", "ok", f"{there}")
 
 
 def ffmpeg(experiment: Experiment) -> Iterator[Finding]:
-    """Whether there is an ffmpeg that writes and reads a video as the pipeline does."""
+    """Check whether there is an ffmpeg that writes and reads a video as the pipeline does."""
     advice = "install ffmpeg 4 or newer, or the wheel that brings one: pip install imageio-ffmpeg"
     try:
         executable = video.ffmpeg_executable()
@@ -79,19 +78,16 @@ def _output(executable: str, option: str) -> str:
 
 
 def opencv(experiment: Experiment) -> Iterator[Finding]:
-    """OpenCV's version and the modules that two backends of flow need."""
+    """Check OpenCV's version and the modules that two backends of flow need."""
     import cv2
 
     major = int(cv2.__version__.split(".")[0])
     if major == 4:
         yield Finding("opencv", "ok", cv2.__version__)
     else:
-        yield Finding(
-            "opencv",
-            "warning",
-            f"{cv2.__version__}, whose remap and so whose flow differs slightly from version 4's",
-            'for the numbers of version 4: pip install "opencv-contrib-python-headless<5"',
-        )
+        what = f"{cv2.__version__}, whose remap and so whose flow differs slightly from version 4's"
+        advice = 'for the numbers of version 4: pip install "opencv-contrib-python-headless<5"'
+        yield Finding("opencv", "warning", what, advice)
     for name, module in (("opencv", "optflow"), ("opencv-cuda", "cuda.OpticalFlowDual_TVL1")):
         reason = flow.BACKENDS[name].load().why_not()
         if reason is None:
@@ -103,7 +99,7 @@ def opencv(experiment: Experiment) -> Iterator[Finding]:
 
 
 def flow_backend(experiment: Experiment) -> Iterator[Finding]:
-    """The backend that flow will be computed by, from a pair of frames computed by it."""
+    """Compute flow of a pair of frames with the backend that will compute it."""
     chosen = experiment.flow
     try:
         name = flow.resolve(chosen.backend, chosen.semantics)
@@ -122,7 +118,7 @@ def flow_backend(experiment: Experiment) -> Iterator[Finding]:
 
 
 def gpu(experiment: Experiment) -> Iterator[Finding]:
-    """Whether PyTorch finds the GPUs that are there and those that are asked for."""
+    """Check whether PyTorch finds the GPUs that are there and those that are asked for."""
     import torch
 
     with warnings.catch_warnings(record=True) as said:
@@ -132,7 +128,8 @@ def gpu(experiment: Experiment) -> Iterator[Finding]:
     built = torch.version.cuda or torch.version.hip
     for index in range(count):
         about = torch.cuda.get_device_properties(index)
-        found = f"{about.name}, {size_gib(about.total_memory)}, PyTorch {torch.__version__}"
+        memory = f"{about.total_memory / 2**30:.0f} GiB"  # as GPUs are sold
+        found = f"{about.name}, {memory}, PyTorch {torch.__version__}"
         yield Finding("gpu", "ok", f"cuda:{index}: {found}")
     if not count and (devices := gpu_devices()):
         if built is None:
@@ -153,35 +150,22 @@ def _asked(experiment: Experiment, count: int) -> Iterator[Finding]:
     must = any(training.device.startswith("cuda") for training in trainings)
     elsewhere = "on a cluster's login node this may be as it should"
     if wanted > count or (must and not count):
-        wanted = max(wanted, 1)
-        yield Finding(
-            "gpu",
-            "problem" if must or count else "warning",
-            f"the experiment asks for {wanted}, and PyTorch finds {count or 'none'}",
-            "set training.gpus to what there is"
-            + (" and training.device: cpu; training takes long then" if not count else "")
-            + f"; {elsewhere}",
-        )
+        what = f"the experiment asks for {max(wanted, 1)}, and PyTorch finds {count or 'none'}"
+        slow = "" if count else " and training.device: cpu; training takes long then"
+        advice = f"set training.gpus to what there is{slow}; {elsewhere}"
+        yield Finding("gpu", "problem" if must or count else "warning", what, advice)
     elif not count and not gpu_devices():
         yield Finding("gpu", "ok", "none, and none is asked for: trained on the CPU")
 
 
-def size_gib(count: int) -> str:
-    """Bytes in GiB, as GPUs are sold."""
-    return f"{count / 2**30:.0f} GiB"
-
-
 def locks(experiment: Experiment) -> Iterator[Finding]:
-    """Whether the file system here has locks, by which runs keep out of each other's way."""
+    """Check whether the file system here has locks, by which runs keep out of each other's way."""
     try:
         with tempfile.TemporaryFile(dir=".") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        yield Finding(
-            "locks",
-            "warning",
-            f"the file system of {os.getcwd()} has none ({error.strerror})",
-            "start one run at a time; after one was killed: snakemake --unlock",
-        )
+        what = f"the file system of {os.getcwd()} has none ({error.strerror})"
+        advice = "start one run at a time; after one was killed: snakemake --unlock"
+        yield Finding("locks", "warning", what, advice)
     else:
         yield Finding("locks", "ok", "the file system has them")

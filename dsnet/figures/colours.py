@@ -1,4 +1,4 @@
-"""Optical flow in colours: the hue is the direction, the saturation the speed."""
+"""Optical flow in colours."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from matplotlib.colors import hsv_to_rgb
 
 
 def flow_colours(flow: np.ndarray, full: float) -> np.ndarray:
-    """Flow (..., 2) in pixels (x to the right, y downwards) as colours, (..., 3) uint8.
+    """Colour flow (..., 2) in pixels, x to the right and y downwards, as (..., 3) uint8.
 
     The hue is the direction (red to the right, then clockwise through yellow and green), the
     saturation the speed, full at ``full`` pixels.
@@ -21,7 +21,7 @@ def flow_colours(flow: np.ndarray, full: float) -> np.ndarray:
 
 
 def colour_wheel(size: int, full: float) -> tuple[np.ndarray, np.ndarray]:
-    """All directions and speeds up to ``full`` as colours, y downwards as in images.
+    """Colour all directions and speeds up to ``full``, y downwards as in images.
 
     Returns (size, size, 3) uint8, and (size, size) bool: the disc within which it counts.
     """
@@ -31,7 +31,7 @@ def colour_wheel(size: int, full: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def full_speed(fields: Iterable[np.ndarray]) -> float:
-    """The speed to show most saturated: the 99th percentile of some (..., 2) flow, in pixels."""
+    """Choose the speed of the full colour: the 99th percentile of (..., 2) flow, in pixels."""
     speeds = [np.linalg.norm(field, axis=-1).ravel() for field in fields]
     full = float(np.percentile(np.concatenate(speeds), 99)) if speeds else 0.0
     return max(full, 0.1)  # where nothing moves, the noise of the compression would glow

@@ -1,35 +1,34 @@
-"""Distillation seen: how alike students and teacher are, level by level, and their feature maps."""
+"""Effects of distillation: how alike students and teacher are on every level, and feature maps."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import cv2
 import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dsnet import csvs
 from dsnet.figures.colours import flow_colours, full_speed
-from dsnet.figures.style import STYLE, save, wrapped
+from dsnet.figures.style import STYLE, place, save, wrapped
 from dsnet.flow.planes import decode
+from dsnet.spacing import middles
 
-PathLike = str | os.PathLike[str]
 LEVEL = "layer1"  # the last level of full resolution
 TIMES = 3  # of a clip
 NAME_WIDTH = 26
 
 
 def draw_features(
-    tables: Sequence[PathLike],
-    maps: PathLike,
+    tables: Sequence[Path],
+    maps: Path,
     titles: Mapping[str, str],
     shown: Sequence[str],
-    png: Sequence[PathLike],
-    svg: Sequence[PathLike],
+    png: Sequence[Path],
+    svg: Sequence[Path],
 ) -> None:
     """Draw the likeness of students and teacher, and the feature maps of some streams.
 
@@ -43,29 +42,27 @@ def draw_features(
     """
     with np.load(maps) as kept:
         pictures = dict(kept)
-    figures = (
-        similarity([csvs.read(path) for path in tables], titles),
-        feature_maps(pictures, titles, shown),
-    )
-    for figure, *paths in zip(figures, png, svg, strict=True):
+    likeness = similarity([csvs.read(path) for path in tables], titles)
+    for figure, *paths in zip(
+        (likeness, feature_maps(pictures, titles, shown)), png, svg, strict=True
+    ):
         save(figure, *paths)
 
 
 @matplotlib.rc_context(STYLE)
 def similarity(tables: Sequence[pd.DataFrame], titles: Mapping[str, str]) -> Figure:
-    """CKA of every stream with its teacher as a matrix with numbers, levels from left to right.
+    """Draw CKA of every stream with its teacher as a matrix with numbers, a column per level.
 
     Args:
-        tables: what :func:`dsnet.similarity.compare` returns, one per seed, of which the mean is
-            drawn.
+        tables: results of :func:`dsnet.similarity.compare`, one per seed; their mean is drawn.
         titles: the streams' titles.
     """
     first = tables[0]
     streams, levels = (list(dict.fromkeys(first[column])) for column in ("stream", "level"))
     keys = ["stream", "level"]
     mean = pd.concat(tables).groupby(keys)["cka"].mean().unstack().loc[streams, levels].to_numpy()
-    figure = Figure(figsize=(2.4 + 0.72 * len(levels), 0.9 + 0.42 * len(streams)))
-    figure.set_layout_engine("constrained")
+    size = (2.4 + 0.72 * len(levels), 0.9 + 0.42 * len(streams))
+    figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(mean, cmap="cividis", vmin=0, vmax=1, aspect="auto")
     for (y, x), value in np.ndenumerate(mean):
@@ -88,61 +85,48 @@ def similarity(tables: Sequence[pd.DataFrame], titles: Mapping[str, str]) -> Fig
 def feature_maps(
     maps: Mapping[str, np.ndarray], titles: Mapping[str, str], shown: Sequence[str]
 ) -> Figure:
-    """Some clips at regular times: frame, flow, and how strongly each stream responds where.
+    """Draw some clips at regular times: frame, flow, and the strength of each stream's features.
 
     A map is the mean over the channels of the absolute features of :data:`LEVEL`, from the weakest
     (dark) to the strongest (bright) of its clip.
 
     Args:
-        maps: what ``maps.npz`` holds.
+        maps: content of ``maps.npz``.
         titles: the streams' titles.
         shown: the streams to draw, in their order.
     """
     clips, height, width = maps["rgb"].shape[0], *maps["rgb"].shape[2:4]
     names = ["Frames", "Flow field", *(titles.get(name, name) for name in shown)]
     left, side, gap, top = 1.75, 0.62, 0.12, 0.3  # inches
-    tall = side * height / width + 0.04
-    size = (left + clips * (TIMES * side + gap), top + len(names) * tall + 0.05)
+    tall = side * height / width
+    size = (left + clips * (TIMES * side + gap), top + len(names) * (tall + 0.04) + 0.05)
     figure = Figure(figsize=size)
     for clip in range(clips):
-        rows = _rows(maps, clip, shown)
-        for number, picture in enumerate(rows):
-            x, y = left + clip * (TIMES * side + gap), top + number * tall
-            box = (x / size[0], 1 - (y + tall - 0.04) / size[1])
-            axes = figure.add_axes((*box, TIMES * side / size[0], (tall - 0.04) / size[1]))
-            _draw(axes, picture)
-            if number == 0:
+        for row, picture in enumerate(_rows(maps, clip, shown)):
+            x, y = left + clip * (TIMES * side + gap), top + row * (tall + 0.04)
+            axes = place(figure, x, y, TIMES * side, tall)
+            # The scale is for maps alone: pictures of three channels have none.
+            axes.imshow(picture, aspect="auto", cmap="cividis", vmin=0, vmax=1)
+            for cut in range(1, TIMES):
+                axes.axvline(picture.shape[1] * cut / TIMES - 0.5, color="white", lw=1.5)
+            axes.set_axis_off()
+            if row == 0:
                 axes.set_title(wrapped(str(maps["classes"][clip]).replace("_", " "), 24), pad=3)
             if clip == 0:
-                name = wrapped(names[number], NAME_WIDTH)
+                name = wrapped(names[row], NAME_WIDTH)
                 axes.text(-0.04, 0.5, name, ha="right", va="center", transform=axes.transAxes)
     return figure
-
-
-def _draw(axes: Axes, picture: np.ndarray) -> None:
-    # The scale is for maps alone: pictures of three channels have none.
-    axes.imshow(picture, aspect="auto", cmap="cividis", vmin=0, vmax=1)
-    for place in range(1, TIMES):
-        axes.axvline(picture.shape[1] * place / TIMES - 0.5, color="white", lw=1.5)
-    axes.set_axis_off()
 
 
 def _rows(maps: Mapping[str, np.ndarray], clip: int, shown: Sequence[str]) -> list[np.ndarray]:
     """Pictures of a clip, each :data:`TIMES` of them side by side: frames, flow, then streams."""
     frames = maps["rgb"][clip]
     fields = decode(maps["flow"][clip], float(maps["bound"]), maps["rounding"].item())
-    rows = [_beside(frames), _beside(flow_colours(fields, full_speed(fields)))]
+    rows = [frames, flow_colours(fields, full_speed(fields))]
     streams = maps["streams"].tolist()
     for name in shown:
         strength = maps[LEVEL][streams.index(name), clip]
         low, high = strength.min(), strength.max()
         strength = (strength - low) / max(high - low, np.finfo(np.float32).tiny)
-        size = frames.shape[2], frames.shape[1]
-        rows.append(_beside(np.stack([cv2.resize(s, size) for s in strength])))
-    return rows
-
-
-def _beside(pictures: np.ndarray) -> np.ndarray:
-    """:data:`TIMES` of (T, H, W, ...) pictures, each in the middle of an equal share of time."""
-    places = ((np.arange(TIMES) + 0.5) * len(pictures) / TIMES).astype(int)
-    return np.hstack(list(pictures[places]))
+        rows.append(np.stack([cv2.resize(s, frames.shape[2:0:-1]) for s in strength]))
+    return [np.hstack(list(pictures[middles(len(pictures), TIMES)])) for pictures in rows]

@@ -1,4 +1,4 @@
-"""The optical flow of one video as a video, to look at, and as numbers."""
+"""Optical flow of one video, as a video to look at and as numbers."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def flow_video(
 ) -> None:
     """Write the frames of ``source``, at ``fps`` and in their size, beside their flow in colours.
 
-    The colours are those of :func:`dsnet.figures.flow_colours`, full at the 95th percentile of
-    the speeds of the first second or so; a wheel in the corner explains them. ``raw`` takes the
-    flow too: (T-1, H, W, 2) float32 in pixels, x and y, as ``.npy``.
+    The full colour is the 95th percentile of the speeds of the first second or so; a wheel in the
+    corner explains the colours. ``raw`` takes the flow too: (T-1, H, W, 2) float32 in pixels, x
+    and y, as ``.npy``.
 
     Raises:
         BackendError: the backend cannot run here.
@@ -98,20 +98,20 @@ def _pictures(chunks: Iterable[Chunk], full: float) -> Iterator[np.ndarray]:
 
 def _kept(chunks: Iterable[Chunk], path: Path) -> Iterator[Chunk]:
     """Pass ``chunks`` on and write their flow as one array, whose length shows at the end."""
-    count = 0
+    shape: tuple[int, ...] = ()
+
+    def header(stream: BinaryIO) -> None:
+        # NumPy leaves room in the header for the first axis to grow.
+        about = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(stream, about)
+
     with open(path, "wb") as stream:
         for frames, fields in chunks:
-            if not count:
-                _header(stream, (0, *fields.shape[1:]))
+            if not shape:
+                shape = (0, *fields.shape[1:])
+                header(stream)
             stream.write(np.ascontiguousarray(fields, "<f4").data)
-            count += len(fields)
-            shape = (count, *fields.shape[1:])
+            shape = (shape[0] + len(fields), *shape[1:])
             yield frames, fields
         stream.seek(0)
-        _header(stream, shape)
-
-
-def _header(stream: BinaryIO, shape: tuple[int, ...]) -> None:
-    # NumPy leaves room in the header for the first axis to grow.
-    about = {"descr": "<f4", "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(stream, about)
+        header(stream)

@@ -1,16 +1,18 @@
-"""What all figures share: fonts, colours that the colour-blind can tell apart, places, saving."""
+"""Shared parts of figures: fonts, colours that the colour-blind can tell apart, layout, saving."""
 
 from __future__ import annotations
 
 import math
-import os
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.optimize import isotonic_regression
 
 from dsnet.provenance import replacing
 
@@ -37,50 +39,54 @@ STYLE: dict[Any, Any] = {
 
 
 def grid(panels: int, most: int = 4) -> tuple[int, int]:
-    """Rows and columns for some panels, with at most ``most`` columns and few left empty."""
+    """Choose rows and columns for some panels: at most ``most`` columns, and few left empty."""
     rows = math.ceil(panels / most)
     return rows, math.ceil(panels / rows)
 
 
-def spread(wanted: Sequence[float], gap: float) -> list[float]:
-    """Places for labels as near to where they are ``wanted`` as ``gap`` between them allows.
+def panels_of(count: int, size: tuple[float, float]) -> tuple[Figure, Sequence[Axes]]:
+    """Make a figure of ``size`` in inches with ``count`` panels side by side and one y axis."""
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, figure.subplots(1, count, squeeze=False, sharey=True)[0]
 
-    In the least squares, and in the same order: isotonic regression of what is wanted less the
-    gaps (pool adjacent violators).
+
+def place(figure: Figure, x: float, y: float, width: float, height: float) -> Axes:
+    """Add axes at inches from the left and upper edge of a figure."""
+    across, down = figure.get_size_inches()
+    return figure.add_axes((x / across, 1 - (y + height) / down, width / across, height / down))
+
+
+def spread(wanted: Sequence[float], gap: float) -> list[float]:
+    """Place labels as near to where they are ``wanted`` as ``gap`` between them allows.
+
+    The result keeps their order and is nearest in the least squares.
     """
-    order = sorted(range(len(wanted)), key=lambda i: wanted[i])
-    pools: list[tuple[float, int]] = []  # mean and size
-    for place, i in enumerate(order):
-        mean, size = wanted[i] - place * gap, 1
-        while pools and pools[-1][0] > mean:
-            before, count = pools.pop()
-            mean, size = (mean * size + before * count) / (size + count), size + count
-        pools.append((mean, size))
-    level = [mean for mean, size in pools for _ in range(size)]
-    found = dict(zip(order, level, strict=True))
-    return [found[i] + order.index(i) * gap for i in range(len(wanted))]
+    if not wanted:
+        return []
+    order = np.argsort(wanted, kind="stable")
+    gaps = gap * np.arange(len(wanted))
+    places = np.empty(len(wanted))
+    places[order] = isotonic_regression(np.asarray(wanted, float)[order] - gaps).x + gaps
+    return places.tolist()
 
 
 def wrapped(text: str, width: int) -> str:
-    """``text`` in lines of at most ``width`` characters, broken between words.
-
-    Dollar signs do not begin a formula, as in :func:`literal`.
-    """
+    """Break ``text`` between words into lines of at most ``width`` characters; see ``literal``."""
     return literal("\n".join(textwrap.wrap(text, width, break_on_hyphens=False)))
 
 
 def literal(text: str) -> str:
-    """``text`` whose dollar signs do not begin a formula."""
+    """Escape dollar signs, which would begin a formula."""
     return text.replace("$", r"\$")
 
 
 def faint_grid(axes: Axes, axis: Literal["x", "y", "both"]) -> None:
-    """Lines behind what is drawn, from the ticks of one axis or both."""
+    """Draw lines behind all else, from the ticks of one axis or both."""
     axes.grid(axis=axis, color="0.9", lw=0.6)
     axes.set_axisbelow(True)
 
 
-def save(figure: Figure, png: str | os.PathLike[str], svg: str | os.PathLike[str]) -> None:
+def save(figure: Figure, png: Path, svg: Path) -> None:
     """Write a figure as PNG (150 dpi) and SVG; equal figures give equal bytes.
 
     Each file appears under its name only when complete.

@@ -1,4 +1,4 @@
-"""Pictures that move, as files to look at."""
+"""Videos to look at, written from pictures."""
 
 from __future__ import annotations
 
@@ -21,23 +21,20 @@ def check_name(output: str | os.PathLike[str]) -> None:
         raise UserError(f"{output}: expected a video file, {', '.join(SUFFIXES)}")
 
 
-def write_video(
-    output: str | os.PathLike[str], frames: Iterable[np.ndarray], fps: float, quality: int = 18
-) -> None:
+def write_video(output: str | os.PathLike[str], frames: Iterable[np.ndarray], fps: float) -> None:
     """Write (H, W, 3) uint8 RGB frames as H.264, whole or not at all.
 
     An odd height or width, which the codec does not take, gets a black row or column more.
     """
+
+    def even(frame: np.ndarray) -> np.ndarray:
+        return np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)))
+
     output = Path(output)
     check_name(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     # Under its own name, from which the container follows, in a folder on the same disk.
     with tempfile.TemporaryDirectory(dir=output.parent) as folder:
         picture = Path(folder) / output.name
-        video.encode(picture, map(_even, frames), fps, codec="libx264", quality=quality)
+        video.encode(picture, map(even, frames), fps, codec="libx264", quality=18)
         os.replace(picture, output)
-
-
-def _even(frame: np.ndarray) -> np.ndarray:
-    height, width, _ = frame.shape
-    return np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)))

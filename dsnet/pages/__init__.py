@@ -1,4 +1,4 @@
-"""Pages to read in a browser: whole in themselves, escaped, light or dark as the reader has it."""
+"""Pages to read in a browser: they need no other file and are light or dark as the reader is."""
 
 from dsnet.pages.classes import classes_page
 from dsnet.pages.provenance import provenance_page

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from dsnet import images
 from dsnet.figures.colours import colour_wheel, flow_colours
@@ -16,44 +17,42 @@ from dsnet.figures.contact import Row
 HEIGHT = 96  # pixels of a frame on a page; larger ones are scaled down
 QUALITY = 80
 GREY = 128
-# Of the chart, in its own units: the whole, and what is left of and below the axes.
+# The chart in its own units: the whole, and the space left of, below and above the axes.
 WIDTH, TALL, LEFT, BELOW, ABOVE = 640, 150, 40, 26, 8
 
 
 def strips(row: Row, full: float) -> tuple[str, str]:
-    """Frames side by side and their flow in colours, as addresses of JPEG images."""
-    return _jpeg(_beside(row.frames)), _jpeg(_beside([flow_colours(f, full) for f in row.flow]))
+    """Write frames side by side, and their flow in colours, as addresses of JPEG images."""
+    return _beside(row.frames), _beside([flow_colours(field, full) for field in row.flow])
 
 
-def _beside(pictures: Sequence[np.ndarray]) -> np.ndarray:
+def _beside(pictures: Sequence[np.ndarray]) -> str:
     height, width = pictures[0].shape[:2]
     if height > HEIGHT:
         size = round(width * HEIGHT / height), HEIGHT
         pictures = [cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in pictures]
-    pictures = [picture.copy() for picture in pictures]
-    for picture in pictures[:-1]:
-        picture[:, -1] = GREY  # frames of one background would run into each other
-    return np.hstack(pictures)
-
-
-def _jpeg(picture: np.ndarray) -> str:
-    encoded = base64.b64encode(images.encode(picture, QUALITY)).decode("ascii")
-    return f"data:image/jpeg;base64,{encoded}"
+    joined = np.hstack(pictures)
+    # A line between them: frames of one background would run into each other.
+    wide = pictures[0].shape[1]
+    joined[:, wide - 1 : -1 : wide] = GREY
+    return _address("jpeg", images.encode(joined, QUALITY))
 
 
 def wheel(size: int) -> str:
-    """The colours of all directions and speeds, transparent outside the disc, as a PNG address."""
+    """Write the colours of all directions and speeds, a disc, as the address of a PNG image."""
     colours, inside = colour_wheel(size, 1.0)
     pixels = np.dstack([colours[..., ::-1], np.where(inside, 255, 0).astype(np.uint8)])
-    encoded = base64.b64encode(cv2.imencode(".png", pixels)[1].tobytes()).decode("ascii")
-    return f"data:image/png;base64,{encoded}"
+    return _address("png", cv2.imencode(".png", pixels)[1].tobytes())
 
 
-@dataclass(frozen=True)
-class Line:
-    """Values of consecutive spans of time: ``spans`` in seconds, ``values`` from 0 to 1.
+def _address(kind: str, content: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
-    ``style`` is the CSS class of the line, ``texts`` what each span says when pointed at.
+
+class Line(NamedTuple):
+    """Values, 0 to 1, of consecutive spans of time in seconds, and a text for each span.
+
+    ``style`` is the CSS class of the line.
     """
 
     style: str
@@ -62,9 +61,8 @@ class Line:
     texts: Sequence[str]
 
 
-@dataclass(frozen=True)
-class Chart:
-    """Where the parts of a chart are, in its own units, for the template to draw."""
+class Chart(NamedTuple):
+    """Places of the parts of a chart, in its own units, for the template to draw."""
 
     width: int
     height: int
@@ -76,12 +74,7 @@ class Chart:
 
 
 def chart(lines: Sequence[Line], duration: float) -> Chart:
-    """Steps over time: a span holds its value from its beginning to its end.
-
-    Args:
-        lines: what is drawn.
-        duration: seconds that the axis shows.
-    """
+    """Draw steps over ``duration`` seconds: a span holds its value to its end."""
 
     def x(second: float) -> float:
         return round(LEFT + (WIDTH - LEFT) * min(second / duration, 1), 1)
@@ -91,27 +84,19 @@ def chart(lines: Sequence[Line], duration: float) -> Chart:
 
     paths, spans = [], []
     for line in lines:
-        path = []
-        rows = zip(line.spans, line.values, line.texts, strict=True)
-        for number, ((begin, end), value, text) in enumerate(rows):
-            start = f"V{y(value)}" if number else f"M{x(begin)} {y(value)}"
-            path.append(f"{start}H{x(end)}")
+        path = ""
+        for (begin, end), value, text in zip(line.spans, line.values, line.texts, strict=True):
+            path += f"V{y(value)}" if path else f"M{x(begin)} {y(value)}"
+            path += f"H{x(end)}"
             spans.append((x(begin), round(x(end) - x(begin), 1), y(value), text))
-        paths.append((line.style, "".join(path)))
-    return Chart(
-        WIDTH,
-        TALL,
-        LEFT,
-        paths,
-        spans,
-        [(x(second), f"{second:g}") for second in ticks(duration)],
-        [(y(value), f"{value:.0%}") for value in (0, 0.5, 1)],
-    )
+        paths.append((line.style, path))
+    seconds = [(x(second), f"{second:g}") for second in ticks(duration)]
+    shares = [(y(value), f"{value:.0%}") for value in (0, 0.5, 1)]
+    return Chart(WIDTH, TALL, LEFT, paths, spans, seconds, shares)
 
 
-def ticks(duration: float, most: int = 6) -> list[float]:
-    """Round seconds from 0, at most ``most`` of them, the last not after ``duration``."""
-    power = 10.0 ** np.floor(np.log10(duration / most))
-    steps = [float(power * factor) for factor in (1, 2, 2.5, 5, 10, 20)]
-    step = next(s for s in steps if duration // s < most)
-    return [round(step * i, 6) for i in range(int(duration // step) + 1)]
+def ticks(duration: float) -> list[float]:
+    """Choose round seconds from 0, at most six of them, the last not after ``duration``."""
+    # A little longer: where six steps fit exactly there would be seven.
+    found = MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]).tick_values(0, duration * (1 + 1e-9))
+    return [round(float(second), 6) for second in found if second <= duration]

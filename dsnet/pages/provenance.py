@@ -1,10 +1,15 @@
-"""What a run was made with: versions, commit, settings of every artifact, time and memory."""
+"""Provenance of a run: versions, commits and settings of every artifact, time and memory of jobs.
+
+Snakemake's report has the rules, the configuration and the run time of each job. It does not know
+from which commit and on which machine each artifact was made, and what a training warned of.
+"""
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +17,34 @@ import pandas as pd
 import torch
 
 from dsnet import clips, costs
-from dsnet.pages import settings
 from dsnet.pages.page import write
 from dsnet.provenance import canonical
 from dsnet.scores import open_scores
+from dsnet.store import Reader
 
-PathLike = str | os.PathLike[str]
-Row = dict[str, Any]
-# What a record says beside the code and the packages; shown with each training.
-OF_A_JOB = ("device", "processes")
+Row = dict[str, Any]  # a line of a table by its column names
+Section = tuple[str, str, list[Row]]  # heading, note and table
+NOTHING = "—"
+MAKERS = (
+    "A commit with a plus was edited when the artifact was made. With more than one line, parts of "
+    "the run were made anew after a change."
+)
+COSTS = (
+    "Of every job's last run; memory is the largest resident set. CPU time is short of that of "
+    "programs which a job starts and which soon end (ffmpeg)."
+)
 
 
 def provenance_page(
-    clips_paths: Sequence[PathLike],
-    models: Sequence[PathLike],
-    scores: Sequence[PathLike],
-    fusions: Sequence[PathLike],
-    benchmarks: PathLike,
+    clips_paths: Sequence[Path],
+    models: Sequence[Path],
+    scores: Sequence[Path],
+    fusions: Sequence[Path],
+    benchmarks: Path,
     titles: Mapping[str, str],
-    output: PathLike,
+    output: Path,
 ) -> None:
-    """Write what the artifacts of an experiment say of themselves, and what their jobs cost.
+    """Write what the artifacts of an experiment record, and what their jobs cost.
 
     Args:
         clips_paths: ``clips.h5`` of every data set.
@@ -47,34 +59,36 @@ def provenance_page(
         CostError: there are no measurements.
         RemakeError: one of ``clips_paths`` or ``scores`` is damaged.
     """
-    data = [_data(path) for path in clips_paths]
-    trained = sorted((_trained(path) for path in models), key=_order(titles))
-    fused = [json.loads(Path(path).read_text(encoding="utf-8")) for path in fusions]
+    readers = {path.parent.name: clips.open_clips(path) for path in clips_paths}
+    streams = list(titles)
+    trained = sorted(
+        map(_model, models),
+        key=lambda item: (streams.index(item["run"]["stream"]), canonical(item["run"])),
+    )
+    fused = [json.loads(path.read_text(encoding="utf-8")) for path in fusions]
     records = {
-        "clips": [item["provenance"] for item in data],
+        "clips": [reader.provenance for reader in readers.values()],
         "models": [item["provenance"] for item in trained],
         "scores": [_scored(path) for path in scores],
         "fusions": [item["provenance"] for item in fused],
     }
     # motions/split1/16f/seed0/fusion/ds+flow.average, as Snakemake's measurements are named.
-    fusion_places = {_last(Path(path).with_suffix(""), 6) for path in fusions}
-    made = {item["place"] for item in trained} | fusion_places
-    found = costs.jobs(benchmarks)
-    found = found[costs.belonging(found, {item["name"] for item in data}, made)]
-    of_streams = settings.by_stream(trained, titles)
-    write(
-        "provenance.html",
-        output,
-        made_by=_makers(records),
-        runs=_runs([item["spec"] for item in trained]),
-        stages=_stages(found),
-        data=data,
-        shared=settings.shared(of_streams),
-        differing=settings.differing(of_streams),
-        trained=[_with_cost(item, found) for item in trained],
-        fusion=_fusion_settings(fused),
-        titles=titles,
-    )
+    made = {item["place"] for item in trained} | {_last(p.with_suffix(""), 6) for p in fusions}
+    jobs = costs.jobs(benchmarks)
+    jobs = jobs[costs.belonging(jobs, set(readers), made)]
+    specs = [(item["run"]["stream"], {**item["spec"], "run": {}}) for item in trained]
+    fits = [(item["run"]["kind"], {**item["spec"], "kind": {}}) for item in fused]
+    sections = [
+        ("Runs", "", [_runs([item["run"] for item in trained])]),
+        ("Versions and commit", MAKERS, _makers(records)),
+        ("Time and memory", COSTS, _stages(jobs)),
+        ("Trainings", "", [_training(item, titles, jobs) for item in trained]),
+        ("Data", "", [_data(name, reader) for name, reader in readers.items()]),
+        *settings("data", [(name, reader.spec) for name, reader in readers.items()]),
+        *settings("streams", specs),
+        *settings("attention fusion", [(kind, spec) for kind, spec in fits if kind != "average"]),
+    ]
+    write("provenance.html", output, sections=[section for section in sections if section[2]])
 
 
 def _last(path: Path, parts: int) -> str:
@@ -82,94 +96,136 @@ def _last(path: Path, parts: int) -> str:
     return "/".join(path.parts[-parts:])
 
 
-def _fusion_settings(fused: Iterable[Row]) -> list[settings.Settings]:
-    """How fusions are made, every way once; their kinds are in their names."""
-    specs = {canonical({k: v for k, v in item["spec"].items() if k != "kind"}) for item in fused}
-    return [settings.flat(json.loads(text)) for text in sorted(specs)]
-
-
-def _order(titles: Mapping[str, str]) -> Callable[[Row], tuple[int, str]]:
-    """Streams as the config has them, and their runs in the order of their names."""
-    names = list(titles)
-    return lambda item: (names.index(item["run"]["stream"]), canonical(item["run"]))
-
-
-def _data(path: PathLike) -> Row:
-    """What a data set's ``clips.h5`` says of itself."""
-    reader = clips.open_clips(path)
-    extra = reader.extra
-    return {
-        "name": Path(path).parent.name,
-        "videos": len(reader.videos),
-        "classes": len(extra["classes"]),
-        "listed": extra["n_listed"],
-        "missing": extra["n_missing"],
-        "backends": extra["flow_backends"],
-        "spec": settings.flat(reader.spec),
-        "provenance": reader.provenance,
-    }
-
-
-def _trained(path: PathLike) -> Row:
-    """What a ``model.pt`` says of itself."""
+def _model(path: Path) -> Row:
+    """What a ``model.pt`` records, and its place as in ``motions/split1/16f/seed0/ds``."""
     # Mapped, so that the weights, which may be gigabytes, are not read.
     content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    return {
-        "place": _last(Path(path).parent, 5),  # motions/split1/16f/seed0/ds
-        "run": content["spec"]["run"],
-        "spec": content["spec"],
-        "epoch": content["epoch"],
-        "epochs": content["last"]["epoch"],
-        "warnings": content["warnings"],
-        "provenance": content["provenance"],
-    }
+    return {**content, "place": _last(path.parent, 5), "run": content["spec"]["run"]}
 
 
-def _scored(path: PathLike) -> Any:
-    """What a ``scores.h5`` was made with."""
+def _scored(path: Path) -> Any:
     with open_scores(path) as file:
         return json.loads(file.attrs["provenance"])
 
 
+def _runs(runs: Sequence[Row]) -> Row:
+    """Values of each word of the runs, in order."""
+    keys = {"protocol": "Protocol", "dataset": "Data sets", "split": "Splits"}
+    keys |= {"clip_length": "Frames", "seed": "Seeds"}
+    found = {head: sorted({run[key] for run in runs}) for key, head in keys.items()}
+    found["Streams"] = list(dict.fromkeys(run["stream"] for run in runs))
+    return {head: _words(values) for head, values in found.items()}
+
+
 def _makers(records: Mapping[str, Iterable[Row]]) -> list[Row]:
     """Different records of code, packages and machine, and of how many artifacts each is."""
-    found: dict[str, Row] = {}
+    counts: dict[str, Counter[str]] = {}
     for kind, items in records.items():
-        for item in items:
-            of_all = {key: value for key, value in item.items() if key not in OF_A_JOB}
-            row = found.setdefault(canonical(of_all), {**of_all, "counts": {}})
-            row["counts"][kind] = row["counts"].get(kind, 0) + 1
-    return list(found.values())
+        for item in items:  # device and processes are shown with each training
+            of_all = {k: v for k, v in item.items() if k not in ("device", "processes")}
+            counts.setdefault(canonical(of_all), Counter())[kind] += 1
+    rows = []
+    for text, count in counts.items():
+        made = json.loads(text)
+        row = {head: made[head.lower()] for head in ("Commit", "Python", "Machine")}
+        packages = [
+            f"{name}\N{NO-BREAK SPACE}{made['versions'][name]}" for name in made["versions"]
+        ]
+        of = [f"{number}\N{NO-BREAK SPACE}{kind}" for kind, number in count.items()]
+        rows.append({**row, "Packages": ", ".join(packages), "Made": ", ".join(of)})
+    return rows
 
 
-def _runs(specs: Iterable[Row]) -> dict[str, list[Any]]:
-    """The values of each word of the runs but the stream's, in order: protocol, splits, seeds."""
-    runs = [spec["run"] for spec in specs]
-    keys = ("dataset", "protocol", "split", "clip_length", "seed")
-    return {key: sorted({run[key] for run in runs}) for key in keys}
-
-
-def _stages(found: pd.DataFrame) -> list[Row]:
-    """Jobs, seconds and memory of each stage, and of all together."""
-    parts = [(name, part) for name, part in found.groupby("stage", sort=False)]
-    total = found["seconds"].sum()
+def _stages(jobs: pd.DataFrame) -> list[Row]:
+    """Jobs, time and memory of each stage, and of all together."""
+    total = jobs["seconds"].sum()
     return [
         {
-            "stage": name,
-            "jobs": len(part),
-            "seconds": part["seconds"].sum(),
-            "share": part["seconds"].sum() / total,
-            "cpu_seconds": part["cpu_seconds"].sum(),
-            "longest": part["seconds"].max(),
-            "memory_mb": part["memory_mb"].max(),
+            "Stage": name,
+            "Jobs": len(part),
+            "Time of all jobs": duration(part["seconds"].sum()),
+            "Share": f"{part['seconds'].sum() / total:.1%}",
+            "CPU time": duration(part["cpu_seconds"].sum()),
+            "Longest job": duration(part["seconds"].max()),
+            "Memory, MB": number(part["memory_mb"].max()),
         }
-        for name, part in [*parts, ("all", found)]
+        for name, part in [*jobs.groupby("stage", sort=False), ("all", jobs)]
     ]
 
 
-def _with_cost(item: Row, found: pd.DataFrame) -> Row:
-    """A training with its seconds and memory; NaN where Snakemake did not measure it."""
-    own = found[found["place"] == f"{item['place']}/train"]
-    nan = float("nan")
-    seconds, memory = (own[c].iloc[0] if len(own) else nan for c in ("seconds", "memory_mb"))
-    return {**item, "seconds": seconds, "memory_mb": memory}
+def _training(item: Row, titles: Mapping[str, str], jobs: pd.DataFrame) -> Row:
+    """A training, with a dash for what Snakemake did not measure."""
+    run, made = item["run"], item["provenance"]
+    job = jobs[jobs["place"] == f"{item['place']}/train"].max()
+    where = f"{run['dataset']}, split {run['split']}, {run['clip_length']} frames"
+    return {
+        "Stream": titles[run["stream"]],
+        "Run": f"{where}, seed {run['seed']}",
+        "Device": made["device"],
+        "Processes": made["processes"],
+        "Epoch selected": f"{item['epoch']} of {item['last']['epoch']}",
+        "Time": duration(job["seconds"]),
+        "Memory, MB": number(job["memory_mb"]),
+        "Warnings": "; ".join(item["warnings"]) or "none",
+    }
+
+
+def _data(name: str, reader: Reader) -> Row:
+    extra = reader.extra
+    return {
+        "Data set": name,
+        "Usable videos": len(reader.videos),
+        **{"Listed": extra["n_listed"], "Missing": extra["n_missing"]},
+        **{"Classes": len(extra["classes"]), "Flow": "; ".join(extra["flow_backends"])},
+    }
+
+
+def settings(of: str, specs: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Section]:
+    """Show settings in two tables: those that differ between names, and those that all share.
+
+    A name with several specs, as of several data sets, has all its values.
+    """
+    table = pd.DataFrame([flat(spec) for _, spec in specs], [name for name, _ in specs], dtype=str)
+    by_name = table.groupby(level=0, sort=False)
+    table = by_name.agg(lambda values: " or ".join(values.dropna().unique()))  # type: ignore[misc]
+    table = table.T.replace("", NOTHING)
+    same = table.nunique(axis=1) == 1
+    differ = [{"Setting": key, **values} for key, values in table[~same].T.to_dict().items()]
+    shared = [{"Setting": key, "Value": value} for key, value, *_ in table[same].itertuples()]
+    return [
+        (f"Settings of the {of} that differ", "", differ),
+        (f"Settings of the {of}", "", shared),
+    ]
+
+
+def flat(spec: Any, path: str = "") -> dict[str, str]:
+    """Flatten nested settings to ``a.b.c`` and the value in words; lists are values."""
+    if not isinstance(spec, Mapping):
+        return {path: _words(spec)}
+    found: dict[str, str] = {}
+    for key, value in spec.items():
+        found |= flat(value, f"{path}.{key}".removeprefix("."))
+    return found
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_words, value))
+    words = {None: "none", True: "yes", False: "no"}
+    return words[value] if value is None or isinstance(value, bool) else str(value)
+
+
+def number(value: float) -> str:
+    """Write a whole number with separated thousands; a dash for what is not known."""
+    return NOTHING if math.isnan(value) else f"{value:,.0f}"
+
+
+def duration(seconds: float) -> str:
+    """Write ``1 h 02 min``, ``3 min 20 s`` or ``4.2 s``; a dash for what is not known."""
+    if math.isnan(seconds):
+        return NOTHING
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"

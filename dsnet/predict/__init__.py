@@ -1,13 +1,7 @@
 """Actions in any video, by a trained stream: RGB alone, or fused with flow."""
 
 from dsnet.predict.classifier import VideoClassifier, load_model
-from dsnet.predict.prediction import Prediction, ranked
+from dsnet.predict.prediction import Prediction
 from dsnet.predict.streams import PredictError
 
-__all__ = [
-    "PredictError",
-    "Prediction",
-    "VideoClassifier",
-    "load_model",
-    "ranked",
-]
+__all__ = ["PredictError", "Prediction", "VideoClassifier", "load_model"]

@@ -1,4 +1,4 @@
-"""A video with what a model says of it while it runs."""
+"""A video with the predictions for it drawn on its frames."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from dsnet.disk import PathLike
 from dsnet.errors import UserError
 from dsnet.figures.videos import write_video
 from dsnet.predict.prediction import Prediction, ranked
-from dsnet.scores import softmax
 
 HEIGHT = 360  # pixels that writing needs; smaller videos are enlarged
 WIDEST = 1920  # pixels that they are enlarged to at most
@@ -70,8 +69,8 @@ def _panel(prediction: Prediction, clip: int, height: int, width: int) -> np.nda
     What does not fit is cut off: labels and bars of a narrow video, lines of a flat one.
     """
     classes, clips = prediction.classes, prediction.clips
-    best = ranked(classes, softmax(clips[clip]), SHOWN)
-    ((name, share),) = ranked(classes, softmax(clips[: clip + 1].mean(axis=0)), 1)
+    best = ranked(classes, clips[clip], SHOWN)
+    ((name, share),) = ranked(classes, clips[: clip + 1].mean(axis=0), 1)
     line = max(min(height // 16, width // 16), 12)
     font, small = _font(line * 3 // 4), _font(line * 9 // 16)
     picture = Image.new("RGBA", (width, line * (len(best) + 2)), (0, 0, 0, 150))
@@ -96,8 +95,8 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 def _fitting(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
     """The text, shortened until it is no wider than ``width`` pixels."""
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(f"{text}…") > width:
+    shown = text
+    while text and font.getlength(shown) > width:
         text = text[:-1]
-    return f"{text}…"
+        shown = f"{text}…"
+    return shown

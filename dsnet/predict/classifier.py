@@ -1,15 +1,16 @@
-"""A trained stream that looks at videos: RGB alone, or fused with flow computed on the way."""
+"""A trained stream applied to videos: RGB alone, or fused with flow computed on the way."""
 
 from __future__ import annotations
 
 import itertools
 import logging
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -20,7 +21,6 @@ from dsnet import images, video
 from dsnet.clips import cut
 from dsnet.devices import choose_device
 from dsnet.predict.prediction import Prediction
-from dsnet.predict.stopwatch import Stopwatch
 from dsnet.predict.streams import PathLike, PredictError, Stream, check_pair, flow_beside
 from dsnet.shards import encoded_frames, encoded_planes
 
@@ -28,13 +28,20 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
+class Window(NamedTuple):
+    """One clip of a video: (T, crop, crop, C) uint8 by modality, and the frames it shows."""
+
+    clips: dict[str, torch.Tensor]
+    frames: int
+
+
 class VideoClassifier:
-    """A trained stream, and with it the flow stream where both are to be fused.
+    """A trained stream and, to fuse it with, a flow stream.
 
     Args:
         model: ``model.pt`` of an RGB or a flow stream.
-        flow: ``model.pt`` of a flow stream to fuse with by averaging; ``True`` is that of the same
-            run, beside ``model``; ``False`` means RGB alone.
+        flow: ``model.pt`` of a flow stream to fuse with by averaging. ``True`` is that of the same
+            run, ``False`` none.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
@@ -91,9 +98,9 @@ class VideoClassifier:
         """
         if batch_size < 1:
             raise ValueError(f"batch_size: expected 1 or more, got {batch_size}")
-        watch = Stopwatch()
+        cost = dict.fromkeys(("reading", "flow", "network"), 0.0)
         logits: list[list[np.ndarray]] = [[] for _ in self.streams]
-        windows = self._windows(path, watch)
+        windows = self._windows(path, cost)
         frames = 0
         with tqdm(desc=Path(path).name, unit="clip", disable=None) as bar:
             while batch := list(islice(windows, batch_size)):
@@ -101,17 +108,22 @@ class VideoClassifier:
                 for stream, found in zip(self.streams, logits, strict=True):
                     clips = [w.clips[stream.input] for w in batch if stream.input in w.clips]
                     if clips:
-                        found.append(watch.time("network", stream.logits, torch.stack(clips)))
+                        with timed(cost, "network"):
+                            found.append(stream.logits(torch.stack(clips)))
                 bar.update(len(batch))
         per_stream = [np.concatenate(found) for found in logits]
-        count = len(per_stream[0])
+        scores = per_stream[0].copy()  # the first has all clips, flow may lack the last
+        for others in per_stream[1:]:
+            scores[: len(others)] = (scores[: len(others)] + others) / 2
+        ends = self.clip_length * np.arange(len(scores) + 1)
+        times = np.stack([ends[:-1], np.minimum(ends[1:], frames)], axis=1) / self.fps
         return Prediction(
             video=os.fspath(path),
             classes=self.classes,
-            times=self._times(count, frames),
-            clips=_averaged(per_stream),
-            logits=np.mean([scores.mean(axis=0) for scores in per_stream], axis=0),
-            cost={name: 1e3 * seconds / count for name, seconds in watch.seconds.items()},
+            times=times,
+            clips=scores,
+            logits=np.mean([found.mean(axis=0) for found in per_stream], axis=0),
+            cost={name: 1e3 * seconds / len(scores) for name, seconds in cost.items()},
             device=str(self.device),
             backend=self.backend,
         )
@@ -127,28 +139,31 @@ class VideoClassifier:
         for stream in self.streams:
             stream.logits(clips[stream.input][None])
 
-    def _times(self, count: int, frames: int) -> np.ndarray:
-        """(count, 2) seconds; a video shorter than a clip ends where it ends."""
-        starts = np.arange(count) * self.clip_length
-        return np.stack([starts, np.minimum(starts + self.clip_length, frames)], axis=1) / self.fps
-
-    def _windows(self, path: PathLike, watch: Stopwatch) -> Iterator[_Window]:
+    def _windows(self, path: PathLike, cost: dict[str, float]) -> Iterator[Window]:
         """The clips of a video, resized and cropped, in the order of time."""
         data, inputs = self.streams[0].data, {stream.input for stream in self.streams}
-        frames = watch.each("reading", encoded_frames(path, data.rgb))
+        windows = _overlapping(encoded_frames(path, data.rgb), self.clip_length)
         try:
-            for number, window in enumerate(_overlapping(frames, self.clip_length)):
-                if len(window) == 1 and "flow" in inputs:
-                    raise PredictError(f"{os.fspath(path)}: flow needs two frames, and it has one")
+            for number in itertools.count():
                 clips = {}
-                # The first clip is looped where it is short; later ones must be whole.
-                if "rgb" in inputs and (number == 0 or len(window) >= self.clip_length):
-                    clips["rgb"] = watch.time("reading", self._clip, window, "rgb")
+                with timed(cost, "reading"):
+                    window = next(windows, None)
+                    if window is None:
+                        return
+                    if len(window) == 1 and "flow" in inputs:
+                        raise PredictError(
+                            f"{os.fspath(path)}: flow needs two frames, and it has one"
+                        )
+                    # The first clip is looped where it is short; later ones must be whole.
+                    if "rgb" in inputs and (number == 0 or len(window) >= self.clip_length):
+                        clips["rgb"] = self._clip(window, "rgb")
                 if "flow" in inputs and (number == 0 or len(window) > self.clip_length):
-                    planes = watch.time("flow", self._planes, window)
-                    clips["flow"] = watch.time("reading", self._clip, planes, "flow")
+                    with timed(cost, "flow"):
+                        planes = self._planes(window)
+                    with timed(cost, "reading"):
+                        clips["flow"] = self._clip(planes, "flow")
                 if clips:
-                    yield _Window(clips, min(len(window), self.clip_length))
+                    yield Window(clips, min(len(window), self.clip_length))
         except video.VideoError as error:
             raise PredictError(f"{os.fspath(path)}: {error}") from error
 
@@ -166,7 +181,7 @@ class VideoClassifier:
 def load_model(
     path: PathLike, *, flow: PathLike | bool = False, device: str = "auto"
 ) -> VideoClassifier:
-    """A trained stream, ready to look at videos; see :class:`VideoClassifier`.
+    """Load a trained stream that predicts for videos; see :class:`VideoClassifier`.
 
     ::
 
@@ -177,12 +192,14 @@ def load_model(
     return VideoClassifier(path, flow, device)
 
 
-@dataclass(frozen=True)
-class _Window:
-    """One clip of the video: (T, crop, crop, C) uint8 by modality, and the frames it shows."""
-
-    clips: dict[str, torch.Tensor]
-    frames: int
+@contextmanager
+def timed(cost: dict[str, float], name: str) -> Iterator[None]:
+    """Add the seconds that the body of a ``with`` takes to ``name``."""
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        cost[name] += time.perf_counter() - start
 
 
 def _overlapping(items: Iterable[T], length: int) -> Iterator[list[T]]:
@@ -193,11 +210,3 @@ def _overlapping(items: Iterable[T], length: int) -> Iterator[list[T]]:
         yield window
         new = list(islice(remaining, length))
         window = [window[-1], *new] if new else []
-
-
-def _averaged(per_stream: Sequence[np.ndarray]) -> np.ndarray:
-    """The mean of the streams that have a clip; (C, K), C of the first, which has them all."""
-    out = per_stream[0].copy()
-    for scores in per_stream[1:]:
-        out[: len(scores)] = (out[: len(scores)] + scores) / 2
-    return out

@@ -1,4 +1,4 @@
-"""What a model says of a video."""
+"""Predictions for a video: scores of its clips, and their cost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dsnet.scores import softmax
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of a video.
+    """Scores of a video and of its clips.
 
     Attributes:
         video: the path.
@@ -43,14 +43,14 @@ class Prediction:
         return softmax(self.logits)
 
     def top(self, count: int = 5) -> list[tuple[str, float]]:
-        """The likeliest classes of the video with their probabilities, best first."""
-        return ranked(self.classes, self.probabilities, count)
+        """Give the likeliest classes of the video with their probabilities, best first."""
+        return ranked(self.classes, self.logits, count)
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as plain values, ready for JSON; class scores are probabilities by name."""
+        """Give plain values, ready for JSON; class scores are probabilities by name."""
 
         def named(logits: np.ndarray) -> dict[str, float]:
-            return dict(zip(self.classes, map(float, softmax(logits)), strict=True))
+            return dict(zip(self.classes, softmax(logits).tolist(), strict=True))
 
         return {
             "video": self.video,
@@ -65,9 +65,8 @@ class Prediction:
         }
 
 
-def ranked(
-    classes: Sequence[str], probabilities: np.ndarray, count: int
-) -> list[tuple[str, float]]:
-    """The ``count`` likeliest classes with their probabilities, best first."""
+def ranked(classes: Sequence[str], logits: np.ndarray, count: int) -> list[tuple[str, float]]:
+    """Give the ``count`` likeliest classes with their probabilities, best first."""
+    probabilities = softmax(logits)
     order = np.argsort(-probabilities, kind="stable")[:count]
     return [(classes[label], float(probabilities[label])) for label in order]

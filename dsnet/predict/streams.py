@@ -1,4 +1,4 @@
-"""Trained streams ready to score clips, and which two can be fused."""
+"""Trained streams that score clips, and the check of which two can be fused."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Stream:
 
     @torch.inference_mode()
     def logits(self, clips: torch.Tensor) -> np.ndarray:
-        """(N, T, crop, crop, C) uint8 to (N, K) float32.
+        """Score clips, (N, T, crop, crop, C) uint8, as (N, K) float32 logits.
 
         Raises:
             PredictError: the network puts out NaN or infinity.
@@ -68,7 +68,7 @@ class Stream:
 
 
 def flow_beside(stream: Stream) -> Path:
-    """``model.pt`` of the flow stream of the same run: the teacher's, or that named ``flow``.
+    """Find ``model.pt`` of the flow stream of the same run: the teacher, or that named ``flow``.
 
     Raises:
         PredictError: there is none.

@@ -1,11 +1,11 @@
-"""``scores.h5``, the file of a stream's scores."""
+"""File format ``scores.h5`` of a stream's scores."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os import PathLike, fspath
 
 import h5py
 
@@ -18,7 +18,7 @@ FORMAT = "dsnet-scores"
 VERSION = 2  # with the groups of the videos
 
 
-def write_scores(path: str | os.PathLike[str], scores: Scores) -> None:
+def write_scores(path: str | PathLike[str], scores: Scores) -> None:
     """Write ``scores.h5``, with :func:`metrics` of every part as an attribute (JSON)."""
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs.update(
@@ -39,15 +39,15 @@ def write_scores(path: str | os.PathLike[str], scores: Scores) -> None:
 
 
 @contextmanager
-def open_scores(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
-    """Open ``scores.h5`` for what is read of it in the body of a ``with``.
+def open_scores(path: str | PathLike[str]) -> Iterator[h5py.File]:
+    """Open ``scores.h5`` to read it in the body of a ``with``.
 
     Raises:
         ScoreError: a file of another format or version.
         RemakeError: opening it or reading in it fails, as it does in a damaged file.
         OSError: the file is not there, or the system refuses it.
     """
-    name = os.fspath(path)
+    name = fspath(path)
     try:
         with h5py.File(path, "r") as file:
             if (file.attrs.get("format"), file.attrs.get("version")) != (FORMAT, VERSION):
@@ -64,7 +64,7 @@ def open_scores(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
         raise RemakeError(path, f"{name} is damaged or not a {FORMAT} file ({error})") from error
 
 
-def read_scores(path: str | os.PathLike[str]) -> Scores:
+def read_scores(path: str | PathLike[str]) -> Scores:
     """Read ``scores.h5``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Clip and video scores of a stream, and the accuracies taken from them."""
+"""Clip and video scores of a stream, and their accuracies."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Scores:
-    """What ``scores.h5`` holds: ``parts`` by name, ``classes`` in label order, and ``run``.
+    """Content of ``scores.h5``: ``parts`` by name, ``classes`` in label order, and ``run``.
 
     ``run`` names dataset, split, clip_length, seed, stream and protocol, and the numbers of videos
     that the data set lists and that were missing, n_listed and n_missing. ``spec`` is that of the
@@ -63,7 +63,7 @@ class Scores:
 
 
 def topk(logits: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
-    """(N,) bool: whether the label is among the ``k`` highest of (N, K) ``logits``.
+    """Say whether each label is among the ``k`` highest of (N, K) ``logits``: (N,) bool.
 
     A tie counts against the label, and so does NaN: constant scores are never right.
     """
@@ -72,14 +72,14 @@ def topk(logits: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
 
 
 def accuracies(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Top-1 and top-5 (top-K with fewer classes) of (N, K) ``logits``, in per cent."""
+    """Compute top-1 and top-5 (top-K with fewer classes) of (N, K) ``logits``, in per cent."""
     if not len(labels):
         return {"top1": float("nan"), "top5": float("nan")}
     return {f"top{k}": 100 * float(topk(logits, labels, k).mean()) for k in (1, 5)}
 
 
 def per_class(logits: np.ndarray, labels: np.ndarray) -> list[float | None]:
-    """Top-1 in per cent for each of the K classes; ``None`` for a class without videos."""
+    """Compute top-1 in per cent for each of the K classes; ``None`` for a class without videos."""
     right = topk(logits, labels, 1)
     return [
         100 * float(right[labels == label].mean()) if (labels == label).any() else None
@@ -88,14 +88,14 @@ def per_class(logits: np.ndarray, labels: np.ndarray) -> list[float | None]:
 
 
 def confusion(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(K, K) int64: how many videos of class (row) were taken for class (column)."""
+    """Count the videos of class (row) that were taken for class (column), (K, K) int64."""
     classes = logits.shape[1]
     flat = labels * classes + logits.argmax(axis=1)
     return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
 
 
 def metrics(part: Part) -> dict[str, Any]:
-    """Video and clip top-1 and top-5 in per cent, video top-1 per class, and the counts."""
+    """Compute video and clip top-1 and top-5 in per cent, video top-1 per class, and the counts."""
     videos = part.videos
     of_clips = accuracies(part.clips, np.repeat(part.labels, part.counts))
     return {
@@ -108,7 +108,7 @@ def metrics(part: Part) -> dict[str, Any]:
 
 
 def aligned(scores: Iterable[Scores], part: str) -> list[Part]:
-    """The same part of several streams, checked to hold the same videos in the same order.
+    """Give the same part of several streams, checked to hold the same videos in the same order.
 
     Raises:
         ScoreError: the streams were evaluated on different videos.
@@ -123,6 +123,6 @@ def aligned(scores: Iterable[Scores], part: str) -> list[Part]:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """(..., K) logits to probabilities, float64, that sum to one along the last axis."""
+    """Turn (..., K) logits into probabilities, float64, that sum to one along the last axis."""
     powers = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True, initial=-np.inf))
     return powers / powers.sum(axis=-1, keepdims=True)

@@ -38,13 +38,14 @@ NUMBERS = (
 )
 # What is shown of the numbers.
 SHOWN = (
+    "dsnet.spacing",
     "dsnet.similarity",
     "dsnet.latency",
     "dsnet.costs",
     *(
         f"dsnet.tables.{name}"
         for name in (
-            *("statistics", "text", "html", "files", "layout", "reading"),
+            *("statistics", "text", "formats", "layout"),
             *("measured", "results", "significance", "study"),
         )
     ),
@@ -52,8 +53,8 @@ SHOWN = (
         f"dsnet.figures.{name}"
         for name in (
             *("colours", "style", "attention", "bars", "contact", "cost", "curves"),
-            *("drawing", "features", "intervals", "per_class"),
+            *("features", "intervals", "scores"),
         )
     ),
-    *(f"dsnet.pages.{name}" for name in ("page", "pictures", "settings", "classes", "provenance")),
+    *(f"dsnet.pages.{name}" for name in ("page", "pictures", "classes", "provenance")),
 )

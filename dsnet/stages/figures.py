@@ -22,7 +22,7 @@ def _weighed(experiment: Experiment, wildcards: Wildcards) -> ShownSpec:
 
 @stage(
     spec=lambda experiment, wildcards: shown_spec(experiment, "compare"),
-    code=("dsnet.figures.drawing",),
+    code=("dsnet.figures.scores",),
 )
 def figures(spec: ShownSpec, scores: Inputs, histories: Inputs, output: Outputs) -> None:
     """Draw training curves, confusion matrices and the per-class difference of two streams."""

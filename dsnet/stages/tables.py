@@ -9,8 +9,8 @@ from dsnet.experiment import Experiment
 from dsnet.experiment.specs import ShownSpec, shown_spec
 from dsnet.stages.stage import Inputs, Outputs, Wildcards, stage
 
-READ = ("dsnet.tables.reading", "dsnet.tables.files")
-LAID_OUT = ("dsnet.tables.results", "dsnet.tables.layout", *READ)
+WRITTEN = "dsnet.tables.formats"
+LAID_OUT = ("dsnet.tables.results", "dsnet.tables.layout", WRITTEN)
 PAPER = ("paper/*.csv",)
 
 
@@ -54,7 +54,7 @@ def table2(spec: ShownSpec, scores: Inputs, fusions: Inputs, output: Outputs) ->
     tables.write(table, tables.render_table2(table, tables.listed(read[0])), *output)
 
 
-@stage(spec=_of(), code=("dsnet.tables.significance", *READ))
+@stage(spec=_of(), code=("dsnet.tables.significance", WRITTEN))
 def significance(spec: ShownSpec, scores: Inputs, fusions: Inputs, output: Outputs) -> None:
     """Test which methods differ beyond chance."""
     from dsnet import tables
@@ -64,7 +64,7 @@ def significance(spec: ShownSpec, scores: Inputs, fusions: Inputs, output: Outpu
     tables.write(table, tables.render_significance(table), *output)
 
 
-@stage(spec=_of("claims"), code=("dsnet.tables.study", *READ))
+@stage(spec=_of("claims"), code=("dsnet.tables.study", WRITTEN))
 def claims(spec: ShownSpec, scores: Inputs, fusions: Inputs, output: Outputs) -> None:
     """Answer whether what is claimed holds here."""
     from dsnet import tables
@@ -74,7 +74,7 @@ def claims(spec: ShownSpec, scores: Inputs, fusions: Inputs, output: Outputs) ->
     tables.write(table, tables.render_claims(table), *output)
 
 
-@stage(spec=_of("study"), code=("dsnet.tables.study", *READ))
+@stage(spec=_of("study"), code=("dsnet.tables.study", WRITTEN))
 def study(spec: ShownSpec, scores: Inputs, fusions: Inputs, output: Outputs) -> None:
     """Gather results in groups."""
     from dsnet import tables

@@ -1,10 +1,9 @@
-"""Tables 1 and 2 in the paper's shape."""
+"""Tables 1 and 2 as text, in the paper's shape."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -30,9 +29,8 @@ PROTOCOLS = {
 }
 
 
-@dataclass(frozen=True)
-class Cells:
-    """How a measured cell of Table 1 is written, and the sentence that says so."""
+class Cells(NamedTuple):
+    """A way to write a measured cell of Table 1, and the sentence that explains it."""
 
     write: Callable[[Mapping[Any, Any]], str]
     note: str
@@ -63,15 +61,12 @@ DETAILED = Cells(
 def render_table1(
     table: pd.DataFrame, listed: Mapping[str, int] | None = None, cells: Cells = COMPACT
 ) -> TextTable:
-    """Table 1 in the paper's shape: a row per method, column groups per data set, two blocks.
-
-    A method that was measured on one data set and is only reported for another has one row.
+    """Write Table 1: a row per method, column groups per data set, two blocks.
 
     Args:
-        table: what :func:`dsnet.tables.table1` returns.
-        listed: by data set's title, how many videos its official lists name (for the note on
-            missing ones).
-        cells: how measured cells are written, :data:`COMPACT` or :data:`DETAILED`.
+        table: result of :func:`dsnet.tables.table1`.
+        listed: videos that the official lists of each data set name, by its title.
+        cells: :data:`COMPACT` or :data:`DETAILED`.
     """
     places = _distinct(table, ["dataset", "split"])
     titles = [dataset for dataset, _ in places]
@@ -113,22 +108,19 @@ def _table1_rows(
         cells.setdefault(key, {}).setdefault(place, text)
         # The last of a data set is of all streams.
         pretrain.setdefault(key, {}).setdefault(row["source"], {})[row["dataset"]] = row["pretrain"]
+    places_and_columns = [(place, column) for place in places for column in columns]
     return tuple(
         (
             key[0],
             _pretraining(pretrain[key]),
-            *(
-                found.get((place, column), NOTHING if column else "")
-                for place in places
-                for column in columns
-            ),
+            *(found.get(each, NOTHING if each[1] else "") for each in places_and_columns),
         )
         for key, found in cells.items()
     )
 
 
 def _pretraining(by_source: Mapping[str, Mapping[str, str]]) -> str:
-    """What a method was pre-trained on here, for each data set, and in the paper if it differs."""
+    """Pre-training of a method here, for each data set, and in the paper if it differs."""
     ours, theirs = (
         ", ".join(dict.fromkeys(by_source.get(source, {}).values()))
         for source in ("measured", "reported")
@@ -139,7 +131,7 @@ def _pretraining(by_source: Mapping[str, Mapping[str, str]]) -> str:
 
 
 def _distinct(table: pd.DataFrame, columns: list[str]) -> list[tuple[Any, ...]]:
-    """The different values of some columns, in order of appearance."""
+    """Different values of some columns, in order of appearance."""
     return list(table[columns].drop_duplicates().itertuples(index=False, name=None))
 
 
@@ -153,7 +145,7 @@ def _statistic(measured: pd.DataFrame) -> str:
 
 
 def _conditions(measured: pd.DataFrame, listed: Mapping[str, int] | None) -> list[str]:
-    """For each data set and split: clip lengths, test videos, protocol and missing videos."""
+    """Sentences on each data set and split: clip lengths, videos, protocol, missing videos."""
     sentences = []
     for dataset, split in _distinct(measured, ["dataset", "split"]):
         rows = measured[(measured["dataset"] == dataset) & (measured["split"] == split)]
@@ -173,10 +165,7 @@ def _conditions(measured: pd.DataFrame, listed: Mapping[str, int] | None) -> lis
 
 
 def render_table2(table: pd.DataFrame, listed: Mapping[str, int] | None = None) -> TextTable:
-    """Table 2 as in the paper, with intervals and the paper's numbers in columns of their own.
-
-    Arguments as for :func:`render_table1`.
-    """
+    """Write Table 2 with intervals and the paper's numbers; see :func:`render_table1`."""
     places = _distinct(table, ["dataset", "split", "clip_length"])
     paper = "Paper (UCF-101, split 1, 16f)"
     ours = "; ".join(f"{dataset}, split {split}, {length}f" for dataset, split, length in places)

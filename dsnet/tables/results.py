@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import PurePath
@@ -13,7 +12,7 @@ import pandas as pd
 
 from dsnet.releases import name_of
 from dsnet.scores import ScoreError, Scores
-from dsnet.tables.measured import Experiment, Measured, Streams, named
+from dsnet.tables.measured import Experiment, Fused, Measured, Streams, named
 from dsnet.tables.statistics import deviation
 
 TABLE1_COLUMNS = (
@@ -29,22 +28,17 @@ COUNTS = ("split", "clip_length", "seeds", "n_videos", "n_missing")
 PAPER_SPLIT = 1  # both of the paper's tables are of split 1
 
 
-def _row(
-    measured: Measured, experiment: Experiment, streams: Sequence[str], kind: str
-) -> dict[str, Any]:
-    """The cells of one result that both tables have; see :class:`Measured` for the errors."""
-    top1 = [result.top1 for result in measured.of(experiment, streams, kind)]
-    row = dict(zip(("dataset", "split", "clip_length"), experiment, strict=True))
+def _row(measured: Measured, experiment: Experiment, result: Fused) -> dict[str, Any]:
+    """Cells of one result that both tables have; see :class:`Measured` for the errors."""
+    top1 = [found.top1 for found in measured.of(experiment, result)]
     shared = ("n_videos", "protocol", "n_missing")
-    row |= {name: measured.same(name, experiment, streams, kind) for name in shared}
-    low, high = measured.accuracy([experiment], streams, kind).interval()
+    same = {name: measured.same(name, experiment, result) for name in shared}
+    low, high = measured.accuracy([experiment], result).interval()
     return {
-        **row,
-        "top1": float(np.mean(top1)),
-        "top1_std": deviation(top1),
-        "seeds": len(top1),
-        "low": low,
-        "high": high,
+        **dict(zip(("dataset", "split", "clip_length"), experiment, strict=True)),
+        **same,
+        **{"top1": float(np.mean(top1)), "top1_std": deviation(top1), "seeds": len(top1)},
+        **{"low": low, "high": high},
     }
 
 
@@ -68,7 +62,7 @@ def table1(
     students: Sequence[str],
     kinds: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """Table 1 in long form: a row per result, measured ones first, then the paper's own.
+    """Make Table 1 in long form: a row per result, measured ones first, then the paper's own.
 
     Args:
         scores: scores of every stream, data set, split, clip length and seed.
@@ -81,10 +75,9 @@ def table1(
 
     Returns:
         Columns :data:`TABLE1_COLUMNS`, accuracies in per cent. ``top1_std`` is the sample
-        standard deviation over the seeds; ``low`` and ``high`` are the 95 % interval of
-        :func:`~dsnet.tables.statistics.estimate`. All three are empty for one seed.
-        ``paper_top1`` is set where the paper has the same data set, split, method and column.
-        ``streams`` are those of the cell, joined by ``+``.
+        deviation over the seeds, ``low`` and ``high`` the 95 % interval; all are empty for one
+        seed. ``paper_top1`` is set where the paper has the same data set, split, method and
+        column. ``streams`` are those of the cell, joined by ``+``.
 
     Raises:
         ScoreError: a result is missing for some seed, is there twice, does not say which videos
@@ -98,40 +91,31 @@ def table1(
         title, split, length = experiment
         kind = (kinds or {}).get(title, "")
         for method, column, names in _cells(streams, two_stream, students, length):
-            if (*experiment, method, column) in rows:
+            key = (*experiment, method, column)
+            if key in rows:
                 raise ScoreError(
                     f"two streams have the title of {method!r}; tables need distinct ones"
                 )
             own = names[:1] if column.startswith("Mimic") else names  # not what it is fused with
+            pretrain = [_pretrain(streams, name, length, kind) for name in own]
             known = numbers.get((title, method, column)) if split == PAPER_SPLIT else None
-            rows[(*experiment, method, column)] = {
-                **_row(measured, experiment, names, "average" if len(names) > 1 else ""),
-                "method": method,
-                "column": column,
-                "paper_top1": known,
-                "source": "measured",
-                "streams": "+".join(names),
-                "pretrain": "+".join(
-                    dict.fromkeys(_pretrain(streams, name, length, kind) for name in own)
-                ),
+            rows[key] = {
+                **_row(measured, experiment, (names, "average" if len(names) > 1 else "")),
+                **{"method": method, "column": column, "paper_top1": known, "source": "measured"},
+                **{"streams": "+".join(names), "pretrain": "+".join(dict.fromkeys(pretrain))},
             }
     return _frame([*rows.values(), *_reported(paper)], TABLE1_COLUMNS)
 
 
 def _cells(
-    streams: Streams,
-    two_stream: Sequence[str],
-    students: Sequence[str],
-    length: int,
+    streams: Streams, two_stream: Sequence[str], students: Sequence[str], length: int
 ) -> Iterable[tuple[str, str, tuple[str, ...]]]:
     """Method, column and streams of every measured cell of Table 1 at one clip length."""
     rgb, flow = two_stream
     method = f"Two streams ({length}f)"
-    yield from [
-        (method, "RGB", (rgb,)),
-        (method, "Flow", (flow,)),
-        (method, "RGB+Flow", (rgb, flow)),
-    ]
+    yield method, "RGB", (rgb,)
+    yield method, "Flow", (flow,)
+    yield method, "RGB+Flow", (rgb, flow)
     for name in students:
         stream = streams[name] or {}
         method, teacher = f"{stream['title']} ({length}f)", stream.get("teacher") or flow
@@ -142,7 +126,7 @@ def _cells(
 
 
 def _pretrain(streams: Streams, name: str, length: int, kind: str) -> str:
-    """The checkpoint that a stream's weights go back to through other streams, or ``none``."""
+    """Checkpoint that a stream's weights go back to through other streams, or ``none``."""
     stream: Mapping[str, Any] = {"init": name}
     while stream.get("init"):
         stream = streams[stream["init"]] or {}
@@ -152,19 +136,9 @@ def _pretrain(streams: Streams, name: str, length: int, kind: str) -> str:
 
 def _reported(paper: pd.DataFrame) -> list[dict[Any, Any]]:
     """The paper's Table 1 as rows of ours."""
-    rows = []
-    for row in paper.to_dict("records"):
-        length = re.search(r"\((\d+)f\)$", row["method"])
-        rows.append(
-            {
-                **row,
-                "split": PAPER_SPLIT,
-                "clip_length": int(length[1]) if length else None,
-                "paper_top1": row["top1"],
-                "source": "reported",
-            }
-        )
-    return rows
+    lengths = paper["method"].str.extract(r"\((\d+)f\)$", expand=False).astype("Int64")
+    table = paper.assign(split=PAPER_SPLIT, clip_length=lengths, source="reported")
+    return table.assign(paper_top1=paper["top1"]).to_dict("records")
 
 
 def table2(
@@ -172,7 +146,7 @@ def table2(
     fusions: Sequence[Mapping[str, Any]],
     rows: Sequence[Mapping[str, Any]],
 ) -> pd.DataFrame:
-    """Table 2, the ablation, on the data set, split and clip length of the first result.
+    """Make Table 2, the ablation, of the data set, split and clip length of the first result.
 
     Args:
         scores: scores of the streams, every seed; those of other experiments are ignored.
@@ -180,7 +154,7 @@ def table2(
         rows: ``tables.ablation`` of the config: method, stream and optionally fuse (a list) and by.
 
     Returns:
-        Columns :data:`TABLE2_COLUMNS`, as those of :func:`table1`, but that ``paper_top1`` is the
+        Columns :data:`TABLE2_COLUMNS`, as those of :func:`table1`. But ``paper_top1`` is the
         paper's number for the method, of UCF-101, split 1, 16 frames, whatever the data set here.
 
     Raises:
@@ -189,9 +163,11 @@ def table2(
     """
     measured = Measured(scores, fusions)
     numbers = _paper("table2.csv").set_index("method")["top1"].to_dict()
-    table: list[dict[Any, Any]] = []
-    for row in rows if measured.experiments else ():
-        method = row["method"]
-        known = {"method": method, "paper_top1": numbers.get(method)}
-        table.append({**_row(measured, measured.experiments[0], *named(row)), **known})
+    table = [
+        {
+            **_row(measured, measured.experiments[0], named(row)),
+            **{"method": row["method"], "paper_top1": numbers.get(row["method"])},
+        }
+        for row in (rows if measured.experiments else ())
+    ]
     return _frame(table, TABLE2_COLUMNS)

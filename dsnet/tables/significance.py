@@ -1,4 +1,4 @@
-"""Whether two methods differ beyond chance: paired on the same seeds and videos."""
+"""Pairs of methods, compared on the same seeds and videos."""
 
 from __future__ import annotations
 
@@ -18,55 +18,42 @@ COLUMNS = (
     *("p_holm", "seeds", "n_videos"),
 )
 HEADERS = {
-    "dataset": "Data set",
-    "split": "Split",
-    "clip_length": "Frames",
-    "method": "Method",
-    "against": "Against",
-    "difference": "Difference (points)",
-    "low": "95 % interval",
-    "p": "p",
-    "p_holm": "p (Holm)",
-    "seeds": "Seeds",
-    "n_videos": "Test videos",
+    **{"dataset": "Data set", "split": "Split", "splits": "Splits", "clip_length": "Frames"},
+    **{"claim": "Claim", "answer": "Answer", "group": "Group"},
+    **{"method": "Method", "against": "Against", "within": "Within (points)"},
+    **{"difference": "Difference (points)", "top1": "Top-1 (%)", "low": "95 % interval"},
+    **{"p": "p", "p_holm": "p (Holm)", "selection": "Selection part (%)"},
+    **{"seeds": "Seeds", "n_videos": "Test videos"},
 }
-HOW_TO_READ = (
-    f"Both methods are compared on the same seeds and test videos. {RANDOM}",
-    "The variance is the sum of a part of the seeds and a part of the groups. Each part has a t "
-    "quantile of its own (Banerjee 1960). p is two-sided, of the same t.",
-)
 
 
 def significance(scores: Sequence[Scores], streams: Streams) -> pd.DataFrame:
-    """Every pair of RGB streams of an experiment, the later of the config's against the earlier.
-
-    Args:
-        scores: scores of every stream, data set, split, clip length and seed.
-        streams: the config's streams.
+    """Compare every pair of RGB streams of an experiment, the later one against the earlier.
 
     Returns:
         Columns :data:`COLUMNS`, see :func:`compare`; ``p_holm`` is adjusted for all pairs of the
-        experiment (:func:`holm`).
+        experiment.
 
     Raises:
         ScoreError: two streams were scored on different videos or with different seeds.
     """
     measured = Measured(scores, ())
-    shown = [name for name, stream in streams.items() if stream and stream["input"] == "rgb"]
+    titles = {name: s["title"] for name, s in streams.items() if s and s["input"] == "rgb"}
     rows = []
     for experiment in measured.experiments:
-        found = [name for name in shown if name in measured.streams(experiment)]
+        where = dict(zip(COLUMNS, experiment, strict=False))
         pairs = []
+        found = [name for name in titles if name in measured.streams(experiment)]
         for against, method in combinations(found, 2):
-            names = [(streams[name] or {})["title"] for name in (method, against)]
             pair = compare(measured, [experiment], ((method,), ""), ((against,), ""))
-            pairs.append({**dict(zip(COLUMNS, (*experiment, *names), strict=False)), **pair})
+            names = {"method": titles[method], "against": titles[against]}
+            pairs.append({**where, **names, **pair})
         rows += adjusted(pairs)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def adjusted(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of one family with ``p_holm`` beside their ``p``."""
+    """Add ``p_holm`` to the rows of one family."""
     p = holm([row["p"] for row in rows])
     return [{**row, "p_holm": value} for row, value in zip(rows, p, strict=True)]
 
@@ -78,14 +65,14 @@ def compare(
     against: Fused,
     within: float | None = None,
 ) -> dict[str, Any]:
-    """Two results on the same seeds and videos, those of several splits taken together.
+    """Compare two results on the same seeds and videos, those of several splits taken together.
 
     Args:
         measured: results of every seed.
         experiments: splits of one data set.
         method: streams and the kind of their fusion, empty for a single stream.
         against: the same.
-        within: in percentage points, where the question is whether the two differ by less.
+        within: percentage points, where the question is whether the two differ by less.
 
     Returns:
         ``difference`` of the mean top-1 in percentage points, ``low`` and ``high`` of its interval,
@@ -99,17 +86,16 @@ def compare(
     """
     splits, seeds = [], measured.trainings(experiments, method, against)
     for experiment in experiments:
-        if measured.of(experiment, *method)[0].ids != measured.of(experiment, *against)[0].ids:
-            names = [describe(experiment, *result, *measured.seeds) for result in (method, against)]
+        ours, theirs = (measured.of(experiment, result)[0] for result in (method, against))
+        if ours.ids != theirs.ids:
+            names = [describe(experiment, result, *measured.seeds) for result in (method, against)]
             raise ScoreError(f"{' and '.join(names)} were not scored on the same videos")
-        a, b = (measured.right(experiment, *result)[seeds] for result in (method, against))
-        splits.append((100.0 * (a.astype(float) - b), measured.groups(experiment, *method)))
+        a, b = (measured.right(experiment, result)[seeds] for result in (method, against))
+        splits.append((100.0 * (a.astype(float) - b), ours.groups))
     found = estimate(splits, (-100, 100))
     low, high = found.interval()
     return {
-        "difference": found.mean,
-        "low": low,
-        "high": high,
+        **{"difference": found.mean, "low": low, "high": high},
         "p": found.p(found.mean if within is None else within - abs(found.mean)),
         "seeds": len(splits[0][0]),
         "n_videos": sum(values.shape[1] for values, _ in splits),
@@ -117,29 +103,35 @@ def compare(
 
 
 def render_significance(table: pd.DataFrame) -> TextTable:
-    """The table with headings, and how to read it."""
-    notes = [*HOW_TO_READ, of_family("pairs of a data set, split and clip length")]
+    """Write the table with headings, and how to read it."""
     title = "Pairs of methods: difference of top-1 accuracy"
-    return render_plain(readable(table), title, notes, HEADERS)
+    return render_pairs(table, title, (), "pairs of a data set, split and clip length")
 
 
-def of_family(rows: str) -> str:
-    """What Holm's p is adjusted for."""
-    return (
-        f"p (Holm) counts all {rows} (Holm 1979): at most 5 % of such tables have a false answer. "
-        "Intervals are not adjusted."
-    )
+def render_pairs(table: pd.DataFrame, title: str, notes: Sequence[str], family: str) -> TextTable:
+    """Write differences with their sign, intervals in one column, and p as papers do.
 
-
-def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """Differences with their sign, intervals in one column, p as papers write it."""
+    Args:
+        table: rows of :func:`compare` with ``p_holm``.
+        title: first sentence of the caption.
+        notes: sentences before those on the statistics.
+        family: rows that ``p_holm`` is adjusted for.
+    """
     ends = zip(table["low"], table["high"], strict=True)
     columns = {
         "difference": [f"{value:+.1f}" for value in table["difference"]],
         "low": [NOTHING if pd.isna(low) else f"{low:+.1f} to {high:+.1f}" for low, high in ends],
         **{name: [_p(value) for value in table[name]] for name in ("p", "p_holm")},
     }
-    return table.assign(**columns).drop(columns="high")
+    notes = (
+        *notes,
+        f"Both methods are compared on the same seeds and test videos. {RANDOM}",
+        "The variance is the sum of a part of the seeds and a part of the groups. Each part has a "
+        "t quantile of its own (Banerjee 1960). p is two-sided, of the same t.",
+        f"p (Holm) counts all {family} (Holm 1979): at most 5 % of such tables have a false "
+        "answer. Intervals are not adjusted.",
+    )
+    return render_plain(table.assign(**columns).drop(columns="high"), title, notes, HEADERS)
 
 
 def _p(value: float) -> str:

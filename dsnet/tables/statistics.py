@@ -1,4 +1,4 @@
-"""Means with intervals and tests for which seeds and groups of videos are random."""
+"""Means with intervals and p for which both seeds and groups of videos are random."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Part = tuple[float, float]  # a part of a variance, and its degrees of freedom
 
 
 def deviation(values: Sequence[float]) -> float:
-    """The sample standard deviation; NaN of a single value."""
+    """Compute the sample standard deviation; NaN of a single value."""
     return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
 
 
@@ -38,7 +38,7 @@ class Estimate:
     bounds: tuple[float, float] = (-math.inf, math.inf)
 
     def half_width(self, level: float = LEVEL) -> float:
-        """Half the interval that misses the mean with probability ``level`` at most.
+        """Compute half the interval that misses the mean with probability ``level`` at most.
 
         √(Σ t² v), with the t quantile of each part's own degrees of freedom (Banerjee 1960). The
         bound holds for normal values and any ratio of the parts. Satterthwaite's approximation
@@ -47,13 +47,13 @@ class Estimate:
         return math.sqrt(sum(float(stdtrit(df, level / 2)) ** 2 * v for v, df in self.parts))
 
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval, cut at the bounds; NaN where a part is."""
+        """Compute the 95 % interval, cut at the bounds; NaN where a part is."""
         half = self.half_width()
         low, high = np.clip([self.mean - half, self.mean + half], *self.bounds)
         return float(low), float(high)
 
     def p(self, distance: float) -> float:
-        """Two-sided p that the mean differs from a value at this ``distance`` by chance.
+        """Compute two-sided p: that the mean differs from a value at this ``distance`` by chance.
 
         It is the level at which the interval reaches that far; NaN where a part is.
         """
@@ -70,7 +70,7 @@ class Estimate:
 
 
 def estimate(splits: Sequence[Values], bounds: tuple[float, float]) -> Estimate:
-    """The mean over seeds and videos of all splits, both seeds and groups of videos random.
+    """Estimate the mean over seeds and videos of all splits, seeds and groups both random.
 
     The variance is the sum of what the seeds' means and what the groups' means vary by (Owen
     2007). What varies by seed and group together is in both, so the sum is rather too large.
@@ -94,7 +94,7 @@ def estimate(splits: Sequence[Values], bounds: tuple[float, float]) -> Estimate:
 
 
 def seeds_part(splits: Sequence[Values]) -> Part:
-    """The variance of the mean due to seeds.
+    """Estimate the variance of the mean due to seeds.
 
     Splits have trainings of their own: their variances add up, with Satterthwaite's (1946) degrees
     of freedom.
@@ -111,7 +111,7 @@ def seeds_part(splits: Sequence[Values]) -> Part:
 
 
 def groups_part(splits: Sequence[Values]) -> Part:
-    """The variance of the mean due to groups of videos, of different sizes.
+    """Estimate the variance of the mean due to groups of videos, of different sizes.
 
     It is from the sum of each group's deviations from the mean of its split (Bell and McCaffrey
     2002, CR2 for independent videos). The degrees of freedom are the effective number of groups
@@ -133,7 +133,7 @@ def groups_part(splits: Sequence[Values]) -> Part:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """p adjusted for all of a family (Holm 1979); NaN stay as they are and do not count.
+    """Adjust p for all of a family (Holm 1979); NaN stay as they are and do not count.
 
     With all under :data:`LEVEL` called answers, the chance of a false one is :data:`LEVEL` at most,
     whatever the dependence.

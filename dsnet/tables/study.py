@@ -10,14 +10,7 @@ import pandas as pd
 
 from dsnet.scores import Scores
 from dsnet.tables.measured import Experiment, Fused, Measured, Streams, named
-from dsnet.tables.significance import (
-    HEADERS,
-    HOW_TO_READ,
-    adjusted,
-    compare,
-    of_family,
-    readable,
-)
+from dsnet.tables.significance import HEADERS, adjusted, compare, render_pairs
 from dsnet.tables.statistics import LEVEL, deviation
 from dsnet.tables.text import RANDOM, TextTable, accuracy, interval, per_cent, render_plain
 
@@ -30,16 +23,6 @@ STUDY_COLUMNS = (
     *("selection", "splits", "seeds", "n_videos"),
 )
 NO_ANSWER = "one training each: no answer"
-MORE_HEADERS = {
-    **HEADERS,
-    "claim": "Claim",
-    "answer": "Answer",
-    "within": "Within (points)",
-    "group": "Group",
-    "top1": "Top-1 (%)",
-    "selection": "Selection part (%)",
-    "splits": "Splits",
-}
 
 
 def claims(
@@ -48,14 +31,10 @@ def claims(
     streams: Streams,
     rows: Sequence[Mapping[str, Any]],
 ) -> pd.DataFrame:
-    """Whether what is claimed holds here, for every data set and clip length.
+    """Answer whether what is claimed holds here, for every data set and clip length.
 
-    Args:
-        scores: scores of every stream, split and seed.
-        fusions: the fusion files as dictionaries.
-        streams: the config's streams.
-        rows: ``tables.claims`` of the config: claim, the results method and against, and
-            optionally within.
+    Args as of :func:`~dsnet.tables.table1`, and ``rows``, ``tables.claims`` of the config: claim,
+    the results method and against, and optionally within.
 
     Returns:
         Columns :data:`CLAIM_COLUMNS`, see :func:`dsnet.tables.significance.compare`. ``p_holm`` is
@@ -72,13 +51,17 @@ def claims(
     for (title, length), places in measured.pooled().items():
         pairs = []
         for row in rows:
-            found = [_result(measured, places, streams, row[key]) for key in ("method", "against")]
-            (method, ours), (against, theirs) = found
+            method, ours = _result(measured, places, streams, row["method"])
+            against, theirs = _result(measured, places, streams, row["against"])
             within = row.get("within")
-            pair = compare(measured, places, ours, theirs, within)
-            about = {"dataset": title, "clip_length": length, "claim": row["claim"]}
-            names = {"method": method, "against": against, "within": within}
-            pairs.append({**about, **names, **pair, "splits": len(places)})
+            pairs.append(
+                {
+                    **{"dataset": title, "clip_length": length, "claim": row["claim"]},
+                    **{"method": method, "against": against, "within": within},
+                    **compare(measured, places, ours, theirs, within),
+                    "splits": len(places),
+                }
+            )
         table += [{**pair, "answer": _answer(pair)} for pair in adjusted(pairs)]
     return pd.DataFrame(table, columns=list(CLAIM_COLUMNS)).astype({"within": float})
 
@@ -94,10 +77,7 @@ def _answer(pair: Mapping[str, Any]) -> str:
 
 
 def _result(
-    measured: Measured,
-    places: Sequence[Experiment],
-    streams: Streams,
-    row: Mapping[str, Any],
+    measured: Measured, places: Sequence[Experiment], streams: Streams, row: Mapping[str, Any]
 ) -> tuple[str, Fused]:
     """Title, and streams and kind, of a result that the config names.
 
@@ -106,17 +86,16 @@ def _result(
     """
     titles = {name: stream["title"] for name, stream in streams.items() if stream}
     if isinstance(row["stream"], list):
-        best = max(row["stream"], key=lambda name: _selection(measured, places, name))
+        best = max(row["stream"], key=lambda name: _selection(measured, places, ((name,), "")))
         return f"{titles[best]} (best of {len(row['stream'])})", ((best,), "")
     names, kind = named(row)
     title = " + ".join(titles[name] for name in names)
     return f"{title} ({kind})" if kind else title, (names, kind)
 
 
-def _selection(measured: Measured, places: Sequence[Experiment], stream: str) -> float:
-    """Mean accuracy in per cent on the selection part."""
-    results = [result for place in places for result in measured.of(place, (stream,), "")]
-    return float(np.mean([np.nan if r.selection is None else r.selection for r in results]))
+def _selection(measured: Measured, places: Sequence[Experiment], result: Fused) -> float:
+    """Mean accuracy in per cent on the selection part; NaN of a fusion."""
+    return float(np.mean([found.selection for e in places for found in measured.of(e, result)]))
 
 
 def study(
@@ -125,19 +104,15 @@ def study(
     streams: Streams,
     groups: Sequence[Mapping[str, Any]],
 ) -> pd.DataFrame:
-    """Results in groups, for every data set and clip length.
+    """Gather results in groups, for every data set and clip length.
 
-    Args:
-        scores: scores of every stream, split and seed.
-        fusions: the fusion files as dictionaries.
-        streams: the config's streams.
-        groups: ``tables.study`` of the config: group, and rows of results.
+    Args as of :func:`~dsnet.tables.table1`, and ``groups``, ``tables.study`` of the config: group,
+    and rows of results.
 
     Returns:
         Columns :data:`STUDY_COLUMNS`: ``top1`` of all splits' test videos in per cent, the mean
-        over seeds, its sample standard deviation and interval
-        (:func:`~dsnet.tables.statistics.estimate`); ``selection``, the mean on the part that
-        selects the epoch, which settings may be chosen by.
+        over seeds, its sample standard deviation and interval; ``selection``, the mean on the part
+        that selects the epoch, by which settings may be chosen.
 
     Raises:
         ScoreError: a result is missing for some seed or split.
@@ -155,50 +130,41 @@ def study(
 
 
 def _pooled(measured: Measured, places: Sequence[Experiment], result: Fused) -> dict[str, Any]:
-    """The cells of one result, the test videos of all splits taken together."""
-    names, kind = result
-    found = measured.accuracy(places, names, kind)
+    """Cells of one result, the test videos of all splits taken together."""
+    found = measured.accuracy(places, result)
     low, high = found.interval()
-    right = [100.0 * measured.right(place, names, kind) for place in places]
-    pooled = np.concatenate(right, axis=1)
+    pooled = np.concatenate([100.0 * measured.right(place, result) for place in places], axis=1)
     return {
-        "top1": found.mean,
-        "top1_std": deviation(pooled.mean(axis=1)),
-        "low": low,
-        "high": high,
-        "selection": float("nan") if kind else _selection(measured, places, *names),
-        "seeds": pooled.shape[0],
-        "n_videos": pooled.shape[1],
+        **{"top1": found.mean, "top1_std": deviation(pooled.mean(axis=1)), "low": low},
+        **{"high": high, "selection": _selection(measured, places, result)},
+        **{"seeds": pooled.shape[0], "n_videos": pooled.shape[1]},
     }
 
 
 def render_claims(table: pd.DataFrame) -> TextTable:
-    """The table with headings, and how to read it."""
+    """Write the table with headings, and how to read it."""
     notes = [
         f"An answer needs p (Holm) under {LEVEL}; without it a claim is undecided. Supported: the "
         "difference is above zero. Not supported: it is below.",
         "Of a claim that two methods differ by less than some points, supported: the difference is "
         "within them; not supported: it is larger (two one-sided t tests, Schuirmann 1987).",
-        *HOW_TO_READ,
-        of_family("claims of a data set and clip length"),
     ]
     if table["within"].isna().all():
-        table = table.drop(columns="within")
-        del notes[1]
+        table, notes = table.drop(columns="within"), notes[:1]
     title = "The paper's claims: difference of top-1 accuracy"
-    return render_plain(readable(table), title, notes, MORE_HEADERS)
+    return render_pairs(table, title, notes, "claims of a data set and clip length")
 
 
 def render_study(table: pd.DataFrame) -> TextTable:
-    """The table with headings, and how to read it."""
+    """Write the table with headings, and how to read it."""
     rows = table.to_dict("records")
     shown = table.assign(
         top1=[accuracy(row) for row in rows],
         low=[interval(row) for row in rows],
         selection=[per_cent(row["selection"]) for row in rows],
     ).drop(columns=["top1_std", "high"])
-    notes = [
+    note = (
         "Mean ± sample standard deviation over seeds. The test videos of all splits count "
-        f"together. {RANDOM}",
-    ]
-    return render_plain(shown, "Top-1 accuracy on the test videos, in groups", notes, MORE_HEADERS)
+        f"together. {RANDOM}"
+    )
+    return render_plain(shown, "Top-1 accuracy on the test videos, in groups", [note], HEADERS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from dsnet import figures
+from dsnet.figures import scores as figures
 from dsnet.figures.style import BLUE, VERMILION
 from dsnet.scores import Part, Scores
 

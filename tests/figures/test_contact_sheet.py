@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from dsnet import figures
-from dsnet.figures import contact
+from dsnet.figures.colours import flow_colours
+from dsnet.spacing import evenly, middles
 
 
 def test_contact_sheet_shows_frames_over_their_flow(clips):
@@ -37,7 +38,13 @@ def test_contact_sheet_shows_frames_over_their_flow(clips):
     ],
 )
 def test_the_ten_classes_of_the_contact_sheet_are_spread_over_all(count, expected):
-    assert contact.evenly(count, 10) == expected
+    assert evenly(count, 10) == expected
+
+
+def test_middles_stand_for_equal_shares():
+    assert middles(6, 3) == [1, 3, 5]
+    assert middles(16, 3) == [2, 8, 13]
+    assert middles(7, 7) == list(range(7))
 
 
 def test_contact_sheet_refuses_what_it_cannot_show(clips):
@@ -49,7 +56,7 @@ def test_contact_sheet_refuses_what_it_cannot_show(clips):
 
 def test_flow_colours():
     flow = np.array([[0, 0], [2, 0], [4, 0], [40, 0], [-4, 0], [0, 4]], np.float32)
-    assert figures.flow_colours(flow, 4).tolist() == [
+    assert flow_colours(flow, 4).tolist() == [
         *([255, 255, 255], [255, 128, 128], [255, 0, 0], [255, 0, 0], [0, 255, 255]),
         [128, 255, 0],
     ]

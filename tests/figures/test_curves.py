@@ -4,7 +4,7 @@ import numpy as np
 from drawable import history
 from matplotlib.colors import to_hex
 
-from dsnet import figures
+from dsnet.figures import curves as figures
 
 
 def test_training_curves_show_every_stream_and_seed():

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsnet import figures
+from dsnet.figures.curves import training_curves
 from dsnet.figures.style import spread
 
 
@@ -24,7 +25,7 @@ def test_labels_are_spread_as_little_as_need_be(wanted, gap):
 
 def test_saved_files_are_deterministic(tmp_path, clips):
     def make():
-        yield figures.training_curves({("a$", 0): history(3)}, {})
+        yield training_curves({("a$", 0): history(3)}, {})
         yield figures.table1_bars(table1())
         yield figures.contact_sheet(clips, ["short"], [0], ("a",))
         yield figures.accuracy_cost(scored(), timed())

@@ -1,0 +1,16 @@
+"""Numbers at equal distances: some of many classes, frames or videos."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def evenly(count: int, wanted: int) -> list[int]:
+    """Choose at most ``wanted`` numbers below ``count``, the first and the last among them."""
+    places = np.linspace(0, count - 1, min(count, wanted))
+    return places.round().astype(int).tolist()
+
+
+def middles(count: int, wanted: int) -> list[int]:
+    """Choose ``wanted`` numbers below ``count``, each in the middle of an equal share of them."""
+    return [(2 * number + 1) * count // (2 * wanted) for number in range(wanted)]
