@@ -72,7 +72,8 @@ def export(model: PathLike, output: PathLike, kind: str) -> float:
     """
     keep_input(model, output)
     network, content = models.load_trained(model)
-    module = FromBytes(network, content["input"], content["spec"]["clips"]).requires_grad_(False)
+    settings = {**content["spec"]["clips"], **network.statistics}
+    module = FromBytes(network, content["input"], settings).requires_grad_(False)
     about = json.dumps(_about(content), ensure_ascii=False)
     write, load = {"onnx": (_write_onnx, _load_onnx), "torchscript": (_write_script, _load_script)}[
         kind

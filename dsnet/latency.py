@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from dsnet import clips, flow, models
 from dsnet.devices import choose_device
 from dsnet.inference import to_device
-from dsnet.models import CHANNELS, ResNeXt3D
+from dsnet.models import CHANNELS, Backbone
 from dsnet.store import Reader
 from dsnet.tables import TextTable, render_plain
 
@@ -71,12 +71,11 @@ def measure(
     chosen = choose_device(device)
     reader = clips.open_clips(clips_path)
     spec = reader.spec["flow"]
-    loaded = {path: models.load_trained(path) for _, paths in rows for path in paths}
+    loaded = {path: models.load_trained(path, reader.spec) for _, paths in rows for path in paths}
     (length,) = {content["spec"]["run"]["clip_length"] for _, content in loaded.values()}
     gray = _gray(reader, length)
-    settings = {"semantics": spec["semantics"], **spec["tvl1"]}
-    backend = flow.resolve(spec["backend"], spec["semantics"])
-    ms_flow = _time(lambda: flow.compute(gray, backend, **settings), options)
+    method = flow.of_spec(spec)
+    ms_flow = _time(lambda: method(gray), options)
     costs = {path: _cost(*pair, chosen, options) for path, pair in loaded.items()}
     found = []
     for title, paths in rows:
@@ -94,7 +93,7 @@ def measure(
                 "ms_flow": with_flow,
                 "ms_total": ms + with_flow,
                 "device": _name(chosen),
-                "backend": backend if "flow" in inputs else "",
+                "backend": method.name if "flow" in inputs else "",
                 "n_missing": reader.extra["n_missing"],
             }
         )
@@ -103,7 +102,7 @@ def measure(
 
 
 def _cost(
-    network: ResNeXt3D, content: Mapping[str, Any], device: torch.device, options: Mapping[str, Any]
+    network: Backbone, content: Mapping[str, Any], device: torch.device, options: Mapping[str, Any]
 ) -> dict[str, float]:
     """Milliseconds, operations (two per multiply-add) and parameters of a network for one clip."""
     size, length = content["spec"]["clips"]["crop"], content["spec"]["run"]["clip_length"]

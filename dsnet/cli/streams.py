@@ -27,7 +27,7 @@ def add(verb: Verb) -> None:
 
     sub = verb(fuse)
     spec(sub, "the config's fusion")
-    sub.add_argument("--kind", choices=("average", "attention"), required=True)
+    sub.add_argument("--kind", required=True, help="average, attention, or a name of a plugin")
     paths(sub, "scores", nargs="+", help="of each stream")
     paths(sub, "output")
 

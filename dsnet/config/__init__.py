@@ -4,7 +4,7 @@ A spec is the part of the configuration that determines one artifact's bytes; th
 it to the verbs as JSON and Snakemake reruns what has a changed one.
 """
 
-from dsnet.config.code import stage_code, train_code
+from dsnet.config.code import fusion_code, stage_code, train_code
 from dsnet.config.compute import busy_cores, flow_gpus, gpu_devices, processes
 from dsnet.config.reference import document
 from dsnet.config.resolving import ConfigError, resolve
@@ -24,12 +24,12 @@ from dsnet.config.specs import (
     videos_spec,
 )
 from dsnet.config.streams import (
-    FUSION_KINDS,
     ablation_fusions,
     attention_fusions,
     distilled,
     featured,
     fused,
+    fusion_kinds,
     fusions,
     kinds,
     latency_rows,
@@ -40,7 +40,6 @@ from dsnet.config.streams import (
 )
 
 __all__ = [
-    "FUSION_KINDS",
     "Config",
     "ConfigError",
     "ablation_fusions",
@@ -54,6 +53,8 @@ __all__ = [
     "flow_spec",
     "frames_spec",
     "fused",
+    "fusion_code",
+    "fusion_kinds",
     "fusion_spec",
     "fusions",
     "gpu_devices",

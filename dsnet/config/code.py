@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dsnet.config.schema import Config
-from dsnet.config.streams import losses_by_name
+from dsnet.config.plugins import backbone
+from dsnet.config.streams import fusion_kinds, losses_by_name
 from dsnet.losses import LOSSES
 from dsnet.provenance import code_digest
 from dsnet.registry import module_of
@@ -24,6 +25,7 @@ NUMBERS = (
     "dsnet.clips.transforms",
     "dsnet.clips.videos",
     "dsnet.clips.loading",
+    "dsnet.models.backbone",
     "dsnet.models.resnext3d",
     "dsnet.models.frozen",
     "dsnet.models.weights",
@@ -41,6 +43,7 @@ NUMBERS = (
     "dsnet.scoring",
     "dsnet.fusion.average",
     "dsnet.fusion.attention",
+    "dsnet.fusion.summary",
 )
 # What is shown of the numbers.
 SHOWN = (
@@ -68,8 +71,7 @@ TABLE = ("dsnet.tables.reading", "dsnet.tables.files")
 STAGES: Mapping[str, tuple[str, ...]] = {
     "train": ("dsnet.training.trainer", "dsnet.training.batch_norm", "dsnet.models.weights"),
     "evaluate": ("dsnet.scoring",),
-    "average": ("dsnet.fusion.average",),
-    "attention": ("dsnet.fusion.attention",),
+    "fuse": ("dsnet.fusion.summary", "dsnet.scores.values"),
     "table1": ("dsnet.tables.results", "dsnet.tables.layout", *TABLE),
     "table2": ("dsnet.tables.results", "dsnet.tables.layout", *TABLE),
     "significance": ("dsnet.tables.significance", *TABLE),
@@ -100,9 +102,14 @@ def stage_code(stage: str, *more: str, package: Path | None = None) -> str:
 
 
 def train_code(config: Config, stream: str, package: Path | None = None) -> str:
-    """The digest of the code that trains a stream: of its own losses, a user's among them."""
+    """The digest of the code that trains a stream: of its backbone and of its own losses."""
     chosen, places = config["streams"][stream], losses_by_name(config)
-    modules = [module_of(places[name]) for name in chosen["losses"]]
+    modules = [module_of(places[name]) for name in chosen["losses"]] + [module_of(backbone(config))]
     if chosen["teacher"] is not None:
         modules.append("dsnet.losses.distillation")
     return stage_code("train", *modules, package=package)
+
+
+def fusion_code(config: Config, kind: str, package: Path | None = None) -> str:
+    """The digest of the code of a kind of fusion."""
+    return stage_code("fuse", module_of(fusion_kinds(config)[kind]), package=package)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from dsnet import flow
+from dsnet import flow, registry
 from dsnet.config.compute import processes
+from dsnet.config.plugins import backbone
 from dsnet.config.schema import Config, suggestion
-from dsnet.config.streams import losses_by_name, named_results, shown
+from dsnet.config.streams import fusion_kinds, losses_by_name, named_results, shown
 from dsnet.fetching.sources import SOURCES
+from dsnet.losses import LOSSES
 from dsnet.releases import FINE_TUNED, RELEASE, name_of
 
 # Folders of the results that no data set may be named like.
 RESERVED = ("tables", "figures", "logs", "benchmarks")
-LISTED = ("ucf101", "hmdb51")  # kinds of data sets that have official lists
 
 
 def contradictions(config: Config) -> Iterator[str]:
@@ -21,13 +22,16 @@ def contradictions(config: Config) -> Iterator[str]:
     streams = config["streams"]
     yield from _data_sets(config["datasets"], config["catalogue"])
     yield from _flow(config["flow"])
-    known = losses_by_name(config)
+    known, place = losses_by_name(config), backbone(config)
+    levels = (*registry.constant(place, "levels", ()), "logits")
+    first = registry.constant(place, "first", "conv1")
     for name, stream in streams.items():
-        yield from _losses(f"streams.{name}.losses", stream["losses"], known)
-        yield from _stream(name, stream, streams)
+        yield from _losses(f"streams.{name}.losses", stream["losses"], known, levels)
+        yield from _stream(name, stream, streams, first)
         yield from _weights(f"streams.{name}", stream, config)
     yield from _titles("streams", streams, streams)
-    if any(width % config["model"]["cardinality"] for width in config["model"]["widths"]):
+    model = config["model"]
+    if any(width % model["cardinality"] for width in model.get("widths", ())):
         yield "model.cardinality: expected a divisor of every width"
     if (config["protocol"], config["fusion"]["fit"]) == ("paper", "held-out"):
         yield (
@@ -35,8 +39,15 @@ def contradictions(config: Config) -> Iterator[str]:
             "set fusion.fit: train"
         )
     yield from _tables(config)
+    kinds = fusion_kinds(config)
     for where, row in named_results(config):
         yield from _result(where, row, streams)
+        if row["by"] not in kinds:
+            yield f"{where}.by: unknown name {row['by']!r}; {suggestion(row['by'], kinds)}"
+    for name in config["fusion"]["options"]:
+        if name not in kinds or name in registry.FUSIONS:
+            own = [kind for kind in kinds if kind not in registry.FUSIONS]
+            yield f"fusion.options.{name}: unknown key; {suggestion(name, own)}"
 
 
 def _titles(where: str, entries: Config, names: Iterable[str]) -> Iterator[str]:
@@ -53,8 +64,9 @@ def _data_sets(datasets: list[str], catalogue: Config) -> Iterator[str]:
             yield f"datasets: {name} is a folder of the results; give the data set another name"
     yield from _titles("catalogue", catalogue, [name for name in datasets if name in catalogue])
     for name, entry in catalogue.items():
-        for key in ("videos", *(["lists"] if entry["kind"] in LISTED else [])):
-            if name in datasets and not entry[key]:
+        place = registry.DATASETS.get(entry["kind"], entry["kind"])
+        for key in registry.constant(place, "needs", ("videos",)) if name in datasets else ():
+            if not entry[key]:
                 yield f"catalogue.{name}.{key}: expected a folder, got nothing"
         if entry["fetch"] and entry["kind"] not in SOURCES:
             yield f"catalogue.{name}.fetch: expected false; only {', '.join(SOURCES)} are fetched"
@@ -68,7 +80,7 @@ def _flow(chosen: Config) -> Iterator[str]:
         yield f"flow: {backend} does not follow semantics {semantics}; {', '.join(able)} do"
 
 
-def _stream(name: str, stream: Config, streams: Config) -> Iterator[str]:
+def _stream(name: str, stream: Config, streams: Config, first: str) -> Iterator[str]:
     where = f"streams.{name}"
     training = stream["training"]
     if processes(training) > training["batch_size"]:
@@ -91,10 +103,10 @@ def _stream(name: str, stream: Config, streams: Config) -> Iterator[str]:
         yield f"{where}.init: {init} is not in streams ({', '.join(streams)}); see pretrained"
     if init in streams and streams[init]["input"] != stream["input"]:
         trained = training["trainable"]
-        if training["epochs"] == 0 or (trained is not None and "conv1" not in trained):
+        if training["epochs"] == 0 or (trained is not None and first.split(".")[0] not in trained):
             yield (
-                f"{where}.init: {init} sees {streams[init]['input']}, so conv1 stays as drawn; "
-                f"train conv1 and bn1 too, or start from weights for {stream['input']}"
+                f"{where}.init: {init} sees {streams[init]['input']}, so {first} stays as drawn; "
+                f"train it and its batch norm too, or start from weights for {stream['input']}"
             )
     if init is not None and stream["pretrained"] is not None:
         yield f"{where}: init and pretrained exclude each other; set one of them to null"
@@ -106,8 +118,13 @@ def _stream(name: str, stream: Config, streams: Config) -> Iterator[str]:
         seen.add(current)
 
 
-def _losses(where: str, losses: Config, known: Iterable[str]) -> Iterator[str]:
-    for name in losses:
+def _losses(
+    where: str, losses: Config, known: Iterable[str], levels: Sequence[str]
+) -> Iterator[str]:
+    for name, loss in losses.items():
+        for level in loss["levels"] if name in LOSSES else ():
+            if level not in levels:
+                yield f"{where}.{name}.levels: expected some of {', '.join(levels)}, got {level!r}"
         if name not in known:
             yield f"{where}.{name}: unknown key; {suggestion(name, known)}"
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dsnet.config.contradictions import contradictions
+from dsnet.config.plugins import use_plugins
 from dsnet.config.schema import Config, fill, schema_errors
 from dsnet.config.streams import named_results
 from dsnet.errors import UserError
@@ -36,6 +37,7 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
         entry["title"] = entry["title"] or name
         if entry["kind"] == "motions":
             entry["videos"] = f"{filled['data']}/{name}/videos"
+    _raise_all(use_plugins(filled))
     for _, row in named_results(filled):
         row["fuse"] = [row["fuse"]] if isinstance(row["fuse"], str) else row["fuse"] or []
     _raise_all(contradictions(filled))

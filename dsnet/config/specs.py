@@ -12,6 +12,8 @@ from dsnet.config.compute import COMPUTE, processes
 from dsnet.config.schema import Config
 from dsnet.datasets import manifest, motions
 from dsnet.losses import LOSSES
+from dsnet.provenance import code_digest
+from dsnet.registry import FUSIONS, module_of
 
 
 def ordered_json(spec: Any) -> str:
@@ -28,6 +30,11 @@ def _without_default(mapping: Mapping[str, Any], key: str, default: str) -> Conf
     return _without(mapping, [key] if mapping[key] == default else [])
 
 
+def plugin_code(place: str) -> Config:
+    """The digest of the code of a user's class, as ``code``; of dsnet's own classes nothing."""
+    return {"code": code_digest([module_of(place)], [])} if ":" in place else {}
+
+
 # --- from videos to streams ----------------------------------------------------------------
 
 
@@ -41,7 +48,8 @@ def videos_spec(config: Config, dataset: str) -> Config:
 def manifest_spec(config: Config, dataset: str) -> Config:
     """What determines ``manifest.csv``."""
     entry = _without(config["catalogue"][dataset], ["title", "flip", "fetch"])
-    return {"name": dataset, "entry": entry, "version": manifest.SPEC_VERSION}
+    code = plugin_code(entry["kind"])
+    return {"name": dataset, "entry": entry, "version": manifest.SPEC_VERSION, **code}
 
 
 def frames_spec(config: Config) -> Config:
@@ -53,6 +61,9 @@ def frames_spec(config: Config) -> Config:
 def flow_spec(config: Config) -> Config:
     """What determines the flow of given frames."""
     chosen = _without_default(_without(config["flow"], COMPUTE), "rounding", "nearest")
+    if "algorithm" in chosen:
+        chosen = _without(chosen, ["backend", "semantics", "tvl1"])
+        return {**chosen, "version": flow.SPEC_VERSION, **plugin_code(chosen["algorithm"])}
     if chosen["semantics"] == "cuda":  # which filters nothing
         chosen["tvl1"] = _without(chosen["tvl1"], ["median_filtering"])
     return {**chosen, "version": flow.SPEC_VERSION}
@@ -92,7 +103,11 @@ def train_spec(
 
 def fusion_spec(config: Config, kind: str) -> Config:
     """What determines a fusion of given scores; of an average there is nothing to choose."""
-    return config["fusion"] if kind == "attention" else {}
+    chosen = config["fusion"]
+    if kind not in FUSIONS:
+        place, options = streams.fusion_kinds(config)[kind], chosen["options"].get(kind, {})
+        return {"fit": chosen["fit"], "place": place, **options}
+    return _without(chosen, ["options"]) if kind == "attention" else {}
 
 
 def tables_spec(config: Config, keys: Iterable[str] = ()) -> Config:

@@ -8,7 +8,6 @@ from dsnet import registry
 from dsnet.config.schema import Config
 from dsnet.losses import LOSSES
 
-FUSION_KINDS = ("average", "attention")
 # A fusion: its streams in the order of its file, and the kind.
 Fusion = tuple[tuple[str, ...], str]
 
@@ -28,6 +27,11 @@ def named_results(config: Config) -> Iterator[tuple[str, Config]]:
 def losses_by_name(config: Config) -> dict[str, str]:
     """The places of all losses, dsnet's own and those of ``plugins`` (see ``dsnet.registry``)."""
     return registry.places("LOSSES", LOSSES, config["plugins"])
+
+
+def fusion_kinds(config: Config) -> dict[str, str]:
+    """The places of all fusions, dsnet's own and those of ``plugins``."""
+    return registry.places("FUSIONS", registry.FUSIONS, config["plugins"])
 
 
 def titles(config: Config) -> dict[str, str]:
@@ -117,7 +121,7 @@ def fusions(config: Config) -> list[Fusion]:
     for name in students(config):
         teacher = _flow_beside(config, name)
         wanted += [(name, rgb), (name, teacher), (name, rgb, teacher)]
-    chosen = [(fused(config, names), kind) for names in wanted for kind in FUSION_KINDS]
+    chosen = [(fused(config, names), kind) for names in wanted for kind in registry.FUSIONS]
     chosen += _fusions_of(config, (row for _, row in named_results(config)))
     return list(dict.fromkeys(chosen))
 

@@ -26,42 +26,47 @@ from dsnet.datasets.listing import (
 log = logging.getLogger(__name__)
 
 
-def listing(entry: Mapping[str, Any]) -> pd.DataFrame:
-    """List a folder of videos.
+class Folder:
+    """Any folder of videos."""
 
-    Without ``entry["csv"]``, every file below ``videos/class/`` is a video (also one that turns
-    out not to be: it ends up among the broken), each its own group. With it, its rows are the
-    videos: columns path (relative to ``videos``) and optionally class (else the first folder of
-    the path), group (else the video itself) and split1, split2, ... Without split columns, a
-    stratified, group-aware split1 is made that depends on the names alone.
+    needs = ("videos",)
 
-    Classes are numbered in the order of their names. Raises DataSetError for a wrong CSV.
-    """
-    root = os.fspath(entry["videos"])
-    rows = read_csv(Path(entry["csv"])) if entry.get("csv") else scan(root)
-    if not rows:
-        raise DataSetError(f"{root}: no videos; expected {root}/CLASS/VIDEO")
-    names = [row["path"] for row in rows]
-    ids = make_ids(names)
-    table = pd.DataFrame(
-        {
-            "id": ids,
-            "path": [os.path.join(root, name) for name in names],
-            "class_name": [readable(row["class"]) for row in rows],
-            "group": [
-                readable(row.get("group", "")) or id for row, id in zip(rows, ids, strict=True)
-            ],
-        },
-        dtype=object,
-    )
-    classes = sorted(set(table["class_name"]))
-    table.insert(2, "label", table["class_name"].map(classes.index).astype("int64"))
-    for split in split_columns(rows[0]):
-        table[split] = pd.Series([row[split] for row in rows], dtype=object)
-    if not split_columns(table.columns):
-        table["split1"] = make_split(table["class_name"], table["group"], entry["test_share"])
-    check_groups(table)
-    return table
+    def listing(self, entry: Mapping[str, Any]) -> pd.DataFrame:
+        """List a folder of videos.
+
+        Without ``entry["csv"]``, every file below ``videos/class/`` is a video (also one that turns
+        out not to be: it ends up among the broken), each its own group. With it, its rows are the
+        videos: columns path (relative to ``videos``) and optionally class (else the first folder of
+        the path), group (else the video itself) and split1, split2, ... Without split columns, a
+        stratified, group-aware split1 is made that depends on the names alone.
+
+        Classes are numbered in the order of their names. Raises DataSetError for a wrong CSV.
+        """
+        root = os.fspath(entry["videos"])
+        rows = read_csv(Path(entry["csv"])) if entry.get("csv") else scan(root)
+        if not rows:
+            raise DataSetError(f"{root}: no videos; expected {root}/CLASS/VIDEO")
+        names = [row["path"] for row in rows]
+        ids = make_ids(names)
+        table = pd.DataFrame(
+            {
+                "id": ids,
+                "path": [os.path.join(root, name) for name in names],
+                "class_name": [readable(row["class"]) for row in rows],
+                "group": [
+                    readable(row.get("group", "")) or id for row, id in zip(rows, ids, strict=True)
+                ],
+            },
+            dtype=object,
+        )
+        classes = sorted(set(table["class_name"]))
+        table.insert(2, "label", table["class_name"].map(classes.index).astype("int64"))
+        for split in split_columns(rows[0]):
+            table[split] = pd.Series([row[split] for row in rows], dtype=object)
+        if not split_columns(table.columns):
+            table["split1"] = make_split(table["class_name"], table["group"], entry["test_share"])
+        check_groups(table)
+        return table
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

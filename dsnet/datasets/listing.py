@@ -15,6 +15,7 @@ import pandas as pd
 from dsnet.errors import UserError
 
 ROLES = ("train", "test", "unused")
+COLUMNS = ("id", "path", "label", "class_name", "group", "split1")
 
 
 class DataSetError(UserError, ValueError):

@@ -66,7 +66,7 @@ def _seconds(entry: dict[str, Any], fps: float) -> tuple[float, float] | None:
         videos = len(motions.CLASSES) * (entry["train_per_class"] + entry["test_per_class"])
         return videos * entry["length"] / fps, 1.0
     try:
-        listed = list(catalogue.KINDS[kind](entry)["path"])
+        listed = list(catalogue.listing(entry)["path"])
     except (DataSetError, OSError):
         listed = []
     present = [path for path in listed if os.path.exists(path)]

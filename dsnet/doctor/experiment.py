@@ -55,7 +55,7 @@ def _absent(name: str, key: str, entry: dict[str, Any], fetched: Path, mirror: b
 def _videos(check: str, name: str, entry: dict[str, Any]) -> Finding:
     """Whether the videos that a data set lists are there."""
     try:
-        listing = catalogue.KINDS[entry["kind"]](entry)
+        listing = catalogue.listing(entry)
     except (DataSetError, OSError) as error:
         advice = f"compare {entry['lists'] or entry['videos']} with docs/data.md"
         return Finding(check, "problem", str(error), advice)
@@ -134,7 +134,7 @@ def _checkpoint(config: dict[str, Any], name: str, path: str, dataset: str) -> I
 def _classes(entry: dict[str, Any]) -> list[str]:
     """The classes of a data set in label order; none where its folders or lists are not there."""
     try:
-        listing = catalogue.KINDS[entry["kind"]](entry)
+        listing = catalogue.listing(entry)
     except (DataSetError, OSError):
         return []
     return list(listing.drop_duplicates("label").sort_values("label")["class_name"])

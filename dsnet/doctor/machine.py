@@ -17,6 +17,7 @@ import numpy as np
 from dsnet import flow, video
 from dsnet.config import busy_cores, gpu_devices, processes
 from dsnet.doctor.finding import Finding
+from dsnet.errors import UserError
 
 # What the data sets and most people's videos are coded in.
 DECODERS = ("h264", "hevc", "mpeg4", "msmpeg4", "mjpeg", "rawvideo", "vp9")
@@ -105,17 +106,15 @@ def opencv(config: dict[str, Any]) -> Iterator[Finding]:
 
 def flow_backend(config: dict[str, Any]) -> Iterator[Finding]:
     """The backend that flow will be computed by, from a pair of frames computed by it."""
-    chosen = config["flow"]
     try:
-        name = flow.resolve(chosen["backend"], chosen["semantics"])
-        frames = np.zeros((2, 32, 32), np.uint8)
-        flow.compute(frames, name, semantics=chosen["semantics"], **chosen["tvl1"])
-    except flow.BackendError as error:
+        method = flow.of_spec(config["flow"])
+        method(np.zeros((2, 32, 32), np.uint8))
+    except UserError as error:
         advice = "set flow.backend: auto, or mend what is named"
         yield Finding("flow", "problem", str(error), advice)
         return
-    where = flow.describe(name, chosen["semantics"])
-    if flow.BACKENDS[name].load().device() == "cpu" and gpu_devices():
+    where, backend = method.where, flow.BACKENDS.get(method.name)
+    if backend is not None and backend.load().device() == "cpu" and gpu_devices():
         advice = "see the findings on opencv and gpu for what keeps flow from it"
         yield Finding("flow", "warning", f"{where}, although there is a GPU", advice)
     else:

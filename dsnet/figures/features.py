@@ -18,7 +18,6 @@ from dsnet.figures.style import STYLE, save, wrapped
 from dsnet.flow.planes import decode
 
 PathLike = str | os.PathLike[str]
-LEVEL = "layer1"  # the last level of full resolution
 TIMES = 3  # of a clip
 NAME_WIDTH = 26
 
@@ -90,8 +89,9 @@ def feature_maps(
 ) -> Figure:
     """Some clips at regular times: frame, flow, and how strongly each stream responds where.
 
-    A map is the mean over the channels of the absolute features of :data:`LEVEL`, from the weakest
-    (dark) to the strongest (bright) of its clip.
+    A map is the mean over the channels of the absolute features of the last level of full
+    resolution, layer1 in a 3D ResNeXt, from the weakest (dark) to the strongest (bright) of its
+    clip.
 
     Args:
         maps: what ``maps.npz`` holds.
@@ -133,13 +133,20 @@ def _rows(maps: Mapping[str, np.ndarray], clip: int, shown: Sequence[str]) -> li
     fields = decode(maps["flow"][clip], float(maps["bound"]), maps["rounding"].item())
     rows = [_beside(frames), _beside(flow_colours(fields, full_speed(fields)))]
     streams = maps["streams"].tolist()
+    level = _sharpest(maps)
     for name in shown:
-        strength = maps[LEVEL][streams.index(name), clip]
+        strength = maps[level][streams.index(name), clip]
         low, high = strength.min(), strength.max()
         strength = (strength - low) / max(high - low, np.finfo(np.float32).tiny)
         size = frames.shape[2], frames.shape[1]
         rows.append(_beside(np.stack([cv2.resize(s, size) for s in strength])))
     return rows
+
+
+def _sharpest(maps: Mapping[str, np.ndarray]) -> str:
+    """The last of the levels with the most places."""
+    levels = [k for k, map in maps.items() if map.ndim == 5 and k not in ("rgb", "flow")]
+    return max(reversed(levels), key=lambda level: maps[level].size)
 
 
 def _beside(pictures: np.ndarray) -> np.ndarray:

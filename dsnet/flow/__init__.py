@@ -1,13 +1,7 @@
-"""TV-L1 optical flow (Zach et al. 2007, Sánchez Pérez et al. 2013) behind one function."""
+"""Optical flow: TV-L1 (Zach et al. 2007, Sánchez Pérez et al. 2013), and a user's algorithms."""
 
-from dsnet.flow.backends import (
-    BACKENDS,
-    BackendError,
-    compute,
-    describe,
-    following,
-    resolve,
-)
+from dsnet.flow.algorithms import algorithm, of_spec
+from dsnet.flow.backends import BACKENDS, BackendError, compute, describe, following, resolve
 from dsnet.flow.params import SEMANTICS
 from dsnet.flow.planes import decode, encode, from_bytes, to_bytes
 
@@ -19,12 +13,14 @@ __all__ = [
     "SEMANTICS",
     "SPEC_VERSION",
     "BackendError",
+    "algorithm",
     "compute",
     "decode",
     "describe",
     "encode",
     "following",
     "from_bytes",
+    "of_spec",
     "resolve",
     "to_bytes",
 ]

@@ -1,4 +1,4 @@
-"""Distillation losses by name, each in a file of its own that cites its equation."""
+"""Distillation losses, each in a file of its own that cites its equation."""
 
 from __future__ import annotations
 
@@ -6,27 +6,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dsnet import registry
-from dsnet.errors import UserError
+from dsnet.registry import LOSSES
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from dsnet.losses.distillation import Distillation
-    from dsnet.models.resnext3d import ResNeXt3D
+    from dsnet.models.backbone import Backbone
 
-LOSSES = {
-    "mse": "dsnet.losses.mse:FeatureMSE",
-    "mae": "dsnet.losses.mae:MultiLevelMAE",
-    "gram": "dsnet.losses.gram:GramDistance",
-}
-
-
-class LossError(UserError):
-    """A loss that cannot be made of what the configuration says."""
+__all__ = ["LOSSES", "build"]
 
 
 def build(
-    teacher: ResNeXt3D,
+    teacher: Backbone,
     losses: Mapping[str, Mapping[str, Any]],
     plugins: Mapping[str, str] | None = None,
 ) -> Distillation:
@@ -38,21 +28,15 @@ def build(
         plugins: places of the losses that are not of :data:`LOSSES` (see :mod:`dsnet.registry`).
 
     Raises:
-        PluginError: a user's loss cannot be imported.
-        LossError: a loss cannot be made of its arguments.
+        PluginError: a user's loss cannot be imported, or not be made of its arguments.
     """
     from dsnet.losses.distillation import Distillation
 
-    places = {**LOSSES, **(plugins or {})}
-    terms = {name: _make(name, places[name], entry) for name, entry in losses.items()}
+    terms, own = {}, plugins or {}
+    for name, entry in losses.items():
+        options = {key: value for key, value in entry.items() if key not in ("weight", "share")}
+        place = own.get(name, name)
+        terms[name] = registry.make(f"losses.{name}", "LOSSES", place, **options)
     shares = {name: entry["share"] for name, entry in losses.items() if entry.get("share")}
     weights = {name: entry["weight"] for name, entry in losses.items() if name not in shares}
     return Distillation(teacher, terms, weights, shares)
-
-
-def _make(name: str, place: str, entry: Mapping[str, Any]) -> nn.Module:
-    arguments = {key: value for key, value in entry.items() if key not in ("weight", "share")}
-    try:
-        return registry.load(place)(**arguments)
-    except (TypeError, ValueError) as error:
-        raise LossError(f"losses.{name}: {place} cannot be made: {error}") from error

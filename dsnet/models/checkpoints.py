@@ -10,7 +10,9 @@ from typing import Any
 import torch
 
 from dsnet.errors import UserError
-from dsnet.models.resnext3d import ResNeXt3D, build
+from dsnet.flow.algorithms import algorithm
+from dsnet.models.backbone import Backbone
+from dsnet.models.building import build
 from dsnet.provenance import replacing
 
 FORMAT = "dsnet-model"
@@ -77,7 +79,7 @@ def check_version(content: Mapping[str, Any], path: str | os.PathLike[str]) -> N
         )
 
 
-def load_model(path: str | os.PathLike[str]) -> tuple[ResNeXt3D, dict[str, Any]]:
+def load_model(path: str | os.PathLike[str]) -> tuple[Backbone, dict[str, Any]]:
     """The network of a ``model.pt`` with the selected weights, and all that the file holds.
 
     Raises:
@@ -90,11 +92,18 @@ def load_model(path: str | os.PathLike[str]) -> tuple[ResNeXt3D, dict[str, Any]]
     return model, content
 
 
-def load_trained(path: str | os.PathLike[str]) -> tuple[ResNeXt3D, dict[str, Any]]:
+def load_trained(
+    path: str | os.PathLike[str], data: Mapping[str, Any] | None = None
+) -> tuple[Backbone, dict[str, Any]]:
     """What :func:`load_model` gives, of a stream: the file has the spec that it was trained by.
 
+    Args:
+        path: ``model.pt``.
+        data: the spec of the clips that it is to look at.
+
     Raises:
-        CheckpointError: not a model file of this version, or one that was converted.
+        CheckpointError: not a model file of this version, or one that was converted, or one of
+            flow by another algorithm than that of the clips.
     """
     model, content = load_model(path)
     if "spec" not in content:
@@ -103,4 +112,24 @@ def load_trained(path: str | os.PathLike[str]) -> tuple[ResNeXt3D, dict[str, Any
             f"that dsnet has trained, or name the file as a stream's pretrained and set its "
             f"training.epochs to 0, as experiments/released.yaml does"
         )
+    if data is not None:
+        check_flow(content, data, path)
     return model, content
+
+
+def check_flow(
+    content: Mapping[str, Any], data: Mapping[str, Any], path: str | os.PathLike[str]
+) -> None:
+    """Raise CheckpointError where ``content`` is of flow by another algorithm than ``data``.
+
+    Args:
+        content: of the model file ``path``; one that does not say how its clips were made passes.
+        data: the spec of the clips that it is to look at.
+    """
+    if content.get("input") == "flow" and "data" in content:
+        known, found = (algorithm(spec["flow"]) for spec in (content["data"], data))
+        if known != found:
+            raise CheckpointError(
+                f"{os.fspath(path)} was trained on flow by {known}, and the flow of these clips is "
+                f"by {found}; train it on them, or give clips with flow by {known}"
+            )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dsnet.config import stage_code, train_code
+from dsnet.config import fusion_code, stage_code, train_code
 from dsnet.config.code import NUMBERS, SHOWN, STAGES
 from dsnet.provenance import PACKAGE
 from dsnet.provenance.code import imported_modules
@@ -23,7 +23,7 @@ OTHERS = {
     *("provenance", "store", "video"),
     # The rest of folders that have numbers.
     *("clips", "clips.opening", "fusion", "losses", "scores", "scores.files"),
-    *("models", "models.checkpoints", "models.pretrained"),
+    *("models", "models.building", "models.checkpoints", "models.pretrained"),
     *("training", "training.diagnostics", "training.preparation", "training.results"),
     "training.resuming",
     *("tables", "figures", "figures.flow", "figures.videos", "pages"),
@@ -59,7 +59,9 @@ def digests(config, package: Path) -> Callable[[], dict[str, str]]:
     """The digests of all stages, and of the training of every stream."""
 
     def taken() -> dict[str, str]:
-        stages = {stage: stage_code(stage, package=package) for stage in STAGES if stage != "train"}
+        others = [stage for stage in STAGES if stage not in ("train", "fuse")]
+        stages = {stage: stage_code(stage, package=package) for stage in others}
+        stages |= {kind: fusion_code(config, kind, package) for kind in ("average", "attention")}
         streams = {f"train {name}": train_code(config, name, package) for name in TRAINED}
         return stages | streams
 
@@ -166,7 +168,7 @@ def test_what_shows_the_numbers_determines_none(package, digests):
             change(copied(package, path), Words())
     after = digests()
     changed = {stage for stage in before if after[stage] != before[stage]}
-    assert changed == {*STAGES} - {"train", "evaluate", "average", "attention"}
+    assert changed == {*STAGES} - {"train", "evaluate", "fuse"}
 
 
 @pytest.mark.parametrize("name", NUMBERS)

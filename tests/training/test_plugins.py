@@ -123,12 +123,12 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path, text, message):
     [
         ("import nothing_like_it", registry.PluginError, "No module named 'nothing_like_it'"),
         ("B = 1", registry.PluginError, "has no attribute 'A'"),
-        ("def A(channels): ...", losses.LossError, "missing 1 required positional argument"),
+        ("def A(channels): ...", registry.PluginError, "missing 1 required positional argument"),
     ],
 )
 def test_a_loss_that_cannot_be_made_is_named(tmp_path, text, error, message):
     path = tmp_path / "mine.py"
-    path.write_text(text)
+    path.write_text(f'{text}\nLOSSES = {{"a": A}}')
     with pytest.raises(error, match=r"mine\.py:A cannot be ") as caught:
         losses.build(
             models.ResNeXt3D(2, 2, [1] * 4, [4] * 4, 4, 3, 2),

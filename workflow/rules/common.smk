@@ -70,7 +70,7 @@ wildcard_constraints:
     shard="[0-9]+",
     stream="|".join(cfg["streams"]),
     fused="({0})([+]({0}))+".format("|".join(cfg["streams"])),
-    kind="|".join(settings.FUSION_KINDS),
+    kind="|".join(settings.fusion_kinds(cfg)),
     table="claims|study",
 
 

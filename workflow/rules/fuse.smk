@@ -17,7 +17,7 @@ rule fuse:
         "../../envs/train.yaml"
     params:
         spec=lambda wildcards: canonical(settings.fusion_spec(cfg, wildcards.kind)),
-        code=lambda wildcards: stage_code(wildcards.kind),
+        code=lambda wildcards: settings.fusion_code(cfg, wildcards.kind),
     shell:
         "python -m dsnet fuse"
         " --spec {params.spec:q}"
