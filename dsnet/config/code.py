@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from dsnet.config.schema import Config
 from dsnet.config.plugins import backbone
+from dsnet.config.schema import Config
 from dsnet.config.streams import fusion_kinds, losses_by_name
 from dsnet.losses import LOSSES
 from dsnet.provenance import code_digest

@@ -106,7 +106,7 @@ def _stream(name: str, stream: Config, streams: Config, first: str) -> Iterator[
         if training["epochs"] == 0 or (trained is not None and first.split(".")[0] not in trained):
             yield (
                 f"{where}.init: {init} sees {streams[init]['input']}, so {first} stays as drawn; "
-                f"train it and its batch norm too, or start from weights for {stream['input']}"
+                f"train {first} and its batch norm too, or start from weights for {stream['input']}"
             )
     if init is not None and stream["pretrained"] is not None:
         yield f"{where}: init and pretrained exclude each other; set one of them to null"
@@ -122,9 +122,10 @@ def _losses(
     where: str, losses: Config, known: Iterable[str], levels: Sequence[str]
 ) -> Iterator[str]:
     for name, loss in losses.items():
-        for level in loss["levels"] if name in LOSSES else ():
+        for number, level in enumerate(loss["levels"] if name in LOSSES else ()):
             if level not in levels:
-                yield f"{where}.{name}.levels: expected some of {', '.join(levels)}, got {level!r}"
+                key, known = f"{where}.{name}.levels.{number}", ", ".join(levels)
+                yield f"{key}: expected one of {known}, got {level!r}"
         if name not in known:
             yield f"{where}.{name}: unknown key; {suggestion(name, known)}"
 

@@ -2,7 +2,14 @@
 
 from dsnet.models.backbone import CHANNELS, Backbone
 from dsnet.models.building import build
-from dsnet.models.checkpoints import CheckpointError, check_flow, load_model, load_trained, read, save
+from dsnet.models.checkpoints import (
+    CheckpointError,
+    check_flow,
+    load_model,
+    load_trained,
+    read,
+    save,
+)
 from dsnet.models.frozen import Frozen
 from dsnet.models.pretrained import (
     Checkpoint,

@@ -122,7 +122,7 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path, text, message):
     ("text", "error", "message"),
     [
         ("import nothing_like_it", registry.PluginError, "No module named 'nothing_like_it'"),
-        ("B = 1", registry.PluginError, "has no attribute 'A'"),
+        ("B = 1", registry.PluginError, "name 'A' is not defined"),
         ("def A(channels): ...", registry.PluginError, "missing 1 required positional argument"),
     ],
 )
