@@ -20,6 +20,7 @@ from dsnet.registry import module_of
 NUMBERS = (
     "dsnet.images",
     "dsnet.processes",
+    "dsnet.grouping",
     "dsnet.splits",
     "dsnet.clips.sampling",
     "dsnet.clips.transforms",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import logging
 import os
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from dsnet.datasets.listing import (
     scan,
     split_columns,
 )
+from dsnet.grouping import pick
 
 log = logging.getLogger(__name__)
 
@@ -131,40 +131,23 @@ def make_split(
 ) -> pd.Series:
     """Assign each video ``train`` or ``test``, whole groups at a time.
 
-    Groups are visited in the order of their names' SHA-256 and go to the test part while that
-    brings every class closer to ``test_share``, so neither row order nor a random state matters.
-    No class loses its last train group; a class of several groups gets at least one of them into
-    the test part, if the former allows.
+    See :func:`dsnet.grouping.pick`. A group is wanted in the test part while that brings all
+    classes together closer to ``test_share``, and allowed while no class loses its last train
+    group. A class of several groups gets at least one of them into the test part, if it is allowed.
     """
-    members: dict[str, Counter[str]] = defaultdict(Counter)
-    for class_name, group in zip(classes, groups, strict=True):
-        members[group][class_name] += 1
-    order = sorted(members, key=lambda group: hashlib.sha256(group.encode()).digest())
     total = Counter(classes)
-    train_groups = Counter(name for counts in members.values() for name in counts)
+    of_class = Counter(name for _, name in set(zip(groups, classes, strict=True)))
     target = {name: max(1.0, test_share * count) for name, count in total.items()}
-    in_test: Counter[str] = Counter()
-    test: set[str] = set()
 
-    def move(group: str) -> None:
-        test.add(group)
-        in_test.update(members[group])
-        train_groups.subtract(members[group].keys())
-
-    def movable(group: str) -> bool:
-        return group not in test and all(train_groups[name] > 1 for name in members[group])
-
-    for group in order:
+    def wanted(group: Counter[str], test: Counter[str], _: Counter[str]) -> bool:
         gain = sum(
-            abs(in_test[name] - target[name]) - abs(in_test[name] + count - target[name])
-            for name, count in members[group].items()
+            abs(test[name] - target[name]) - abs(test[name] + count - target[name])
+            for name, count in group.items()
         )
-        if gain > 0 and movable(group):
-            move(group)
-    for name in sorted(name for name in total if in_test[name] == 0):
-        if in_test[name]:  # moving a group for the class before brought some
-            continue
-        candidates = [group for group in order if name in members[group] and movable(group)]
-        if candidates:
-            move(min(candidates, key=lambda group: members[group][name]))
+        return gain > 0
+
+    def allowed(group: Counter[str], _: Counter[str], parts: Counter[str]) -> bool:
+        return all(of_class[name] - parts[name] > 1 for name in group)
+
+    test = pick(list(groups), list(classes), wanted, allowed)
     return pd.Series(["test" if group in test else "train" for group in groups], dtype=object)

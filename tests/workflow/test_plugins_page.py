@@ -21,7 +21,9 @@ from dsnet.store import Reader
 PAGE = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
 NEW = {("train", "soft"), ("evaluate", "soft")}
 FILES = dict(re.findall(r"Save this as `(my_\w+\.py)`.*?^```python\n(.*?)^```", PAGE, re.M | re.S))
-SETTINGS = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", PAGE, re.M | re.S)]
+SETTINGS = [
+    yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", PAGE, re.M | re.S)
+]
 
 
 def write(project: Project, changes: Mapping[str, Any]) -> None:
@@ -83,8 +85,9 @@ def test_all_else_of_ones_own_goes_through_the_workflow(
 
     other = ["--clips", "results/motions/clips.h5", "--output", "scores.h5"]
     assert main(["evaluate", "--model", str(run / "flow/model.pt"), *other]) == 1
-    assert "was trained on flow by my_flow.py:NormalFlow, and the flow of these clips is by tvl1" in (
-        caplog.text
+    assert (
+        "was trained on flow by my_flow.py:NormalFlow, and the flow of these clips is by tvl1"
+        in (caplog.text)
     )
 
     def again(file: str, old: str, new: str) -> set[str]:
