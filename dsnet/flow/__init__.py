@@ -3,7 +3,7 @@
 from dsnet.flow.algorithms import algorithm, of_spec
 from dsnet.flow.backends import BACKENDS, BackendError, compute, describe, following, resolve
 from dsnet.flow.params import SEMANTICS
-from dsnet.flow.planes import decode, encode, from_bytes, to_bytes
+from dsnet.flow.planes import decode, encode, to_bytes
 
 # Raise when the same settings give other bytes; shards computed before are then made anew.
 SPEC_VERSION = 2
@@ -19,7 +19,6 @@ __all__ = [
     "describe",
     "encode",
     "following",
-    "from_bytes",
     "of_spec",
     "resolve",
     "to_bytes",

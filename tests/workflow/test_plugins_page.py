@@ -21,9 +21,10 @@ from dsnet.store import Reader
 PAGE = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
 NEW = {("train", "soft"), ("evaluate", "soft")}
 FILES = dict(re.findall(r"Save this as `(my_\w+\.py)`.*?^```python\n(.*?)^```", PAGE, re.M | re.S))
-SETTINGS = [
-    yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", PAGE, re.M | re.S)
-]
+BLOCKS = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.M | re.S)
+SETTINGS = [yaml.safe_load(block) for block in BLOCKS]
+# The first of these stages that an edit makes again tells what the edit concerns.
+ORDER = ("manifest", "frames", "flow_shard", "pack", "train", "evaluate", "fuse")
 
 
 def write(project: Project, changes: Mapping[str, Any]) -> None:
@@ -85,17 +86,19 @@ def test_all_else_of_ones_own_goes_through_the_workflow(
 
     other = ["--clips", "results/motions/clips.h5", "--output", "scores.h5"]
     assert main(["evaluate", "--model", str(run / "flow/model.pt"), *other]) == 1
-    assert (
-        "was trained on flow by my_flow.py:NormalFlow, and the flow of these clips is by tvl1"
-        in (caplog.text)
-    )
+    message = "trained on flow by my_flow.py:NormalFlow, and the flow of these clips is by tvl1"
+    assert message in caplog.text
 
-    def again(file: str, old: str, new: str) -> set[str]:
-        """The stages that an edit makes again."""
-        text = (project / file).read_text()
+    for file, old, new, stage in (
+        ("my_fusion.py", "** self.power", "** (self.power + 1)", "fuse"),
+        ("my_backbone.py", "x.mean(", "2 * x.mean(", "train"),
+        ("my_flow.py", "scale * y", "scale + y", "flow_shard"),
+        ("my_data.py", "self.every == 0", "self.every == 1", "manifest"),
+    ):
+        text = (project / file).read_text(encoding="utf-8")
+        project.edit(file, text, f"# A comment.\n{text}")
+        assert project.plan().nothing_to_do
         project.edit(file, old, new)
-        counts = project.finish("-n").counts if old != new else {}
-        (project / file).write_text(text)
-        return set(counts)
-
-    assert again("my_fusion.py", "self.power", "2 * self.power") >= {"fuse", "study"}
+        counts = project.plan().counts
+        assert next(rule for rule in ORDER if rule in counts) == stage
+        (project / file).write_text(text, encoding="utf-8")
