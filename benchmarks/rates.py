@@ -185,10 +185,10 @@ def _networks(
     stream: Stream, model: Model
 ) -> tuple[models.ResNeXt3D, Classification | Distillation]:
     """The network of a stream with drawn weights, and what it is trained for."""
-    student = models.build(model.values(), stream.input, 101)
+    student = models.build(model.arch(), stream.input, 101)
     task: Classification | Distillation = Classification(stream.input)
     if stream.teacher:
-        task = losses.build(models.build(model.values(), "flow", 101), stream.losses.terms())
+        task = losses.build(models.build(model.arch(), "flow", 101), stream.losses.terms())
     for module in (student, task):
         to_device(module, torch.device("cpu"))
     trainable = stream.training.trainable

@@ -47,9 +47,10 @@ def evaluate(
     torch.set_num_threads(threads)
     with joined() as processes:
         chosen = choose_device(device, processes)
-        network, content = models.load_trained(model)
+        reader = clips.open_clips(clips_path)
+        network, content = models.load_trained(model, reader.spec)
         to_device(network, chosen)
-        spec, reader = content["spec"], clips.open_clips(clips_path)
+        spec = content["spec"]
         parts = score_parts(network, spec, reader, chosen, workers, processes)
         run = {**spec.run.values(), **{key: reader.extra[key] for key in ("n_missing", "n_listed")}}
         scores = Scores(run, tuple(content["classes"]), parts, spec)

@@ -74,7 +74,8 @@ def export(model: PathLike, output: PathLike, kind: str) -> float:
     """
     keep_input(model, output)
     network, content = models.load_trained(model)
-    module = FromBytes(network, content["input"], content["spec"].clips).requires_grad_(False)
+    settings = content["spec"].clips.model_copy(update=network.statistics)
+    module = FromBytes(network, content["input"], settings).requires_grad_(False)
     about = json.dumps(_about(content), ensure_ascii=False)
     write, load = {"onnx": (_write_onnx, _load_onnx), "pt2": (_write_program, _load_program)}[kind]
     with replacing(output) as temporary, torch.inference_mode(False), torch.no_grad():

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from dsnet.clips.transforms import normalise
 from dsnet.clips.videos import TestClips
-from dsnet.models.resnext3d import ResNeXt3D
+from dsnet.models.backbone import Backbone
 from dsnet.processes import ALONE, Processes
 
 
@@ -23,7 +23,7 @@ def to_device(module: nn.Module, device: torch.device) -> None:
 
 @torch.no_grad()
 def clip_logits(
-    network: ResNeXt3D,
+    network: Backbone,
     batches: DataLoader[Any],
     device: torch.device,
     processes: Processes = ALONE,
@@ -37,8 +37,9 @@ def clip_logits(
     data = batches.dataset
     assert isinstance(data, TestClips)
     (modality,) = data.videos.modalities
+    settings = data.videos.settings.model_copy(update=network.statistics)
     own = [
-        network(normalise(batch[modality], modality, data.videos.settings, device)).float().cpu()
+        network(normalise(batch[modality], modality, settings, device)).float().cpu()
         for batch, _ in batches
     ]
     part = torch.cat(own).numpy() if own else np.empty(0, np.float32)

@@ -20,7 +20,7 @@ from dsnet.devices import choose_device
 from dsnet.experiment.results import Latency
 from dsnet.experiment.specs import DataSpec
 from dsnet.inference import to_device
-from dsnet.models import CHANNELS, ResNeXt3D
+from dsnet.models import CHANNELS, Backbone
 from dsnet.store import Reader
 from dsnet.tables import TextTable, render_plain
 
@@ -70,13 +70,11 @@ def measure(
     torch.set_num_threads(threads)
     chosen = choose_device(device)
     reader = clips.open_clips(clips_path)
-    spec = DataSpec.model_validate(reader.spec).flow
-    loaded = {path: models.load_trained(path) for _, paths in rows for path in paths}
+    method = flow.of_spec(DataSpec.model_validate(reader.spec).flow)
+    loaded = {path: models.load_trained(path, reader.spec) for _, paths in rows for path in paths}
     (length,) = {content["spec"].run.clip_length for _, content in loaded.values()}
     gray = _gray(reader, length)
-    settings = {"semantics": spec.semantics, **spec.tvl1.values()}
-    backend = flow.resolve(spec.backend, spec.semantics)
-    ms_flow = _time(lambda: flow.compute(gray, backend, **settings), options)
+    ms_flow = _time(lambda: method(gray), options)
     costs = {path: _cost(*pair, chosen, options) for path, pair in loaded.items()}
     found = []
     for title, paths in rows:
@@ -94,7 +92,7 @@ def measure(
                 "ms_flow": with_flow,
                 "ms_total": ms + with_flow,
                 "device": _name(chosen),
-                "backend": backend if "flow" in inputs else "",
+                "backend": method.name if "flow" in inputs else "",
                 "n_missing": reader.extra["n_missing"],
             }
         )
@@ -103,7 +101,7 @@ def measure(
 
 
 def _cost(
-    network: ResNeXt3D, content: Mapping[str, Any], device: torch.device, options: Latency
+    network: Backbone, content: Mapping[str, Any], device: torch.device, options: Latency
 ) -> dict[str, float]:
     """Milliseconds, operations (two per multiply-add) and parameters of a network for one clip."""
     size, length = content["spec"].clips.crop, content["spec"].run.clip_length

@@ -2,6 +2,8 @@
 
 A place is ``dsnet.losses.mae:MultiLevelMAE`` or, in a user's own file, ``my_losses.py:Mine``. It
 is imported where the class is used, so that planning needs neither PyTorch nor a user's code.
+
+A user's file has tables of the same names as the ones here, such as ``LOSSES = {"mine": Mine}``.
 """
 
 from __future__ import annotations
@@ -15,6 +17,27 @@ from pathlib import Path
 from typing import Any
 
 from dsnet.errors import UserError
+
+PACKAGE = Path(__file__).parent
+
+LOSSES = {
+    "mse": "dsnet.losses.mse:FeatureMSE",
+    "mae": "dsnet.losses.mae:MultiLevelMAE",
+    "gram": "dsnet.losses.gram:GramDistance",
+}
+BACKBONES = {"resnext3d": "dsnet.models.resnext3d:ResNeXt3D"}
+FUSIONS = {
+    "average": "dsnet.fusion.average:Average",
+    "attention": "dsnet.fusion.attention:Attention",
+}
+FLOWS = {"tvl1": "dsnet.flow.algorithms:TVL1Flow"}
+DATASETS = {
+    "motions": "dsnet.datasets.motions.files:Motions",
+    "folder": "dsnet.datasets.folder:Folder",
+    "weizmann": "dsnet.datasets.weizmann:Weizmann",
+    "ucf101": "dsnet.datasets.ucf101:UCF101",
+    "hmdb51": "dsnet.datasets.hmdb51:HMDB51",
+}
 
 
 class PluginError(UserError):
@@ -34,6 +57,31 @@ def load(place: str) -> Any:
         return getattr(_imported(Path(module)), name)
     except Exception as error:  # it is the user's code
         raise PluginError(f"plugins: {place} cannot be imported: {error}") from error
+
+
+def make(where: str, kind: str, name: str, *arguments: Any, **options: Any) -> Any:
+    """Make an object of a class.
+
+    Args:
+        where: the configuration's key that names it, for messages.
+        kind: the name of a table of this module.
+        name: a key of that table, or a place in a user's file, whose own table ``kind`` must have
+            the class: a name may come from a file of weights, and no other code is run for it.
+        arguments: of the class.
+        options: of the class.
+
+    Raises:
+        PluginError: there is no such class, or it cannot be made of these arguments.
+    """
+    own = globals()[kind]
+    place = own.get(name, name)
+    module, _, of = place.rpartition(":")
+    if name not in own and not (module.endswith(".py") and of in _entries(kind, module).values()):
+        raise PluginError(f"{where}: {name} is not in {kind} ({', '.join(own)}), nor of a plugin")
+    try:
+        return load(place)(*arguments, **options)
+    except (TypeError, ValueError) as error:
+        raise PluginError(f"{where}: {place} cannot be made: {error}") from error
 
 
 def _imported(path: Path) -> Any:
@@ -83,20 +131,51 @@ def places(kind: str, own: dict[str, str], plugins: Iterable[str]) -> dict[str, 
     return found
 
 
+def constant(place: str, name: str, default: Any) -> Any:
+    """The class attribute ``name`` of the class at ``place``, read and not run.
+
+    Without one it is ``default``; what a class inherits is not read.
+
+    Raises:
+        PluginError: it is not written as a literal, or the file has no such class.
+    """
+    module, of = place.rsplit(":", 1)
+    path = module if module.endswith(".py") else f"{PACKAGE.parent}/{module.replace('.', '/')}.py"
+    classes = [n for n in _parsed(path).body if isinstance(n, ast.ClassDef) and n.name == of]
+    if not classes:
+        raise PluginError(f"plugins: {path} has no class {of}")
+    value = _assigned(classes[-1].body, name)
+    try:
+        return default if value is None else ast.literal_eval(value)
+    except ValueError as error:
+        wrong = f"plugins: {path}: expected {name} of {of} to be written as a tuple of texts"
+        raise PluginError(wrong) from error
+
+
 def _entries(kind: str, path: str) -> dict[str, str]:
     """The names and classes of one file."""
+    value = _assigned(_parsed(path).body, kind)
+    wrong = f"plugins: {path}: expected {kind} to be written as"
+    return {} if value is None else _written(value, wrong)
+
+
+def _parsed(path: str) -> ast.Module:
     try:
-        tree = ast.parse(Path(path).read_bytes())
+        return ast.parse(Path(path).read_bytes())
     except OSError as error:
         raise PluginError(f"plugins: {path} cannot be read: {error.strerror}") from error
     except (SyntaxError, ValueError) as error:
         raise PluginError(f"plugins: {path} is no Python: {error}") from error
-    for node in tree.body:
+
+
+def _assigned(body: Iterable[ast.stmt], name: str) -> ast.expr | None:
+    """What is assigned to ``name``."""
+    for node in body:
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-            if isinstance(target, ast.Name) and target.id == kind:
-                return _written(node.value, f"plugins: {path}: expected {kind} to be written as")
-    return {}
+            if isinstance(target, ast.Name) and target.id == name:
+                return node.value
+    return None
 
 
 def _written(value: ast.expr, wrong: str) -> dict[str, str]:

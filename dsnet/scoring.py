@@ -10,7 +10,7 @@ import torch
 from dsnet.clips.loading import scoring_loader
 from dsnet.clips.videos import TestClips, Videos, parts, table
 from dsnet.inference import clip_logits
-from dsnet.models.resnext3d import ResNeXt3D
+from dsnet.models.backbone import Backbone
 from dsnet.processes import Processes
 from dsnet.scores.values import Part
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def score_parts(
-    network: ResNeXt3D,
+    network: Backbone,
     spec: TrainSpec,
     reader: Reader,
     device: torch.device,

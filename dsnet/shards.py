@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from dsnet import flow as tvl1
 from dsnet import images, video
 from dsnet.datasets import MISSING, check_broken, read_manifest
 from dsnet.errors import RemakeError
 from dsnet.experiment.specs import FlowSpec, FramesSpec
+from dsnet.flow import of_spec, to_bytes
+from dsnet.flow.algorithms import Method
 from dsnet.provenance import alone, digest, file_digest, replacing
 from dsnet.store import Reader, StoreError, Writer
 
@@ -82,35 +83,35 @@ def _check_video(path: str, expected: str, manifest: Path_) -> None:
 
 
 def flow_shard(frames: Path_, spec: FlowSpec, output: Path_) -> None:
-    """TV-L1 between the consecutive frames of a shard, as 8-bit JPEG planes.
+    """Flow between the consecutive frames of a shard, as 8-bit JPEG planes.
 
-    The backend is resolved first, and the one that finished the file is recorded in its ``extra``;
-    the spec, which files to be packed together must share, has the semantics, since machines with
-    and without a GPU may work on one data set. Videos that an interrupted attempt completed are
-    kept.
+    A backend of TV-L1 is resolved first, and the one that finished the file is recorded in its
+    ``extra``; the spec, which files to be packed together must share, has the semantics, since
+    machines with and without a GPU may work on one data set. Videos that an interrupted attempt
+    completed are kept.
 
     Raises:
         BackendError: the backend cannot run here.
+        PluginError: a user's algorithm cannot be used.
         DamagedError: the frames are damaged.
     """
-    backend = tvl1.resolve(spec.backend, spec.semantics)
-    where = tvl1.describe(backend, spec.semantics)
-    log.info("flow backend %s: %s", spec.backend, where)
+    method = of_spec(spec)
+    log.info("flow by %s", method.where)
     source = Reader(frames)
     with alone(output), Writer(output, ["flow"], spec.values(), source=source.digest) as writer:
         pairs = {id: max(v.frames("rgb") - 1, 0) for id, v in source.videos.items()}
         missing = {id: count for id, count in pairs.items() if id not in writer.done}
-        for id in _told(missing, backend):
-            planes = encoded_planes(source.items(id, "rgb", verify=True), backend, spec)
+        for id in _told(missing, method.name):
+            planes = encoded_planes(source.items(id, "rgb", verify=True), method, spec)
             writer.add(id, {"flow": planes}, source.videos[id].reason)
-        writer.close(list(source.videos), {"backend": where})
+        writer.close(list(source.videos), {"backend": method.where})
 
 
-def _told(pairs: Mapping[str, int], backend: str) -> Iterator[str]:
+def _told(pairs: Mapping[str, int], name: str) -> Iterator[str]:
     """The ids of ``pairs``; a bar tells how far they are, or the log where none is shown."""
     total, done = sum(pairs.values()), 0
     start = told = time.monotonic()
-    with tqdm(total=total, desc=f"flow ({backend})", unit="pair", disable=None) as bar:
+    with tqdm(total=total, desc=f"flow ({name})", unit="pair", disable=None) as bar:
         for id, count in pairs.items():
             yield id
             bar.update(count)
@@ -123,10 +124,10 @@ def _told(pairs: Mapping[str, int], backend: str) -> Iterator[str]:
     log.info("flow of %d pairs in %.1f s", total, time.monotonic() - start)
 
 
-def encoded_planes(frames: Sequence[bytes], backend: str, spec: FlowSpec) -> Iterator[bytes]:
+def encoded_planes(frames: Sequence[bytes], method: Method, spec: FlowSpec) -> Iterator[bytes]:
     """Compute the flow of T stored frames as 2(T-1) stored planes, x and y in turn.
 
-    ``backend`` is a resolved one.
+    ``method`` is that of ``spec``.
     """
     for first in range(0, len(frames) - 1, FLOW_CHUNK):
         gray = np.stack(
@@ -135,8 +136,7 @@ def encoded_planes(frames: Sequence[bytes], backend: str, spec: FlowSpec) -> Ite
                 for frame in frames[first : first + FLOW_CHUNK + 1]
             ]
         )
-        field = tvl1.compute(gray, backend, semantics=spec.semantics, **spec.tvl1.values())
-        yield from tvl1.to_bytes(field, spec.bound, spec.quality, spec.rounding)
+        yield from to_bytes(method(gray), spec.bound, spec.quality, spec.rounding)
 
 
 def pack(

@@ -17,9 +17,10 @@ from dsnet.clips import normalise
 from dsnet.devices import choose_device
 from dsnet.experiment.specs import DataSpec, TrainSpec
 from dsnet.inference import to_device
-from dsnet.models import LEVELS, ResNeXt3D
+from dsnet.models import Backbone
 from dsnet.provenance import canonical, record, replacing
 from dsnet.spacing import middles
+from dsnet.store import Reader
 
 CLIPS = 64  # of test videos, spread over all classes
 PLACES = 32  # in time and space, of each clip and level
@@ -85,9 +86,9 @@ def compare(
         table: CSV to write, :data:`COLUMNS`; an example is a place of a clip.
         maps: ``.npz`` to write: ``rgb`` (S, T, H, W, 3) and ``flow`` (S, T, H, W, 2), uint8, what
             the networks saw of S clips; ``ids`` and ``classes`` of their videos; ``streams``;
-            ``bound``, the flow in pixels that 255 stands for, and ``rounding``; of every level but
-            avgpool the mean over the channels of the absolute features, (streams, S, T', H', W')
-            float32; and ``about``, JSON.
+            ``bound``, the flow in pixels that 255 stands for, and ``rounding``; of every level that
+            has places the mean over the channels of the absolute features, (streams, S, T', H',
+            W') float32; and ``about``, JSON.
         device: where the networks run.
         threads: CPU threads of the networks' arithmetic.
 
@@ -100,13 +101,14 @@ def compare(
     """
     torch.set_num_threads(threads)
     chosen = choose_device(device)
-    networks: dict[str, tuple[ResNeXt3D, str]] = {}
+    reader = clips.open_clips(clips_path)
+    networks: dict[str, tuple[Backbone, str]] = {}
     for name, path in paths.items():
-        network, content = models.load_trained(path)
+        network, content = models.load_trained(path, reader.spec)
         to_device(network.eval(), chosen)
         networks[name] = network, content["input"]
     spec = content["spec"]  # of any of them, being of one run
-    data = _clips(clips_path, spec)
+    data = _clips(reader, spec)
     shown = middles(len(data), min(SHOWN, len(data)))
     examples, pictures = _features(networks, data, shown, chosen)
     rows = [
@@ -133,9 +135,8 @@ def compare(
     return found
 
 
-def _clips(path: Path, spec: TrainSpec) -> clips.TestClips:
+def _clips(reader: Reader, spec: TrainSpec) -> clips.TestClips:
     """The middle clip, RGB and flow, of test videos spread over all classes."""
-    reader = clips.open_clips(path)
     table = clips.table(reader)
     test = table[table["id"].isin(clips.parts(reader, spec)["test"])]
     test = test.sort_values("label", kind="stable").iloc[middles(len(test), min(CLIPS, len(test)))]
@@ -146,7 +147,7 @@ def _clips(path: Path, spec: TrainSpec) -> clips.TestClips:
 
 @torch.no_grad()
 def _features(
-    networks: Mapping[str, tuple[ResNeXt3D, str]],
+    networks: Mapping[str, tuple[Backbone, str]],
     data: clips.TestClips,
     shown: Sequence[int],
     device: torch.device,
@@ -156,25 +157,30 @@ def _features(
     The places are drawn for each clip and level, and are the same for all streams.
     """
     examples: dict[str, dict[str, list[np.ndarray]]] = {
-        name: {level: [] for level in LEVELS} for name in networks
+        name: {level: [] for level in network.levels} for name, (network, _) in networks.items()
     }
-    pictures: dict[str, list[np.ndarray]] = {k: [] for k in ("rgb", "flow", *LEVELS[:-1])}
+    seen: dict[str, list[np.ndarray]] = {"rgb": [], "flow": []}
+    maps: dict[str, list[np.ndarray]] = {}
     for index in tqdm(range(len(data)), "features", unit="clip", disable=None):
         clip, _ = data[index]
         found = {}
         for name, (network, modality) in networks.items():
-            batch = normalise(clip[modality][None], modality, data.videos.settings, device)
+            settings = data.videos.settings.model_copy(update=network.statistics)
+            batch = normalise(clip[modality][None], modality, settings, device)
             found[name] = network.forward_features(batch)[1]
             for number, (level, features) in enumerate(found[name].items()):
                 examples[name][level].append(_sample(features[0], (index, number)))
         if index in shown:
-            for modality in ("rgb", "flow"):
-                pictures[modality].append(clip[modality].numpy())
-            for level in LEVELS[:-1]:
-                strength = [f[level][0].abs().mean(dim=0).cpu().numpy() for f in found.values()]
-                pictures[level].append(np.stack(strength))
+            for modality, kept in seen.items():
+                kept.append(clip[modality].numpy())
+            for level in network.levels:
+                seen_by = [f[level][0] for f in found.values()]
+                if seen_by[0].ndim == 4:
+                    strength = [f.abs().mean(dim=0).cpu().numpy() for f in seen_by]
+                    maps.setdefault(level, []).append(np.stack(strength))
     joined = {n: {k: np.concatenate(v) for k, v in e.items()} for n, e in examples.items()}
-    return joined, {k: np.stack(v, axis=int(k in LEVELS)) for k, v in pictures.items()}
+    inputs = {modality: np.stack(kept) for modality, kept in seen.items()}
+    return joined, {**inputs, **{level: np.stack(m, axis=1) for level, m in maps.items()}}
 
 
 def _sample(features: Tensor, key: tuple[int, int]) -> np.ndarray:

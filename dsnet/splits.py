@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 
 import pandas as pd
 
 from dsnet.errors import UserError
+from dsnet.grouping import pick
 
 
 class SplitError(UserError):
@@ -61,33 +61,17 @@ def parts(
 def held_out(groups: Sequence[str], labels: Sequence[int], share: float) -> set[str]:
     """Whole groups to hold out, about ``share`` of each class's videos (at least one).
 
-    Groups are visited in the order of their names' hashes, which depends on nothing else: every
-    stream and seed holds out the same. A group is taken when one of its classes still wants
-    videos, none would go over its share, and none would lose its last training video. A class
-    whose groups are all larger than its share gives its smallest.
+    See :func:`dsnet.grouping.pick`: every stream and seed holds out the same. A group is wanted
+    while none of its classes goes over its share, and allowed while none loses its last training
+    video. A class whose groups are all larger than its share gives its smallest.
     """
     size = Counter(labels)
     target = {label: max(1, round(share * n)) for label, n in size.items()}
-    members: dict[str, Counter[int]] = {}
-    for group, label in zip(groups, labels, strict=True):
-        members.setdefault(group, Counter())[label] += 1
-    order = sorted(members, key=lambda group: hashlib.sha256(group.encode()).hexdigest())
-    taken: Counter[int] = Counter()
-    held: set[str] = set()
 
-    def take(group: str) -> None:
-        held.add(group)
-        taken.update(members[group])
+    def wanted(group: Counter[int], taken: Counter[int], _: Counter[int]) -> bool:
+        return all(taken[label] + n <= target[label] for label, n in group.items())
 
-    def fits(group: str, limit: dict[int, int]) -> bool:
-        return all(taken[c] + n <= min(limit[c], size[c] - 1) for c, n in members[group].items())
+    def allowed(group: Counter[int], taken: Counter[int], _: Counter[int]) -> bool:
+        return all(taken[label] + n < size[label] for label, n in group.items())
 
-    for group in order:
-        if fits(group, target):
-            take(group)
-    for label in sorted(size):
-        if not taken[label]:
-            mine = [g for g in order if label in members[g] and fits(g, dict(size))]
-            if mine:
-                take(min(mine, key=lambda g: members[g][label]))
-    return held
+    return pick(groups, labels, wanted, allowed)

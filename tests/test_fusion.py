@@ -9,18 +9,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsnet import fusion
-from dsnet.fusion.attention import AttentionFusion, attention
-from dsnet.fusion.average import average
+from dsnet.fusion.attention import Attention, AttentionFusion
+from dsnet.fusion.average import Average
 from dsnet.scores import Part, ScoreError, Scores, accuracies, write_scores
 
 OPTIONS = {
-    "fit": "train",
     "hidden": 16,
     "epochs": 60,
     "batch_size": 32,
     "lr": 0.01,
     "weight_decay": 0.0,
 }
+
+
+def average(parts):
+    return Average()([p.videos for p in parts])
+
+
+def attention(known, test, options, seed):
+    fusion = Attention(**options)
+    fusion.fit([p.videos for p in known], known[0].labels, seed)
+    shown = [p.videos for p in test]
+    return fusion(shown), fusion.weights(shown)
 
 
 def part(videos, labels):
@@ -229,7 +239,8 @@ def test_the_file_says_what_was_fused_and_what_came_out(tmp_path, kind, count):
     parts = {"ds": (a, c), "flow": (b, d), "rgb": (b, c)}
     names = list(parts)[:count]
     paths = [write(tmp_path / f"{name}.h5", name, *parts[name]) for name in names]
-    returned = fusion.fuse(paths, kind, OPTIONS, tmp_path / "out.json")
+    options = {"fit": "train", **OPTIONS} if kind == "attention" else {}
+    returned = fusion.fuse(paths, kind, options, tmp_path / "out.json")
     found = json.loads((tmp_path / "out.json").read_text())
     assert found == returned
     assert found["run"] == {"dataset": "d", "seed": 0, "streams": names, "kind": kind}
@@ -253,5 +264,5 @@ def test_streams_of_different_runs_are_not_fused(tmp_path):
     first = write(tmp_path / "a.h5", "ds", a, a)
     second = write(tmp_path / "b.h5", "flow", b, b, seed=1)
     with pytest.raises(ScoreError, match="of different runs"):
-        fusion.fuse([first, second], "average", OPTIONS, tmp_path / "out.json")
+        fusion.fuse([first, second], "average", {}, tmp_path / "out.json")
     assert not (tmp_path / "out.json").exists()

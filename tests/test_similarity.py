@@ -13,7 +13,7 @@ from project import CLASSES, RUN, STREAMS, Project
 
 from dsnet import clips, models
 from dsnet.figures import features
-from dsnet.models import LEVELS
+from dsnet.models import ResNeXt3D
 from dsnet.similarity import SHOWN, cka, compare
 
 # Whole numbers, so that examples differ by more than rounding where they differ.
@@ -84,7 +84,7 @@ def compared(finished: Project, tmp_path_factory):
 def test_a_teacher_is_like_itself_on_every_level(compared):
     table, *_ = compared
     own = table[table["stream"] == "flow"]
-    assert list(own["level"]) == list(LEVELS)
+    assert list(own["level"]) == list(ResNeXt3D.levels)
     np.testing.assert_allclose(own["cka"], 1)
     others = table[table["stream"] != "flow"]
     assert others["cka"].notna().all()
@@ -128,7 +128,7 @@ def test_maps_are_the_mean_absolute_features_of_what_is_shown(compared):
         batch = clips.normalise(seen, content["input"], content["spec"]["clips"])
         with torch.no_grad():
             found = network.eval().forward_features(batch)[1]
-        for level in LEVELS[:-1]:
+        for level in ResNeXt3D.levels[:-1]:
             expected = found[level].abs().mean(dim=1).numpy()
             np.testing.assert_allclose(maps[level][number], expected, rtol=1e-4, atol=1e-5)
 
@@ -137,7 +137,7 @@ def test_the_run_compares_all_rgb_streams_with_their_teacher(finished: Project):
     table = pd.read_csv(finished / f"{RUN}/similarity.csv")
     assert list(table["stream"].unique()) == [name for name in STREAMS if name != "flow"]
     assert set(table["teacher"]) == {"flow"}
-    assert len(table) == 3 * len(LEVELS)
+    assert len(table) == 3 * len(ResNeXt3D.levels)
 
 
 def test_the_matrix_shows_the_mean_over_seeds():

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import logging
 import os
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,46 +21,52 @@ from dsnet.datasets.listing import (
     scan,
     split_columns,
 )
+from dsnet.grouping import pick
 
 log = logging.getLogger(__name__)
 
 
-def listing(entry: Mapping[str, Any]) -> pd.DataFrame:
-    """List a folder of videos.
+class Folder:
+    """Any folder of videos."""
 
-    Without ``entry["csv"]``, every file below ``videos/class/`` is a video (also one that turns
-    out not to be: it ends up among the broken), each its own group. With it, its rows are the
-    videos: columns path (relative to ``videos``) and optionally class (else the first folder of
-    the path), group (else the video itself) and split1, split2, ... Without split columns, a
-    stratified, group-aware split1 is made that depends on the names alone.
+    needs = ("videos",)
 
-    Classes are numbered in the order of their names. Raises DataSetError for a wrong CSV.
-    """
-    root = os.fspath(entry["videos"])
-    rows = read_csv(Path(entry["csv"])) if entry.get("csv") else scan(root)
-    if not rows:
-        raise DataSetError(f"{root}: no videos; expected {root}/CLASS/VIDEO")
-    names = [row["path"] for row in rows]
-    ids = make_ids(names)
-    table = pd.DataFrame(
-        {
-            "id": ids,
-            "path": [os.path.join(root, name) for name in names],
-            "class_name": [readable(row["class"]) for row in rows],
-            "group": [
-                readable(row.get("group", "")) or id for row, id in zip(rows, ids, strict=True)
-            ],
-        },
-        dtype=object,
-    )
-    classes = sorted(set(table["class_name"]))
-    table.insert(2, "label", table["class_name"].map(classes.index).astype("int64"))
-    for split in split_columns(rows[0]):
-        table[split] = pd.Series([row[split] for row in rows], dtype=object)
-    if not split_columns(table.columns):
-        table["split1"] = make_split(table["class_name"], table["group"], entry["test_share"])
-    check_groups(table)
-    return table
+    def listing(self, entry: Mapping[str, Any]) -> pd.DataFrame:
+        """List a folder of videos.
+
+        Without ``entry["csv"]``, every file below ``videos/class/`` is a video (also one that turns
+        out not to be: it ends up among the broken), each its own group. With it, its rows are the
+        videos: columns path (relative to ``videos``) and optionally class (else the first folder of
+        the path), group (else the video itself) and split1, split2, ... Without split columns, a
+        stratified, group-aware split1 is made that depends on the names alone.
+
+        Classes are numbered in the order of their names. Raises DataSetError for a wrong CSV.
+        """
+        root = os.fspath(entry["videos"])
+        rows = read_csv(Path(entry["csv"])) if entry.get("csv") else scan(root)
+        if not rows:
+            raise DataSetError(f"{root}: no videos; expected {root}/CLASS/VIDEO")
+        names = [row["path"] for row in rows]
+        ids = make_ids(names)
+        table = pd.DataFrame(
+            {
+                "id": ids,
+                "path": [os.path.join(root, name) for name in names],
+                "class_name": [readable(row["class"]) for row in rows],
+                "group": [
+                    readable(row.get("group", "")) or id for row, id in zip(rows, ids, strict=True)
+                ],
+            },
+            dtype=object,
+        )
+        classes = sorted(set(table["class_name"]))
+        table.insert(2, "label", table["class_name"].map(classes.index).astype("int64"))
+        for split in split_columns(rows[0]):
+            table[split] = pd.Series([row[split] for row in rows], dtype=object)
+        if not split_columns(table.columns):
+            table["split1"] = make_split(table["class_name"], table["group"], entry["test_share"])
+        check_groups(table)
+        return table
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
@@ -126,40 +131,23 @@ def make_split(
 ) -> pd.Series:
     """Assign each video ``train`` or ``test``, whole groups at a time.
 
-    Groups are visited in the order of their names' SHA-256 and go to the test part while that
-    brings every class closer to ``test_share``, so neither row order nor a random state matters.
-    No class loses its last train group; a class of several groups gets at least one of them into
-    the test part, if the former allows.
+    See :func:`dsnet.grouping.pick`. A group is wanted in the test part while that brings all
+    classes together closer to ``test_share``, and allowed while no class loses its last train
+    group. A class of several groups gets at least one of them into the test part, if it is allowed.
     """
-    members: dict[str, Counter[str]] = defaultdict(Counter)
-    for class_name, group in zip(classes, groups, strict=True):
-        members[group][class_name] += 1
-    order = sorted(members, key=lambda group: hashlib.sha256(group.encode()).digest())
     total = Counter(classes)
-    train_groups = Counter(name for counts in members.values() for name in counts)
+    of_class = Counter(name for _, name in set(zip(groups, classes, strict=True)))
     target = {name: max(1.0, test_share * count) for name, count in total.items()}
-    in_test: Counter[str] = Counter()
-    test: set[str] = set()
 
-    def move(group: str) -> None:
-        test.add(group)
-        in_test.update(members[group])
-        train_groups.subtract(members[group].keys())
-
-    def movable(group: str) -> bool:
-        return group not in test and all(train_groups[name] > 1 for name in members[group])
-
-    for group in order:
+    def wanted(group: Counter[str], test: Counter[str], _: Counter[str]) -> bool:
         gain = sum(
-            abs(in_test[name] - target[name]) - abs(in_test[name] + count - target[name])
-            for name, count in members[group].items()
+            abs(test[name] - target[name]) - abs(test[name] + count - target[name])
+            for name, count in group.items()
         )
-        if gain > 0 and movable(group):
-            move(group)
-    for name in sorted(name for name in total if in_test[name] == 0):
-        if in_test[name]:  # moving a group for the class before brought some
-            continue
-        candidates = [group for group in order if name in members[group] and movable(group)]
-        if candidates:
-            move(min(candidates, key=lambda group: members[group][name]))
+        return gain > 0
+
+    def allowed(group: Counter[str], _: Counter[str], parts: Counter[str]) -> bool:
+        return all(of_class[name] - parts[name] > 1 for name in group)
+
+    test = pick(list(groups), list(classes), wanted, allowed)
     return pd.Series(["test" if group in test else "train" for group in groups], dtype=object)

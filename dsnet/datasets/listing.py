@@ -16,6 +16,7 @@ from dsnet.disk import PathLike
 from dsnet.errors import UserError
 
 ROLES = ("train", "test", "unused")
+COLUMNS = ("id", "path", "label", "class_name", "group", "split1")
 
 
 class DataSetError(UserError, ValueError):

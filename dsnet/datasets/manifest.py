@@ -28,9 +28,7 @@ from dsnet.video import VideoError, VideoInfo, probe
 log = logging.getLogger(__name__)
 
 MISSING = "missing"
-NOTHING = VideoInfo(0, 0, 0.0, 0)  # of a video that cannot be used
-# Raise when the same lists and videos give another manifest.
-SPEC_VERSION = 2
+NOTHING = VideoInfo(0, 0, 0.0, 0)
 TEXT = ("id", "path", "class_name", "group", "digest", "error")
 NUMBERS = {
     "label": "int64", "width": "int64", "height": "int64", "fps": "float64", "frames": "int64",

@@ -20,40 +20,46 @@ SPELLINGS = ("HandstandPushups", "HandStandPushups")
 VIDEO = re.compile(r"(?P<class>\w+)/v_(?P<video_class>\w+)_(?P<group>g\d\d)_c\d\d\.avi")
 
 
-def listing(entry: Mapping[str, Any]) -> pd.DataFrame:
-    """List the videos of ``classInd.txt``, ``trainlist0k.txt`` and ``testlist0k.txt``.
+class UCF101:
+    """UCF-101."""
 
-    ``entry["lists"]`` holds the lists, ``entry["videos"]`` the folders of the classes. Label is
-    the official index - 1; the group, as in ``ApplyEyeMakeup_g08``, is the videos of one source.
-    Raises DataSetError, naming file and line, unless everything is as in the official lists.
-    """
-    lists = Path(entry["lists"])
-    labels = _read_classes(lists / "classInd.txt")
-    roles = [_read_split(lists, number, labels) for number in (1, 2, 3)]
-    names = sorted(roles[0])
-    for number, split in enumerate(roles[1:], start=2):
-        if differing := sorted(set(names) ^ set(split)):
-            raise DataSetError(
-                f"{lists}: splits 1 and {number} differ in {len(differing)} videos, "
-                f"first {differing[:5]}"
-            )
-    folders = [name.split("/")[0] for name in names]
-    table = pd.DataFrame(
-        {
-            "id": [name.removesuffix(".avi") for name in names],
-            "path": [_locate(os.fspath(entry["videos"]), name) for name in names],
-            "label": [labels[folder] for folder in folders],
-            "class_name": folders,
-            "group": [
-                f"{folder}_{name.split('_')[-2]}"
-                for folder, name in zip(folders, names, strict=True)
-            ],
-        }
-    )
-    for number, split in enumerate(roles, start=1):
-        table[f"split{number}"] = [split[name] for name in names]
-    check_groups(table)
-    return table
+    needs = ("videos", "lists")
+
+    def listing(self, entry: Mapping[str, Any]) -> pd.DataFrame:
+        """List the videos of ``classInd.txt``, ``trainlist0k.txt`` and ``testlist0k.txt``.
+
+        ``entry["lists"]`` holds the lists, ``entry["videos"]`` the folders of the classes. Label is
+        the official index - 1; the group, as in ``ApplyEyeMakeup_g08``, is the videos of one
+        source. Raises DataSetError, naming file and line, unless everything is as in the official
+        lists.
+        """
+        lists = Path(entry["lists"])
+        labels = _read_classes(lists / "classInd.txt")
+        roles = [_read_split(lists, number, labels) for number in (1, 2, 3)]
+        names = sorted(roles[0])
+        for number, split in enumerate(roles[1:], start=2):
+            if differing := sorted(set(names) ^ set(split)):
+                raise DataSetError(
+                    f"{lists}: splits 1 and {number} differ in {len(differing)} videos, "
+                    f"first {differing[:5]}"
+                )
+        folders = [name.split("/")[0] for name in names]
+        table = pd.DataFrame(
+            {
+                "id": [name.removesuffix(".avi") for name in names],
+                "path": [_locate(os.fspath(entry["videos"]), name) for name in names],
+                "label": [labels[folder] for folder in folders],
+                "class_name": folders,
+                "group": [
+                    f"{folder}_{name.split('_')[-2]}"
+                    for folder, name in zip(folders, names, strict=True)
+                ],
+            }
+        )
+        for number, split in enumerate(roles, start=1):
+            table[f"split{number}"] = [split[name] for name in names]
+        check_groups(table)
+        return table
 
 
 def _read_classes(path: Path) -> dict[str, int]:

@@ -19,29 +19,36 @@ SUBJECTS = tuple(subject for fold in FOLDS for subject in fold)
 NAME = re.compile(r"(?P<subject>[a-z]+)_(?P<class>[a-z]+\d?)")
 
 
-def listing(entry: Mapping[str, Any]) -> pd.DataFrame:
-    """List ``videos/CLASS/SUBJECT_CLASS.avi``, with group = subject and three splits by subject.
+class Weizmann:
+    """Weizmann actions."""
 
-    All 90 pairs of class and subject are listed, those without a file under the name that the file
-    would have. Raises DataSetError for a class or a file name that is not of this data set.
-    """
-    root = os.fspath(entry["videos"])
-    rows = {row["path"]: _parse(row["path"], row["class"], root) for row in scan(root)}
-    for missing in sorted({(c, s) for c in CLASSES for s in SUBJECTS} - set(rows.values())):
-        rows[f"{missing[0]}/{missing[1]}_{missing[0]}.avi"] = missing
-    names = sorted(rows)
-    table = pd.DataFrame(
-        {
-            "id": make_ids(names),
-            "path": [os.path.join(root, name) for name in names],
-            "label": [CLASSES.index(rows[name][0]) for name in names],
-            "class_name": [rows[name][0] for name in names],
-            "group": [rows[name][1] for name in names],
-        }
-    )
-    for number, fold in enumerate(FOLDS, start=1):
-        table[f"split{number}"] = ["test" if group in fold else "train" for group in table["group"]]
-    return table
+    needs = ("videos",)
+
+    def listing(self, entry: Mapping[str, Any]) -> pd.DataFrame:
+        """List ``videos/CLASS/SUBJECT_CLASS.avi``; group = subject, and three splits by subject.
+
+        All 90 pairs of class and subject are listed, those without a file under the name that the
+        file would have. Raises DataSetError for a class or a file name that is not of this data
+        set.
+        """
+        root = os.fspath(entry["videos"])
+        rows = {row["path"]: _parse(row["path"], row["class"], root) for row in scan(root)}
+        for missing in sorted({(c, s) for c in CLASSES for s in SUBJECTS} - set(rows.values())):
+            rows[f"{missing[0]}/{missing[1]}_{missing[0]}.avi"] = missing
+        names = sorted(rows)
+        table = pd.DataFrame(
+            {
+                "id": make_ids(names),
+                "path": [os.path.join(root, name) for name in names],
+                "label": [CLASSES.index(rows[name][0]) for name in names],
+                "class_name": [rows[name][0] for name in names],
+                "group": [rows[name][1] for name in names],
+            }
+        )
+        for number, fold in enumerate(FOLDS, start=1):
+            roles = ["test" if group in fold else "train" for group in table["group"]]
+            table[f"split{number}"] = roles
+        return table
 
 
 def _parse(path: str, class_name: str, root: str) -> tuple[str, str]:

@@ -68,7 +68,7 @@ def _seconds(entry: Entry, fps: float) -> tuple[float, float] | None:
         videos = len(motions.CLASSES) * (entry.train_per_class + entry.test_per_class)
         return videos * entry.length / fps, 1.0
     try:
-        listed = list(catalogue.KINDS[kind](entry.values())["path"])
+        listed = list(catalogue.listing(entry.values())["path"])
     except (DataSetError, OSError):
         listed = []
     present = [path for path in listed if os.path.exists(path)]
@@ -93,7 +93,7 @@ def models(experiment: Experiment) -> int:
     keys = ("datasets", "splits", "clip_lengths", "seeds")
     runs = math.prod(len(getattr(experiment, key)) for key in keys)
     with torch.device("meta"):
-        network = networks.build(experiment.model.values(), "rgb", 101)
+        network = networks.build(experiment.model.arch(), "rgb", 101)
     weights = sum(tensor.numel() * tensor.itemsize for tensor in network.state_dict().values())
     return weights * (COPIES * runs * len(experiment.streams) + AT_WORK)
 

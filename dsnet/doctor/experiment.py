@@ -55,7 +55,7 @@ def _absent(name: str, key: str, entry: Entry, fetched: Path, mirror: bool) -> F
 def _videos(check: str, name: str, entry: Entry) -> Finding:
     """Whether the videos that a data set lists are there."""
     try:
-        listing = catalogue.KINDS[entry.kind](entry.values())
+        listing = catalogue.listing(entry.values())
     except (DataSetError, OSError) as error:
         advice = f"compare {entry.lists or entry.videos} with docs/data.md"
         return Finding(check, "problem", str(error), advice)
@@ -114,7 +114,7 @@ def _checkpoint(experiment: Experiment, name: str, path: str, dataset: str) -> F
         found = models.inspect(path)
         classes = _classes(experiment.catalogue[dataset]) if untrained else []
         network = models.build(
-            experiment.model.values(), stream_input, len(classes) or found.num_classes
+            experiment.model.arch(), stream_input, len(classes) or found.num_classes
         )
         if classes:
             models.take_all(network, path, classes)
@@ -131,7 +131,7 @@ def _checkpoint(experiment: Experiment, name: str, path: str, dataset: str) -> F
 def _classes(entry: Entry) -> list[str]:
     """The classes of a data set in label order; none where its folders or lists are not there."""
     try:
-        listing = catalogue.KINDS[entry.kind](entry.values())
+        listing = catalogue.listing(entry.values())
     except (DataSetError, OSError):
         return []
     return list(listing.drop_duplicates("label").sort_values("label")["class_name"])

@@ -15,8 +15,10 @@ import numpy as np
 
 from dsnet import flow, video
 from dsnet.doctor.finding import Finding
+from dsnet.errors import UserError
 from dsnet.experiment import Experiment
 from dsnet.experiment.data import gpu_devices
+from dsnet.experiment.specs import flow_spec
 
 # What the data sets and most people's videos are coded in.
 DECODERS = ("h264", "hevc", "mpeg4", "msmpeg4", "mjpeg", "rawvideo", "vp9")
@@ -99,18 +101,16 @@ def opencv(experiment: Experiment) -> Iterator[Finding]:
 
 
 def flow_backend(experiment: Experiment) -> Iterator[Finding]:
-    """Compute flow of a pair of frames with the backend that will compute it."""
-    chosen = experiment.flow
+    """Compute flow of a pair of frames with the method that will compute it."""
     try:
-        name = flow.resolve(chosen.backend, chosen.semantics)
-        frames = np.zeros((2, 32, 32), np.uint8)
-        flow.compute(frames, name, semantics=chosen.semantics, **chosen.tvl1.values())
-    except flow.BackendError as error:
+        method = flow.of_spec(flow_spec(experiment))
+        method(np.zeros((2, 32, 32), np.uint8))
+    except UserError as error:
         advice = "set flow.backend: auto, or mend what is named"
         yield Finding("flow", "problem", str(error), advice)
         return
-    where = flow.describe(name, chosen.semantics)
-    if flow.BACKENDS[name].load().device() == "cpu" and gpu_devices():
+    where, backend = method.where, flow.BACKENDS.get(method.name)
+    if backend is not None and backend.load().device() == "cpu" and gpu_devices():
         advice = "see the findings on opencv and gpu for what keeps flow from it"
         yield Finding("flow", "warning", f"{where}, although there is a GPU", advice)
     else:

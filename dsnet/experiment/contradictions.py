@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from dsnet import flow
-from dsnet.experiment.data import Entry, Flow
+from dsnet import registry
+from dsnet.experiment.data import Entry, Flow, following
 from dsnet.experiment.experiment import Experiment
 from dsnet.experiment.networks import Stream
 from dsnet.experiment.results import Result, Row
 from dsnet.experiment.schema import suggestion
-from dsnet.experiment.streams import losses_by_name, named_results, shown
-from dsnet.fetching.sources import SOURCES
+from dsnet.experiment.streams import fusion_kinds, losses_by_name, named_results, shown
+from dsnet.registry import LOSSES
 from dsnet.releases import FINE_TUNED, RELEASE, name_of
 
+# The kinds of data sets that the workflow can fetch.
+FETCHED = ("ucf101", "hmdb51", "weizmann")
 # Folders of the results that no data set may be named like.
 RESERVED = ("tables", "figures", "logs", "benchmarks")
-LISTED = ("ucf101", "hmdb51")  # kinds of data sets that have official lists
 
 
 def contradictions(experiment: Experiment) -> Iterator[str]:
     """Give a message for every contradiction of an experiment."""
-    streams = experiment.streams
+    streams, model = experiment.streams, experiment.model
     yield from _data_sets(experiment.datasets, experiment.catalogue)
     yield from _flow(experiment.flow)
     known = losses_by_name(experiment)
+    place = registry.BACKBONES.get(model.backbone, model.backbone)
+    levels = (*registry.constant(place, "levels", ()), "logits")
+    first = registry.constant(place, "first", "conv1")
     for name, stream in streams.items():
-        yield from _losses(f"streams.{name}.losses", stream, known)
-        yield from _stream(name, stream, streams)
+        yield from _losses(f"streams.{name}.losses", stream, known, levels)
+        yield from _stream(name, stream, streams, first)
         yield from _weights(f"streams.{name}", stream, experiment)
     yield from _titles("streams", [stream.title for stream in streams.values()])
-    if any(width % experiment.model.cardinality for width in experiment.model.widths):
+    if any(width % model.cardinality for width in model.widths):
         yield "model.cardinality: expected a divisor of every width"
     if (experiment.protocol, experiment.fusion.fit) == ("paper", "held-out"):
         yield (
@@ -38,8 +42,15 @@ def contradictions(experiment: Experiment) -> Iterator[str]:
             "set fusion.fit: train"
         )
     yield from _tables(experiment)
+    kinds = fusion_kinds(experiment)
     for where, row in named_results(experiment):
         yield from _result(where, row, streams)
+        if row.by not in kinds:
+            yield f"{where}.by: unknown name {row.by!r}; {suggestion(row.by, kinds)}"
+    for name in experiment.fusion.options:
+        if name not in kinds or name in registry.FUSIONS:
+            own = [kind for kind in kinds if kind not in registry.FUSIONS]
+            yield f"fusion.options.{name}: unknown key; {suggestion(name, own)}"
 
 
 def _titles(where: str, titles: list[str | None]) -> Iterator[str]:
@@ -57,22 +68,23 @@ def _data_sets(datasets: list[str], catalogue: Mapping[str, Entry]) -> Iterator[
         "catalogue", [catalogue[name].title for name in datasets if name in catalogue]
     )
     for name, entry in catalogue.items():
-        for key in ("videos", *(["lists"] if entry.kind in LISTED else [])):
-            if name in datasets and not getattr(entry, key):
+        place = registry.DATASETS.get(entry.kind, entry.kind)
+        for key in registry.constant(place, "needs", ("videos",)) if name in datasets else ():
+            if not getattr(entry, key):
                 yield f"catalogue.{name}.{key}: expected a folder, got nothing"
-        if entry.fetch and entry.kind not in SOURCES:
-            yield f"catalogue.{name}.fetch: expected false; only {', '.join(SOURCES)} are fetched"
+        if entry.fetch and entry.kind not in FETCHED:
+            yield f"catalogue.{name}.fetch: expected false; only {', '.join(FETCHED)} are fetched"
         if entry.kind == "motions" and entry.flip:
             yield f"catalogue.{name}.flip: expected false, since mirroring swaps left and right"
 
 
 def _flow(chosen: Flow) -> Iterator[str]:
     backend, semantics = chosen.backend, chosen.semantics
-    if backend not in ("auto", *(able := flow.following(semantics))):
+    if backend not in ("auto", *(able := following(semantics))):
         yield f"flow: {backend} does not follow semantics {semantics}; {', '.join(able)} do"
 
 
-def _stream(name: str, stream: Stream, streams: Mapping[str, Stream]) -> Iterator[str]:
+def _stream(name: str, stream: Stream, streams: Mapping[str, Stream], first: str) -> Iterator[str]:
     where = f"streams.{name}"
     training = stream.training
     if training.n_processes() > training.batch_size:
@@ -95,10 +107,10 @@ def _stream(name: str, stream: Stream, streams: Mapping[str, Stream]) -> Iterato
         yield f"{where}.init: {init} is not in streams ({', '.join(streams)}); see pretrained"
     if init is not None and init in streams and streams[init].input != stream.input:
         trained = training.trainable
-        if training.epochs == 0 or (trained is not None and "conv1" not in trained):
+        if training.epochs == 0 or (trained is not None and first.split(".")[0] not in trained):
             yield (
-                f"{where}.init: {init} sees {streams[init].input}, so conv1 stays as drawn; "
-                f"train conv1 and bn1 too, or start from weights for {stream.input}"
+                f"{where}.init: {init} sees {streams[init].input}, so {first} stays as drawn; "
+                f"train {first} and its batch norm too, or start from weights for {stream.input}"
             )
     if init is not None and stream.pretrained is not None:
         yield f"{where}: init and pretrained exclude each other; set one of them to null"
@@ -111,8 +123,16 @@ def _stream(name: str, stream: Stream, streams: Mapping[str, Stream]) -> Iterato
         init = streams[init].init
 
 
-def _losses(where: str, stream: Stream, known: Iterable[str]) -> Iterator[str]:
-    for name in stream.losses.terms():
+def _losses(
+    where: str, stream: Stream, known: Iterable[str], levels: Sequence[str]
+) -> Iterator[str]:
+    for name, term in stream.losses.terms().items():
+        for number, level in enumerate(term.arguments()["levels"] if name in LOSSES else ()):
+            if level not in levels:
+                yield (
+                    f"{where}.{name}.levels.{number}: expected one of {', '.join(levels)}, "
+                    f"got {level!r}"
+                )
         if name not in known:
             yield f"{where}.{name}: unknown key; {suggestion(name, known)}"
 

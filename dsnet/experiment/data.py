@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import glob
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dsnet.experiment.settings import Number, Settings, Share, Text
+from dsnet.experiment.settings import NO_OPTIONS, Number, Options, Settings, Share, Text
 
 # What there is where Linux has a driver for NVIDIA's or AMD's GPUs.
 GPU_DEVICES = ("/dev/nvidia[0-9]*", "/dev/kfd")
+TVL1_NAME = "tvl1"
+# The backends of TV-L1, and which of OpenCV's two versions of it each follows.
+FOLLOWED: Mapping[str, tuple[str, ...]] = {
+    "opencv-cuda": ("cuda",),
+    "torch": ("cpu", "cuda"),
+    "numba": ("cpu", "cuda"),
+    "opencv": ("cpu",),
+}
 Quality = Annotated[int, Field(ge=1, le=100)]
+
+
+def following(semantics: str) -> list[str]:
+    """Name the backends that follow ``cpu`` or ``cuda``."""
+    return [name for name, followed in FOLLOWED.items() if semantics in followed]
 
 
 def gpu_devices() -> list[str]:
@@ -22,9 +36,11 @@ def gpu_devices() -> list[str]:
 class Listed(Settings):
     """Which videos a data set has, and how they are divided."""
 
-    kind: Literal["motions", "folder", "weizmann", "ucf101", "hmdb51"] = Field(
-        description="How the videos are listed; `motions` makes them."
+    kind: str = Field(
+        description="How the videos are listed: motions, which makes them, folder, weizmann, "
+        "ucf101, hmdb51, or one of `plugins`."
     )
+    options: Options = NO_OPTIONS
     videos: str | None = Field(
         None, description="Folder of the videos, one folder per class; null only for `motions`."
     )
@@ -136,6 +152,13 @@ class TVL1(Settings):
 class FlowMethod(Settings):
     """How flow is computed and written."""
 
+    algorithm: str = Field(
+        TVL1_NAME,
+        exclude_if=lambda value: value == TVL1_NAME,
+        description="tvl1, or one of `plugins`, for which `backend`, `semantics` and `tvl1` do "
+        "not count.",
+    )
+    options: Options = NO_OPTIONS
     backend: Literal["auto", "opencv-cuda", "torch", "numba", "opencv"] = Field(
         "auto",
         description="What computes the flow. `auto` takes the first that can run and follows "

@@ -68,11 +68,11 @@ class Experiment(Settings):
     catalogue: dict[Name, Entry] = Field(min_length=1, description="Data sets by name.")
     fetch: Fetch = Field(Fetch(), description="Fetching of data sets whose `fetch` is true.")
     frames: Frames = Field(Frames(), description="Decoding of the videos.")
-    flow: Flow = Field(Flow(), description="TV-L1 optical flow between consecutive frames.")
+    flow: Flow = Field(Flow(), description="Optical flow between consecutive frames.")
     clips: Clips = Field(Clips(), description="Sampling and transforms.")
     model: Model = Field(
         Model(),
-        description="The 3D ResNeXt of every stream; the defaults are MARS's ResNeXt-101.",
+        description="The network of every stream; the defaults are MARS's ResNeXt-101.",
     )
     training: Training = Field(
         Training(),
@@ -85,7 +85,10 @@ class Experiment(Settings):
         min_length=1,
         description="The networks to train by name; null leaves out one of the defaults.",
     )
-    fusion: Fusion = Field(Fusion(), description="Fusion of streams' scores.")
+    fusion: Fusion = Field(
+        Fusion(),
+        description="Fusion of streams' scores; all but `fit` and `options` is of the attention.",
+    )
     tables: Tables = Field(Tables(), description="What the tables compare.")
     latency: Latency = Field(Latency(), description="Measurement of the cost of inference.")
 

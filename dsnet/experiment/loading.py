@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from dsnet import registry
 from dsnet.errors import UserError
 from dsnet.experiment.contradictions import contradictions
+from dsnet.experiment.data import Entry, Flow
 from dsnet.experiment.experiment import Experiment
-from dsnet.experiment.networks import Stream, Training
-from dsnet.experiment.schema import messages
+from dsnet.experiment.networks import Model, Stream, Training
+from dsnet.experiment.schema import messages, suggestion
+
+S = TypeVar("S", Model, Flow, Entry)
 
 
 class ConfigError(UserError):
@@ -28,7 +32,9 @@ def load(config: Mapping[str, Any]) -> Experiment:
         experiment = Experiment.model_validate(config)
     except ValidationError as error:
         raise _wrong(messages(error)) from None
-    experiment = _completed(experiment)
+    experiment, unknown = _with_plugins(_completed(experiment))
+    if unknown:
+        raise _wrong(unknown)
     if found := list(contradictions(experiment)):
         raise _wrong(found)
     return experiment
@@ -48,6 +54,34 @@ def _completed(experiment: Experiment) -> Experiment:
     return experiment.model_copy(
         update={"data": experiment.folder, "streams": streams, "catalogue": catalogue}
     )
+
+
+def _with_plugins(experiment: Experiment) -> tuple[Experiment, list[str]]:
+    """Put the places of a user's classes for their names; tell of names that are unknown."""
+    unknown: list[str] = []
+
+    def placed(where: str, settings: S, key: str, kind: str) -> S:
+        own: dict[str, str] = getattr(registry, kind)
+        name, known = getattr(settings, key), registry.places(kind, own, experiment.plugins)
+        if name not in known:
+            unknown.append(f"{where}.{key}: unknown name {name!r}; {suggestion(name, known)}")
+        elif name not in own:
+            return settings.model_copy(update={key: known[name]})
+        elif settings.options:
+            unknown.append(
+                f"{where}.options: {name} is no class of plugins; it has keys of its own"
+            )
+        return settings
+
+    update = {
+        "model": placed("model", experiment.model, "backbone", "BACKBONES"),
+        "flow": placed("flow", experiment.flow, "algorithm", "FLOWS"),
+        "catalogue": {
+            name: placed(f"catalogue.{name}", entry, "kind", "DATASETS")
+            for name, entry in experiment.catalogue.items()
+        },
+    }
+    return experiment.model_copy(update=update), unknown
 
 
 def _merged(shared: Training, stream: Stream) -> Training:

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
-from dsnet.experiment.settings import Distinct, Number, Settings, Share, without_nulls
+from dsnet.experiment.settings import (
+    NO_OPTIONS,
+    Distinct,
+    Number,
+    Options,
+    Settings,
+    Share,
+    without_nulls,
+)
 
-Level = Literal["stem", "layer1", "layer2", "layer3", "layer4", "avgpool", "logits"]
-Levels = Annotated[list[Level], Field(min_length=1), Distinct]
+Levels = Annotated[list[str], Field(min_length=1), Distinct]
 Four = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=4, max_length=4)]
 
 
@@ -17,9 +30,19 @@ def _absent(value: Any) -> bool:
     return value is None
 
 
-class Model(Settings):
-    """The 3D ResNeXt of every stream; the defaults are MARS's ResNeXt-101."""
+RESNEXT3D = "resnext3d"
 
+
+class Model(Settings):
+    """The network of every stream; the defaults are MARS's ResNeXt-101."""
+
+    backbone: str = Field(
+        RESNEXT3D,
+        exclude_if=lambda value: value == RESNEXT3D,
+        description="resnext3d, a 3D ResNeXt, or one of `plugins`, for which only `options` counts "
+        "of the keys here.",
+    )
+    options: Options = NO_OPTIONS
     layers: Four = Field([3, 4, 23, 3], description="Blocks of layer1 to layer4.")
     widths: Four = Field(
         [128, 256, 512, 1024],
@@ -32,6 +55,18 @@ class Model(Settings):
     cardinality: int = Field(
         32, ge=1, description="Groups of the grouped convolutions; divides every width."
     )
+
+    @model_serializer(mode="wrap")
+    def _of_the_class(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written = write(self)
+        if self.backbone == RESNEXT3D:
+            return written
+        return {"backbone": self.backbone, "options": self.options}
+
+    def arch(self) -> dict[str, Any]:
+        """Give the arguments of the network's class, and ``backbone`` where it is a user's."""
+        written = self.values()
+        return {**written, **written.pop("options", {})}
 
 
 class Recipe(Settings):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from dsnet.experiment.settings import Choice, Distinct, Names, Number, Settings
 
-Kind = Literal["average", "attention"]
-
 
 class Fusion(Settings):
-    """Fusion of streams' scores."""
+    """Fusion of streams' scores; all but `fit` and `options` is of the attention."""
 
+    options: dict[str, dict[str, Any]] = Field(
+        {}, description="The arguments of the fusions of `plugins`, by name."
+    )
     fit: Literal["train", "held-out"] = Field(
         "train",
         description="The videos whose scores the attention module is fitted on. `train` is the "
@@ -33,7 +34,9 @@ class _Fused(Settings):
     fuse: Names = Field(
         [], description="Stream that it is fused with, or a list of several; null is none."
     )
-    by: Kind = Field("average", description="How they are fused.")
+    by: str = Field(
+        "average", description="How they are fused: average, attention, or one of `plugins`."
+    )
 
 
 class Result(_Fused):

@@ -78,6 +78,14 @@ Choice = Annotated[
     str | list[str],
     GetPydanticSchema(lambda _type, _handler: _either("a name or a list of names", _TEXT, _TEXTS)),
 ]
+# The arguments of a class of `plugins`; left out of specs where there are none.
+Options = Annotated[
+    dict[str, Any],
+    Field(
+        exclude_if=lambda value: not value, description="The arguments of the class of `plugins`."
+    ),
+]
+NO_OPTIONS: dict[str, Any] = {}
 # One name, a list of them, or null.
 Names = Annotated[
     list[str], BeforeValidator(_listed, json_schema_input_type=str | list[str] | None), Distinct

@@ -7,18 +7,21 @@ The artifact keeps it. A ``version`` is raised when the same settings give other
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from dsnet.experiment import streams
-from dsnet.experiment.data import Clips, FlowMethod, Frames, Listed
+from dsnet.experiment.data import TVL1_NAME, Clips, FlowMethod, Frames, Listed
 from dsnet.experiment.experiment import Experiment
 from dsnet.experiment.networks import Model, Network, Recipe
-from dsnet.experiment.results import Fusion, Latency, Tables
+from dsnet.experiment.results import Latency, Tables
 from dsnet.experiment.settings import Number, Settings
-from dsnet.losses import LOSSES
+from dsnet.provenance import code_digest
+from dsnet.registry import FUSIONS, LOSSES, module_of
 
+# The digest of the code of a user's class; none for dsnet's own, which have versions.
+Code = Annotated[str | None, Field(exclude_if=lambda value: value is None)]
 Spec = TypeVar("Spec", bound=Settings)
 
 
@@ -40,6 +43,7 @@ class ManifestSpec(Settings):
     name: str
     entry: Listed
     version: int = 2
+    code: Code = None
 
 
 class FramesSpec(Frames):
@@ -52,10 +56,13 @@ class FlowSpec(FlowMethod):
     """What determines the flow of given frames."""
 
     version: int = 2
+    code: Code = None
 
     @model_serializer(mode="wrap")
     def _without_unused(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written = write(self)
+        if self.algorithm != TVL1_NAME:
+            return {k: v for k, v in written.items() if k not in ("backend", "semantics", "tvl1")}
         if self.semantics == "cuda":  # which filters nothing
             del written["tvl1"]["median_filtering"]
         return written
@@ -96,6 +103,16 @@ class TrainSpec(Settings):
     stream: TrainedStream
     # The places of the losses that are a user's.
     plugins: dict[str, str] = Field({}, exclude_if=lambda value: not value)
+
+
+class FusionSpec(Settings):
+    """What determines a fusion of given scores: the arguments of its class.
+
+    Beside them are ``fit``, the part of the scores that it is fitted on, and ``place``, that of a
+    user's class.
+    """
+
+    model_config = ConfigDict(extra="allow")
 
 
 class Titled(Settings):
@@ -153,6 +170,11 @@ def _taken(kind: type[Spec], source: Settings, **more: Any) -> Spec:
     return kind(**{**{key: getattr(source, key) for key in fields}, **more})
 
 
+def _code_of(place: str) -> str | None:
+    """Digest the code of a user's class; dsnet's own have a name without a place."""
+    return code_digest([module_of(place)], []) if ":" in place else None
+
+
 def videos_spec(experiment: Experiment, dataset: str) -> VideosSpec:
     """Make the spec of the videos of the built-in data set."""
     return _taken(VideosSpec, experiment.catalogue[dataset])
@@ -160,7 +182,8 @@ def videos_spec(experiment: Experiment, dataset: str) -> VideosSpec:
 
 def manifest_spec(experiment: Experiment, dataset: str) -> ManifestSpec:
     """Make the spec of a manifest."""
-    return ManifestSpec(name=dataset, entry=_taken(Listed, experiment.catalogue[dataset]))
+    entry = _taken(Listed, experiment.catalogue[dataset])
+    return ManifestSpec(name=dataset, entry=entry, code=_code_of(entry.kind))
 
 
 def frames_spec(experiment: Experiment) -> FramesSpec:
@@ -170,7 +193,7 @@ def frames_spec(experiment: Experiment) -> FramesSpec:
 
 def flow_spec(experiment: Experiment) -> FlowSpec:
     """Make the spec of the flow."""
-    return _taken(FlowSpec, experiment.flow)
+    return _taken(FlowSpec, experiment.flow, code=_code_of(experiment.flow.algorithm))
 
 
 def train_spec(
@@ -202,9 +225,14 @@ def train_spec(
     )
 
 
-def fusion_spec(experiment: Experiment, kind: str) -> Fusion:
+def fusion_spec(experiment: Experiment, kind: str) -> FusionSpec:
     """Make the spec of a fusion; of an average there is nothing to choose."""
-    return experiment.fusion if kind == "attention" else Fusion()
+    chosen = experiment.fusion
+    if kind in FUSIONS:
+        own = chosen.model_dump(exclude={"options"}) if kind == "attention" else {}
+        return FusionSpec(**own)
+    place, options = streams.fusion_kinds(experiment)[kind], chosen.options.get(kind, {})
+    return FusionSpec(**{"fit": chosen.fit, "place": place, **options})
 
 
 def shown_spec(experiment: Experiment, *keys: str, shown: Iterable[str] | None = None) -> ShownSpec:

@@ -7,9 +7,7 @@ from collections.abc import Iterable, Iterator
 from dsnet import registry
 from dsnet.experiment.experiment import Experiment
 from dsnet.experiment.results import Result, Row
-from dsnet.losses import LOSSES
 
-FUSION_KINDS = ("average", "attention")
 # A fusion: its streams in the order of its file, and the kind.
 Fusion = tuple[tuple[str, ...], str]
 
@@ -28,7 +26,12 @@ def named_results(experiment: Experiment) -> Iterator[tuple[str, Result | Row]]:
 
 def losses_by_name(experiment: Experiment) -> dict[str, str]:
     """The places of all losses, dsnet's own and those of ``plugins`` (see ``dsnet.registry``)."""
-    return registry.places("LOSSES", LOSSES, experiment.plugins)
+    return registry.places("LOSSES", registry.LOSSES, experiment.plugins)
+
+
+def fusion_kinds(experiment: Experiment) -> dict[str, str]:
+    """The places of all fusions, dsnet's own and those of ``plugins``."""
+    return registry.places("FUSIONS", registry.FUSIONS, experiment.plugins)
 
 
 def students(experiment: Experiment) -> list[str]:
@@ -108,7 +111,7 @@ def fusions(experiment: Experiment) -> list[Fusion]:
     for name in students(experiment):
         teacher = _flow_beside(experiment, name)
         wanted += [(name, rgb), (name, teacher), (name, rgb, teacher)]
-    chosen = [(fused(experiment, names), kind) for names in wanted for kind in FUSION_KINDS]
+    chosen = [(fused(experiment, names), kind) for names in wanted for kind in registry.FUSIONS]
     chosen += _fusions_of(experiment, (row for _, row in named_results(experiment)))
     return list(dict.fromkeys(chosen))
 

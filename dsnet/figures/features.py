@@ -17,7 +17,6 @@ from dsnet.figures.style import STYLE, place, save, wrapped
 from dsnet.flow.planes import decode
 from dsnet.spacing import middles
 
-LEVEL = "layer1"  # the last level of full resolution
 TIMES = 3  # of a clip
 NAME_WIDTH = 26
 
@@ -87,8 +86,9 @@ def feature_maps(
 ) -> Figure:
     """Draw some clips at regular times: frame, flow, and the strength of each stream's features.
 
-    A map is the mean over the channels of the absolute features of :data:`LEVEL`, from the weakest
-    (dark) to the strongest (bright) of its clip.
+    A map is the mean over the channels of the absolute features of the last level of full
+    resolution, layer1 in a 3D ResNeXt, from the weakest (dark) to the strongest (bright) of its
+    clip.
 
     Args:
         maps: content of ``maps.npz``.
@@ -124,9 +124,16 @@ def _rows(maps: Mapping[str, np.ndarray], clip: int, shown: Sequence[str]) -> li
     fields = decode(maps["flow"][clip], float(maps["bound"]), maps["rounding"].item())
     rows = [frames, flow_colours(fields, full_speed(fields))]
     streams = maps["streams"].tolist()
+    level = _sharpest(maps)
     for name in shown:
-        strength = maps[LEVEL][streams.index(name), clip]
+        strength = maps[level][streams.index(name), clip]
         low, high = strength.min(), strength.max()
         strength = (strength - low) / max(high - low, np.finfo(np.float32).tiny)
         rows.append(np.stack([cv2.resize(s, frames.shape[2:0:-1]) for s in strength]))
     return [np.hstack(list(pictures[middles(len(pictures), TIMES)])) for pictures in rows]
+
+
+def _sharpest(maps: Mapping[str, np.ndarray]) -> str:
+    """Name the last of the levels with the most places."""
+    levels = [k for k, map in maps.items() if map.ndim == 5 and k not in ("rgb", "flow")]
+    return max(reversed(levels), key=lambda level: maps[level].size)

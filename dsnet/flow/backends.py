@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dsnet.errors import UserError
+from dsnet.experiment.data import FOLLOWED, following
 from dsnet.flow.params import TVL1
 
 log = logging.getLogger(__name__)
@@ -18,14 +19,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Backend:
-    """A module of :mod:`dsnet.flow` and the versions of the algorithm that it follows.
+    """A module of :mod:`dsnet.flow`, and when it may be chosen.
 
     The module, imported when it is first asked, has ``why_not()``: why it cannot run here, or
     ``None``; ``device()``: where it runs; and ``compute(gray, params)``.
     """
 
     module: str
-    semantics: tuple[str, ...]
     auto: bool = True  # may be chosen without being named
     needs_gpu: bool = False  # without one it may only be named
 
@@ -36,16 +36,11 @@ class Backend:
 
 # In the order in which `auto` tries them.
 BACKENDS = {
-    "opencv-cuda": Backend("opencv_cuda", ("cuda",)),
-    "torch": Backend("torch", ("cpu", "cuda"), needs_gpu=True),
-    "numba": Backend("numba", ("cpu", "cuda")),
-    "opencv": Backend("opencv", ("cpu",), auto=False),
+    "opencv-cuda": Backend("opencv_cuda"),
+    "torch": Backend("torch", needs_gpu=True),
+    "numba": Backend("numba"),
+    "opencv": Backend("opencv", auto=False),
 }
-
-
-def following(semantics: str) -> list[str]:
-    """The names of the backends that follow ``cpu`` or ``cuda``."""
-    return [name for name, entry in BACKENDS.items() if semantics in entry.semantics]
 
 
 class BackendError(UserError):
@@ -81,9 +76,9 @@ def resolve(backend: str = "auto", semantics: str | None = None) -> str:
 
 def _why_not(name: str, semantics: str | None, *, chosen: bool) -> str | None:
     entry = BACKENDS[name]
-    if semantics is not None and semantics not in entry.semantics:
+    if semantics is not None and semantics not in FOLLOWED[name]:
         return (
-            f"it follows the semantics {' and '.join(entry.semantics)}, not {semantics}; "
+            f"it follows the semantics {' and '.join(FOLLOWED[name])}, not {semantics}; "
             f"set flow.semantics to that, or the backend to {' or '.join(following(semantics))}"
         )
     try:
@@ -128,5 +123,5 @@ def compute(gray: np.ndarray, backend: str = "auto", **params: Any) -> np.ndarra
         )
     semantics = params.pop("semantics", "cuda" if backend == "auto" else None)
     name = resolve(backend, semantics)
-    settings = TVL1(**params, semantics=semantics or BACKENDS[name].semantics[0])
+    settings = TVL1(**params, semantics=semantics or FOLLOWED[name][0])
     return BACKENDS[name].load().compute(np.ascontiguousarray(gray), settings)

@@ -43,9 +43,3 @@ def to_bytes(
     for field in encode(flow, bound, rounding):
         for plane in (field[..., 0], field[..., 1]):
             yield images.encode(plane, quality)
-
-
-def from_bytes(items: list[bytes], bound: float) -> np.ndarray:
-    """2N JPEG images (x, y, x, y, …) to (N, H, W, 2) float32 flow in pixels."""
-    planes = np.stack([images.decode(np.frombuffer(item, np.uint8), True) for item in items])
-    return decode(np.stack([planes[::2], planes[1::2]], axis=-1), bound)

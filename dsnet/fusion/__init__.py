@@ -1,18 +1,30 @@
-"""Fusion of streams from their scores alone: by average and by attention."""
+"""Fusion of streams from their scores alone, each kind a class in a file of its own.
+
+A fusion maps the scores of S streams, each (V, K) float32, to (V, K) float32. One that learns has
+``fit(scores, labels, seed)``. One that weighs the streams may have ``weights(scores)``, (V, S).
+"""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from dsnet import registry
+from dsnet.fusion.summary import summary
 from dsnet.provenance import record, replacing
-from dsnet.scores import ScoreError, accuracies, aligned, per_class, read_scores, topk
+from dsnet.scores import ScoreError, Scores, accuracies, aligned, per_class, read_scores, topk
 
 log = logging.getLogger(__name__)
 PathLike = str | os.PathLike[str]
+Fusion = Callable[[Sequence[np.ndarray]], np.ndarray]
+# The part of the scores that a fusion is fitted on, by the config's fusion.fit.
+FITTED = {"train": "train", "held-out": "validation"}
 
 
 def fuse(
@@ -22,12 +34,13 @@ def fuse(
 
     Args:
         paths: ``scores.h5`` of each stream, of the same data set, split, clip length and seed.
-        kind: ``average`` or ``attention``.
-        options: the config's ``fusion``; an average needs none.
+        kind: ``average``, ``attention``, or a name of a user's.
+        options: :func:`dsnet.config.fusion_spec` of it.
         output: the JSON file.
 
     Raises:
         ScoreError: the streams were evaluated on different videos or in different runs.
+        PluginError: the fusion's class cannot be imported, or not be made of its options.
         RemakeError: one of ``paths`` is damaged.
     """
     scores = [read_scores(path) for path in paths]
@@ -35,22 +48,12 @@ def fuse(
     for path, run in zip(paths[1:], runs[1:], strict=True):
         if run != runs[0]:
             raise ScoreError(f"{paths[0]} and {path} are of different runs: {runs[0]} and {run}")
+    fusion, fitted_on = fitted(scores, kind, options)
     test = aligned(scores, "test")
-    weights, fitted_on = None, None
-    # Each is imported where it is used: averaging does without PyTorch.
-    if kind == "average":
-        from dsnet.fusion.average import average
-
-        fused = average(test)
-    else:
-        from dsnet.fusion.attention import FITTED, attention, summary
-
-        known = aligned(scores, FITTED[options["fit"]])
-        fused, each = attention(known, test, options, runs[0]["seed"])
-        weights = summary(each, test[0].labels, fused.shape[1])
-        fitted_on = {"part": options["fit"], "n_videos": len(known[0].labels)}
-        log.info("attention fitted on the scores of %(n_videos)d %(part)s videos", fitted_on)
-    labels = test[0].labels
+    videos, labels = [part.videos for part in test], test[0].labels
+    fused, weights = fusion(videos), None
+    if hasattr(fusion, "weights"):
+        weights = summary(fusion.weights(videos), labels, fused.shape[1])
     run = {**runs[0], "streams": [s.run["stream"] for s in scores], "kind": kind}
     result = {
         "run": run,
@@ -68,3 +71,43 @@ def fuse(
         temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     log.info("%s of %s: top-1 %.2f", kind, run["streams"], result["top1"])
     return result
+
+
+def fitted(
+    scores: Sequence[Scores], kind: str, options: Mapping[str, Any]
+) -> tuple[Fusion, dict[str, Any] | None]:
+    """Make a fusion and fit it, if it learns; return it and which scores it was fitted on.
+
+    Raises:
+        ScoreError: the streams were evaluated on different videos.
+        PluginError: its class cannot be imported, or not be made of its options.
+    """
+    own = {key: value for key, value in options.items() if key not in ("fit", "place", "kind")}
+    fusion = registry.make(f"fusion {kind}", "FUSIONS", options.get("place", kind), **own)
+    if not hasattr(fusion, "fit"):
+        return fusion, None
+    known = aligned(scores, FITTED[options["fit"]])
+    fusion.fit([part.videos for part in known], known[0].labels, scores[0].run["seed"])
+    fitted_on = {"part": options["fit"], "n_videos": len(known[0].labels)}
+    log.info("%s fitted on the scores of %d %s videos", kind, len(known[0].labels), options["fit"])
+    return fusion, fitted_on
+
+
+def load(path: PathLike) -> tuple[Fusion, list[Path]]:
+    """The fusion that a file of :func:`fuse` is of, and the folders of its streams.
+
+    It is fitted anew, to the scores that lie in these folders.
+
+    Raises:
+        ScoreError: ``path`` is not such a file, or see :func:`fitted`.
+        FileNotFoundError: the scores of a stream are gone.
+        RemakeError: they are damaged.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        streams, spec = content["run"]["streams"], content["spec"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ScoreError(f"{os.fspath(path)} is not the file of a fusion") from error
+    folders = [Path(path).parent.parent / name for name in streams]
+    scores = [read_scores(folder / "scores.h5") for folder in folders]
+    return fitted(scores, spec["kind"], spec)[0], folders

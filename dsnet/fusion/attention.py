@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-from dsnet.scores.values import Part
-
-# The part of the scores that the attention is fitted on, by the config's fusion.fit.
-FITTED = {"train": "train", "held-out": "validation"}
 
 
 class AttentionFusion(nn.Module):
@@ -42,43 +36,50 @@ class AttentionFusion(nn.Module):
         return sum(others, first)
 
 
-def attention(
-    known: Sequence[Part], test: Sequence[Part], options: Mapping[str, Any], seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Fit :class:`AttentionFusion` to ``known`` scores, by cross-entropy; apply it to the test's.
+class Attention:
+    """:class:`AttentionFusion`, fitted to scores by cross-entropy.
 
     The streams are frozen: only their scores are seen. Streams know their training videos by heart,
     so that scores of held-out videos say more of what a stream is worth in the test. Cross-fitting,
     which gives all training videos such scores, would train every stream once more for each fold.
 
-    Returns the fused video scores, (V, K) float32, and the weights of the S streams, (V, S)
-    float32.
+    Args:
+        hidden: see :class:`AttentionFusion`.
+        epochs: passes over the scores.
+        batch_size: videos per step.
+        lr: learning rate of Adam.
+        weight_decay: of Adam.
     """
-    torch.manual_seed(seed)
-    torch.set_num_threads(1)
-    inputs = [torch.from_numpy(part.videos) for part in known]
-    labels = torch.from_numpy(known[0].labels)
-    module = AttentionFusion(inputs[0].shape[1], options["hidden"], len(inputs))
-    optimizer = torch.optim.Adam(
-        module.parameters(), lr=options["lr"], weight_decay=options["weight_decay"]
-    )
-    for _ in range(options["epochs"]):
-        for chosen in torch.randperm(len(labels)).split(options["batch_size"]):
-            loss = F.cross_entropy(module(*(scores[chosen] for scores in inputs)), labels[chosen])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-    shown = [torch.from_numpy(part.videos) for part in test]
-    with torch.no_grad():
-        return module(*shown).numpy(), module.weights(*shown).numpy()
 
+    def __init__(
+        self, hidden: int, epochs: int, batch_size: int, lr: float, weight_decay: float
+    ) -> None:
+        self.hidden, self.epochs, self.batch_size = hidden, epochs, batch_size
+        self.lr, self.weight_decay = lr, weight_decay
 
-def summary(weights: np.ndarray, labels: np.ndarray, classes: int) -> dict[str, Any]:
-    """Mean weights of the streams, over all videos and over those of each class."""
-    return {
-        "mean": weights.mean(axis=0).tolist(),
-        "per_class": [
-            weights[labels == label].mean(axis=0).tolist() if (labels == label).any() else None
-            for label in range(classes)
-        ],
-    }
+    def fit(self, scores: Sequence[np.ndarray], labels: np.ndarray, seed: int) -> None:
+        """Learn from (V, K) float32 scores of each of the S streams and (V,) int64 labels."""
+        torch.manual_seed(seed)
+        torch.set_num_threads(1)
+        inputs, targets = [torch.from_numpy(s) for s in scores], torch.from_numpy(labels)
+        self.module = AttentionFusion(inputs[0].shape[1], self.hidden, len(inputs))
+        optimizer = torch.optim.Adam(
+            self.module.parameters(), lr=self.lr, weight_decay=self.weight_decay
+        )
+        for _ in range(self.epochs):
+            for chosen in torch.randperm(len(targets)).split(self.batch_size):
+                fused = self.module(*(s[chosen] for s in inputs))
+                loss = F.cross_entropy(fused, targets[chosen])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+
+    @torch.no_grad()
+    def weights(self, scores: Sequence[np.ndarray]) -> np.ndarray:
+        """(V, S) float32, the weights of the streams."""
+        return self.module.weights(*map(torch.from_numpy, scores)).numpy()
+
+    @torch.no_grad()
+    def __call__(self, scores: Sequence[np.ndarray]) -> np.ndarray:
+        """(V, K) float32 scores of each stream to (V, K) float32."""
+        return self.module(*map(torch.from_numpy, scores)).numpy()

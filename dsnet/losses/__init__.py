@@ -1,4 +1,4 @@
-"""Distillation losses by name, each in a file of its own that cites its equation."""
+"""Distillation losses, each in a file of its own that cites its equation."""
 
 from __future__ import annotations
 
@@ -6,28 +6,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dsnet import registry
-from dsnet.errors import UserError
+from dsnet.registry import LOSSES
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from dsnet.experiment.networks import Term
     from dsnet.losses.distillation import Distillation
-    from dsnet.models.resnext3d import ResNeXt3D
+    from dsnet.models.backbone import Backbone
 
-LOSSES = {
-    "mse": "dsnet.losses.mse:FeatureMSE",
-    "mae": "dsnet.losses.mae:MultiLevelMAE",
-    "gram": "dsnet.losses.gram:GramDistance",
-}
-
-
-class LossError(UserError):
-    """A loss that cannot be made of what the configuration says."""
+__all__ = ["LOSSES", "build"]
 
 
 def build(
-    teacher: ResNeXt3D,
+    teacher: Backbone,
     terms: Mapping[str, Term],
     plugins: Mapping[str, str] | None = None,
 ) -> Distillation:
@@ -38,20 +28,14 @@ def build(
         plugins: places of the losses that are not of :data:`LOSSES` (see :mod:`dsnet.registry`).
 
     Raises:
-        PluginError: a user's loss cannot be imported.
-        LossError: a loss cannot be made of its arguments.
+        PluginError: a user's loss cannot be imported, or not be made of its arguments.
     """
     from dsnet.losses.distillation import Distillation
 
-    places = {**LOSSES, **(plugins or {})}
-    made = {name: _make(name, places[name], term) for name, term in terms.items()}
+    made, own = {}, plugins or {}
+    for name, term in terms.items():
+        place = own.get(name, name)
+        made[name] = registry.make(f"losses.{name}", "LOSSES", place, **term.arguments())
     shares = {name: term.share for name, term in terms.items() if term.share}
     weights = {name: term.weight for name, term in terms.items() if name not in shares}
     return Distillation(teacher, made, weights, shares)
-
-
-def _make(name: str, place: str, term: Term) -> nn.Module:
-    try:
-        return registry.load(place)(**term.arguments())
-    except (TypeError, ValueError) as error:
-        raise LossError(f"losses.{name}: {place} cannot be made: {error}") from error

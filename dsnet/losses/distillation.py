@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dsnet.losses.features import Features
+from dsnet.models.backbone import Backbone
 from dsnet.models.frozen import Frozen
-from dsnet.models.resnext3d import ResNeXt3D
 
 
 class Distillation(nn.Module):
@@ -34,7 +34,7 @@ class Distillation(nn.Module):
 
     def __init__(
         self,
-        teacher: ResNeXt3D,
+        teacher: Backbone,
         terms: Mapping[str, nn.Module],
         weights: Mapping[str, float],
         shares: Mapping[str, float] | None = None,
@@ -52,7 +52,7 @@ class Distillation(nn.Module):
         self.register_buffer("weights", torch.tensor(self.start, dtype=torch.float32), False)
 
     def forward(
-        self, student: ResNeXt3D, clips: Mapping[str, Tensor], labels: Tensor
+        self, student: Backbone, clips: Mapping[str, Tensor], labels: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Logits (N, K) and the weighted terms, scalars by name; the loss is their sum."""
         run = self._overlapping if clips["flow"].is_cuda else self._one_by_one
@@ -91,13 +91,13 @@ class Distillation(nn.Module):
         self.weights = self.weights.new_tensor(self.start)
 
     def _one_by_one(
-        self, student: ResNeXt3D, clips: Mapping[str, Tensor]
+        self, student: Backbone, clips: Mapping[str, Tensor]
     ) -> tuple[Tensor, Features, Features]:
         """The student's logits and features, and the teacher's features."""
         return *student.forward_features(clips["rgb"]), self.teacher(clips["flow"])
 
     def _overlapping(
-        self, student: ResNeXt3D, clips: Mapping[str, Tensor]
+        self, student: Backbone, clips: Mapping[str, Tensor]
     ) -> tuple[Tensor, Features, Features]:
         """The same with both forward passes at once, on a GPU."""
         flow = clips["flow"]

@@ -1,6 +1,15 @@
 """Networks and their files."""
 
-from dsnet.models.checkpoints import CheckpointError, load_model, load_trained, read, save
+from dsnet.models.backbone import CHANNELS, Backbone
+from dsnet.models.building import build
+from dsnet.models.checkpoints import (
+    CheckpointError,
+    check_flow,
+    load_model,
+    load_trained,
+    read,
+    save,
+)
 from dsnet.models.frozen import Frozen
 from dsnet.models.pretrained import (
     Checkpoint,
@@ -10,16 +19,17 @@ from dsnet.models.pretrained import (
     start_from,
     take_all,
 )
-from dsnet.models.resnext3d import CHANNELS, LEVELS, ResNeXt3D, build, resnext3d_101
+from dsnet.models.resnext3d import ResNeXt3D, resnext3d_101
 
 __all__ = [
     "CHANNELS",
-    "LEVELS",
+    "Backbone",
     "Checkpoint",
     "CheckpointError",
     "Frozen",
     "ResNeXt3D",
     "build",
+    "check_flow",
     "convert",
     "inspect",
     "load_checkpoint",

@@ -11,8 +11,10 @@ import torch
 from pydantic import ValidationError
 
 from dsnet.errors import UserError
+from dsnet.experiment.data import TVL1_NAME as TVL1
 from dsnet.experiment.specs import TrainSpec
-from dsnet.models.resnext3d import ResNeXt3D, build
+from dsnet.models.backbone import Backbone
+from dsnet.models.building import build
 from dsnet.provenance import replacing
 
 FORMAT = "dsnet-model"
@@ -79,7 +81,7 @@ def check_version(content: Mapping[str, Any], path: str | os.PathLike[str]) -> N
         )
 
 
-def load_model(path: str | os.PathLike[str]) -> tuple[ResNeXt3D, dict[str, Any]]:
+def load_model(path: str | os.PathLike[str]) -> tuple[Backbone, dict[str, Any]]:
     """The network of a ``model.pt`` with the selected weights, and all that the file holds.
 
     Raises:
@@ -92,11 +94,18 @@ def load_model(path: str | os.PathLike[str]) -> tuple[ResNeXt3D, dict[str, Any]]
     return model, content
 
 
-def load_trained(path: str | os.PathLike[str]) -> tuple[ResNeXt3D, dict[str, Any]]:
+def load_trained(
+    path: str | os.PathLike[str], data: Mapping[str, Any] | None = None
+) -> tuple[Backbone, dict[str, Any]]:
     """Load what :func:`load_model` does, of a stream: ``spec`` is its :class:`.TrainSpec`.
 
+    Args:
+        path: ``model.pt``.
+        data: the spec of the clips that it is to look at.
+
     Raises:
-        CheckpointError: not a model file of this version, or one that was converted.
+        CheckpointError: not a model file of this version, or one that was converted, or one of
+            flow by another algorithm than that of the clips.
     """
     model, content = load_model(path)
     if "spec" not in content:
@@ -109,4 +118,24 @@ def load_trained(path: str | os.PathLike[str]) -> tuple[ResNeXt3D, dict[str, Any
         content["spec"] = TrainSpec.model_validate(content["spec"])
     except ValidationError as error:
         raise CheckpointError(f"{os.fspath(path)} has a spec of another version: {error}") from None
+    if data is not None:
+        check_flow(content, data, path)
     return model, content
+
+
+def check_flow(
+    content: Mapping[str, Any], data: Mapping[str, Any], path: str | os.PathLike[str]
+) -> None:
+    """Raise CheckpointError where ``content`` is of flow by another algorithm than ``data``.
+
+    Args:
+        content: of the model file ``path``; one that does not say how its clips were made passes.
+        data: the spec of the clips that it is to look at.
+    """
+    if content.get("input") == "flow" and "data" in content:
+        known, found = (spec["flow"].get("algorithm", TVL1) for spec in (content["data"], data))
+        if known != found:
+            raise CheckpointError(
+                f"{os.fspath(path)} was trained on flow by {known}, and the flow of these clips is "
+                f"by {found}; train it on them, or give clips with flow by {known}"
+            )

@@ -9,17 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from dsnet.models.checkpoints import (
-    FORMAT,
-    VERSION,
-    CheckpointError,
-    check_version,
-    read,
-    save,
-)
-from dsnet.models.resnext3d import CHANNELS, ResNeXt3D, build
+from dsnet.models.backbone import CHANNELS, Backbone
+from dsnet.models.building import build
+from dsnet.models.checkpoints import FORMAT, VERSION, CheckpointError, check_version, read, save
+from dsnet.models.resnext3d import TELLING, ResNeXt3D, read_architecture
 from dsnet.models.weights import differing, in_order, may_differ, take_up, tensors
 from dsnet.provenance import canonical, keep_input, record
 
@@ -27,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def start_from(
-    model: nn.Module, path: str | os.PathLike[str], classes: Sequence[str] = ()
+    model: Backbone, path: str | os.PathLike[str], classes: Sequence[str] = ()
 ) -> list[str]:
     """Copy the weights of a checkpoint into ``model``; return the keys that stay as drawn.
 
@@ -44,7 +39,7 @@ def start_from(
     return _copy(model, path, read(path), classes)
 
 
-def take_all(model: nn.Module, path: str | os.PathLike[str], classes: Sequence[str]) -> None:
+def take_all(model: Backbone, path: str | os.PathLike[str], classes: Sequence[str]) -> None:
     """Copy all weights of a checkpoint into ``model``: as :func:`start_from`, but none stay drawn.
 
     The classes of a file that does not name them, such as MARS's, are taken to be in the order of
@@ -70,15 +65,15 @@ def take_all(model: nn.Module, path: str | os.PathLike[str], classes: Sequence[s
 
 
 def _copy(
-    model: nn.Module,
+    model: Backbone,
     path: str | os.PathLike[str],
     content: Mapping[str, Any],
     classes: Sequence[str],
 ) -> list[str]:
     """See :func:`start_from`; ``content`` is what :func:`read` gives of ``path``."""
-    weights = in_order(tensors(content), _names(content), classes)
+    weights = in_order(model, tensors(content), _names(content), classes)
     own = model.state_dict()
-    wrong = [k for k in differing(own, weights) if not may_differ(k)]
+    wrong = [k for k in differing(own, weights) if not may_differ(model, k)]
     if wrong:
         raise CheckpointError(_differences(path, own, weights, wrong))
     drawn = take_up(model, weights)
@@ -92,7 +87,7 @@ def _names(content: Mapping[str, Any]) -> list[str]:
     return [] if names == [str(number) for number in range(len(names))] else names
 
 
-def load_checkpoint(path: str | os.PathLike[str]) -> ResNeXt3D:
+def load_checkpoint(path: str | os.PathLike[str]) -> Backbone:
     """The network of a checkpoint, in eval mode on the CPU; the log says what it is.
 
     Takes ``model.pt`` and the ``.pth`` of MARS and 3D-ResNets-PyTorch: a ``state_dict``, alone or
@@ -114,8 +109,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> ResNeXt3D:
 class Checkpoint:
     """The weights of a file under dsnet's names, and what can be told of them.
 
-    ``classes`` is empty where the file does not name them; ``ignored`` are the tensors that the
-    network has no place for.
+    ``network`` is without weights; ``classes`` is empty where the file does not name them;
+    ``ignored`` are the tensors that the network has no place for.
     """
 
     path: str
@@ -123,40 +118,34 @@ class Checkpoint:
     arch: dict[str, Any]
     input: str
     num_classes: int
+    network: Backbone
     weights: dict[str, Tensor]
     classes: list[str]
     epoch: int | None
     ignored: list[str]
     provenance: str
 
-    def build(self) -> ResNeXt3D:
+    def build(self) -> Backbone:
         """The network with these weights, on the CPU."""
         model = build(self.arch, self.input, self.num_classes)
         # The counters of batches are absent before PyTorch 0.4.1 and of no use here.
         model.load_state_dict(self.weights, strict=False)
         return model
 
-    @property
-    def depth(self) -> int:
-        """As in ResNeXt-101: three convolutions per block, the first one and the classifier."""
-        return 3 * sum(self.arch["layers"]) + 2
-
     def summary(self) -> str:
         """In one line."""
         trained = f", epoch {self.epoch}" if self.epoch is not None else ""
         left = f", {len(self.ignored)} ignored" if self.ignored else ""
-        return (
-            f"{self.source}: 3D ResNeXt-{self.depth} ({self.arch['cardinality']} groups) for "
-            f"{self.input}, {self.num_classes} classes{trained}{left}"
-        )
+        what = f"{self.network.title()} for {self.input}, {self.num_classes} classes"
+        return f"{self.source}: {what}{trained}{left}"
 
     def describe(self) -> str:
         """In some lines, to read."""
         size = sum(weight.numel() for weight in self.weights.values())
+        options = ", ".join(f"{key} {value}" for key, value in self.arch.items())
         lines = [
             f"{self.path}: {self.summary()}",
-            f"blocks {self.arch['layers']}, widths {self.arch['widths']}, stem {self.arch['stem']} "
-            f"with a kernel of {self.arch['stem_kernel']}; {size:,} numbers",
+            f"{options}; {size:,} numbers",
             *([f"classes: {', '.join(self.classes)}"] if self.classes else []),
             *([f"made by: {self.provenance}"] if self.provenance else []),
             *(f"ignored: {key}" for key in self.ignored),
@@ -165,26 +154,36 @@ class Checkpoint:
 
 
 def inspect(path: str | os.PathLike[str]) -> Checkpoint:
-    """What a checkpoint holds; see :func:`load_checkpoint`."""
+    """What a checkpoint holds; see :func:`load_checkpoint`.
+
+    Files of others are those of :class:`.ResNeXt3D`; ours name their backbone.
+    """
     content = read(path)
-    found = tensors(content)
-    arch, channels = _architecture(path, found)
-    with torch.device("meta"):
-        model = ResNeXt3D(found["fc.weight"].shape[0], channels, **arch)
-    own = model.state_dict()
-    wrong = differing(own, found)
-    if wrong:
-        raise CheckpointError(_differences(path, own, found, wrong))
-    names = {count: name for name, count in CHANNELS.items()}
-    ours = content.get("format") == FORMAT
+    found, ours = tensors(content), content.get("format") == FORMAT
     if ours:
         check_version(content, path)
+    if ours and "backbone" in content["arch"]:
+        arch, modality, count = content["arch"], content["input"], len(content["classes"])
+    elif (arch := read_architecture(found)) is not None:
+        count, channels = found[TELLING[-1]].shape[0], found[TELLING[0]].shape[1]
+        (modality,) = (name for name, number in CHANNELS.items() if number == channels)
+    else:
+        with torch.device("meta"):
+            own = ResNeXt3D(400).state_dict()
+        wrong = [key for key in differing(own, found) if key in TELLING]
+        raise CheckpointError(_differences(path, own, found, wrong))
+    with torch.device("meta"):
+        network = build(arch, modality, count)
+    own = network.state_dict()
+    if wrong := differing(own, found):
+        raise CheckpointError(_differences(path, own, found, wrong))
     return Checkpoint(
         path=os.fspath(path),
         source="dsnet" if ours else str(content.get("arch", "weights without a name")),
         arch=arch,
-        input=names[channels],
-        num_classes=found["fc.weight"].shape[0],
+        input=modality,
+        num_classes=count,
+        network=network,
         weights={key: found[key] for key in own if key in found},
         classes=list(content["classes"]) if ours else [],
         epoch=content.get("epoch") if isinstance(content.get("epoch"), int) else None,
@@ -214,7 +213,8 @@ def convert(
     found, suffix = inspect(path), os.path.splitext(output)[1]
     if suffix == ".pth":
         weights = {f"module.{key}": value for key, value in found.weights.items()}
-        arch = f"resnext-{found.depth}"
+        network = found.network
+        arch = f"resnext-{network.depth}" if isinstance(network, ResNeXt3D) else network.title()
         save(output, {"epoch": found.epoch, "arch": arch, "state_dict": weights})
         return
     if suffix != ".pt":
@@ -236,36 +236,6 @@ def convert(
         "provenance": record(),
     }
     save(output, content)
-
-
-def _architecture(
-    path: str | os.PathLike[str], found: Mapping[str, Tensor]
-) -> tuple[dict[str, Any], int]:
-    """The arguments of :class:`ResNeXt3D` that these tensors are of, and its input channels."""
-    grouped = [f"layer{i}.0.conv2.weight" for i in range(1, 5)]
-    telling = ["conv1.weight", *grouped, "fc.weight"]
-    dimensions = [found[key].ndim if key in found else None for key in telling]
-    if dimensions == [5, 5, 5, 5, 5, 2]:
-        stem, channels, *kernel = found["conv1.weight"].shape
-        widths = [found[key].shape[0] for key in grouped]
-        groups = {w // found[key].shape[1] for w, key in zip(widths, grouped, strict=True)}
-        if channels in CHANNELS.values() and len(set(kernel)) == len(groups) == 1:
-            blocks = [
-                len({key.split(".")[1] for key in found if key.startswith(f"layer{i}.")})
-                for i in range(1, 5)
-            ]
-            arch = {
-                "layers": blocks,
-                "widths": widths,
-                "stem": stem,
-                "stem_kernel": kernel[0],
-                "cardinality": groups.pop(),
-            }
-            return arch, channels
-    with torch.device("meta"):
-        own = ResNeXt3D(400).state_dict()
-    wrong = [key for key in differing(own, found) if key in telling]
-    raise CheckpointError(_differences(path, own, found, wrong))
 
 
 def _differences(

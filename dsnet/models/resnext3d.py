@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from dsnet.models.backbone import CHANNELS, Backbone
+
 EXPANSION = 2
-LEVELS = ("stem", "layer1", "layer2", "layer3", "layer4", "avgpool")
-CHANNELS = {"rgb": 3, "flow": 2}
+TELLING = ("conv1.weight", *(f"layer{i}.0.conv2.weight" for i in range(1, 5)), "fc.weight")
 
 
 class Bottleneck(nn.Module):
@@ -44,7 +46,7 @@ class Bottleneck(nn.Module):
         return self.relu(self.bn3(self.conv3(x)) + shortcut)
 
 
-class ResNeXt3D(nn.Module):
+class ResNeXt3D(Backbone):
     """3D ResNeXt; the defaults are MARS's ResNeXt-101.
 
     Args:
@@ -57,6 +59,8 @@ class ResNeXt3D(nn.Module):
         cardinality: groups of the grouped convolutions.
     """
 
+    levels: ClassVar = ("stem", "layer1", "layer2", "layer3", "layer4", "avgpool")
+
     def __init__(
         self,
         num_classes: int,
@@ -68,6 +72,7 @@ class ResNeXt3D(nn.Module):
         cardinality: int = 32,
     ) -> None:
         super().__init__()
+        self.cardinality = cardinality
         self.conv1 = nn.Conv3d(
             in_channels,
             stem,
@@ -94,21 +99,33 @@ class ResNeXt3D(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
 
     def forward_features(self, x: Tensor) -> tuple[Tensor, OrderedDict[str, Tensor]]:
-        """Logits (N, K) and the features of every level of :data:`LEVELS`, in order.
+        """Logits (N, K) and the features of every level of ``levels``, in order.
 
         ``stem`` (after the max pool) and ``layer1``..``layer4`` are (N, C, T, H, W), ``avgpool``
         is (N, C). The input is (N, in_channels, T, H, W).
         """
         features: OrderedDict[str, Tensor] = OrderedDict()
         x = features["stem"] = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        for level in LEVELS[1:5]:
+        for level in self.levels[1:5]:
             x = features[level] = getattr(self, level)(x)
         x = features["avgpool"] = self.avgpool(x).flatten(1)
         return self.fc(x), features
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, in_channels, T, H, W) to logits (N, K)."""
-        return self.forward_features(x)[0]
+    def folds(self) -> Iterator[tuple[str, str]]:
+        """Every convolution and its batch norm, which was registered after it."""
+        for parent, module in self.named_modules():
+            for (first, conv), (second, norm) in pairwise(module.named_children()):
+                if isinstance(conv, nn.Conv3d) and isinstance(norm, nn.BatchNorm3d):
+                    yield f"{parent}.{first}".lstrip("."), f"{parent}.{second}".lstrip(".")
+
+    @property
+    def depth(self) -> int:
+        """As in ResNeXt-101: three convolutions per block, the first one and the classifier."""
+        return 3 * sum(isinstance(module, Bottleneck) for module in self.modules()) + 2
+
+    def title(self) -> str:
+        """Such as 3D ResNeXt-101 (32 groups)."""
+        return f"3D ResNeXt-{self.depth} ({self.cardinality} groups)"
 
 
 def resnext3d_101(num_classes: int, in_channels: int = 3) -> ResNeXt3D:
@@ -116,6 +133,23 @@ def resnext3d_101(num_classes: int, in_channels: int = 3) -> ResNeXt3D:
     return ResNeXt3D(num_classes, in_channels)
 
 
-def build(arch: Mapping[str, Any], stream_input: str, num_classes: int) -> ResNeXt3D:
-    """Build the network of a config's ``model`` for ``rgb`` or ``flow``."""
-    return ResNeXt3D(num_classes, CHANNELS[stream_input], **arch)
+def read_architecture(weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
+    """The options of the :class:`ResNeXt3D` that ``weights`` are of; ``None`` for other networks.
+
+    They are read off the shapes of :data:`TELLING`.
+    """
+    shapes = [tuple(weights[key].shape) if key in weights else () for key in TELLING]
+    if [len(shape) for shape in shapes] != [5, 5, 5, 5, 5, 2]:
+        return None
+    (stem, channels, *kernel), *grouped, _ = shapes
+    groups = {shape[0] // shape[1] for shape in grouped}
+    if channels not in CHANNELS.values() or len(set(kernel)) > 1 or len(groups) > 1:
+        return None
+    blocks = [{k.split(".")[1] for k in weights if k.startswith(f"layer{i}.")} for i in range(1, 5)]
+    return {
+        "layers": [len(numbers) for numbers in blocks],
+        "widths": [shape[0] for shape in grouped],
+        "stem": stem,
+        "stem_kernel": kernel[0],
+        "cardinality": groups.pop(),
+    }

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
+
+from dsnet.models.backbone import Backbone
 
 
 def tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -19,13 +21,14 @@ def tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def in_order(
-    weights: dict[str, Tensor], names: Sequence[str], classes: Sequence[str]
+    model: Backbone, weights: dict[str, Tensor], names: Sequence[str], classes: Sequence[str]
 ) -> dict[str, Tensor]:
     """Weights with the classifier's rows, which are of ``names``, in the order of ``classes``."""
     if list(names) == list(classes) or sorted(names) != sorted(classes):
         return weights
     rows = [names.index(name) for name in classes]
-    return {key: t[rows] if key.startswith("fc.") else t for key, t in weights.items()}
+    last = f"{model.classifier}."
+    return {key: t[rows] if key.startswith(last) else t for key, t in weights.items()}
 
 
 def differing(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> list[str]:
@@ -38,15 +41,15 @@ def differing(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> list[s
     ]
 
 
-def may_differ(key: str) -> bool:
+def may_differ(model: Backbone, key: str) -> bool:
     """Tell whether a tensor may have another shape, and then stay as drawn.
 
     These are the first convolution, whose channels are the input's, and the classifier.
     """
-    return key == "conv1.weight" or key.startswith("fc.")
+    return key == f"{model.first}.weight" or key.startswith(f"{model.classifier}.")
 
 
-def take_up(model: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
+def take_up(model: Backbone, weights: Mapping[str, Tensor]) -> list[str]:
     """Copy into ``model`` all ``weights`` that fit; return the keys that stay as drawn."""
     own = model.state_dict()
     drawn = differing(own, weights)

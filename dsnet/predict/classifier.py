@@ -16,12 +16,20 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from dsnet import flow as tvl1
-from dsnet import images, video
+from dsnet import fusion, images, video
 from dsnet.clips import cut
 from dsnet.devices import choose_device
+from dsnet.flow import of_spec
+from dsnet.fusion.average import Average
 from dsnet.predict.prediction import Prediction
-from dsnet.predict.streams import PathLike, PredictError, Stream, check_pair, flow_beside
+from dsnet.predict.streams import (
+    PathLike,
+    PredictError,
+    Stream,
+    check_inputs,
+    check_pair,
+    flow_beside,
+)
 from dsnet.shards import encoded_frames, encoded_planes
 
 log = logging.getLogger(__name__)
@@ -36,16 +44,18 @@ class Window(NamedTuple):
 
 
 class VideoClassifier:
-    """A trained stream and, to fuse it with, a flow stream.
+    """A trained stream, and with it the others where several are to be fused.
 
     Args:
-        model: ``model.pt`` of an RGB or a flow stream.
-        flow: ``model.pt`` of a flow stream to fuse with by averaging. ``True`` is that of the same
-            run, ``False`` none.
+        model: ``model.pt`` of an RGB or a flow stream, or the ``.json`` of a fusion beside whose
+            folder its streams lie.
+        flow: ``model.pt`` of a flow stream to fuse with by averaging; ``True`` is that of the same
+            run, beside ``model``; ``False`` means no other stream.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
         CheckpointError: a file is not that of a trained stream.
+        ScoreError: a ``.json`` is not that of a fusion, or the scores beside it do not fit it.
         PredictError: it does not say how its videos were prepared, or the two do not go together;
             or a network puts out NaN or infinity.
         DeviceError: a GPU was asked for and there is none.
@@ -53,16 +63,26 @@ class VideoClassifier:
 
     def __init__(self, model: PathLike, flow: PathLike | bool = False, device: str = "auto"):
         self.device = choose_device(device)
-        self.streams = [Stream(model, self.device)]
-        if flow is not False:
-            path = flow_beside(self.streams[0]) if flow is True else flow
-            self.streams.append(Stream(path, self.device))
-            check_pair(*self.streams)
-        self.backend = ""
+        self.fusion: fusion.Fusion = Average()
+        if os.fspath(model).endswith(".json"):
+            if flow is not False:
+                raise PredictError(f"{os.fspath(model)} names its flow stream; leave out another")
+            threads = torch.get_num_threads()
+            self.fusion, folders = fusion.load(model)
+            torch.set_num_threads(threads)  # a fit takes one
+            self.streams = [Stream(folder / "model.pt", self.device) for folder in folders]
+        else:
+            self.streams = [Stream(model, self.device)]
+            if flow is not False:
+                path = flow_beside(self.streams[0]) if flow is True else flow
+                self.streams.append(Stream(path, self.device))
+                check_inputs(*self.streams)
+        for other in self.streams[1:]:
+            check_pair(self.streams[0], other)
+        self.method = None
         if any(stream.input == "flow" for stream in self.streams):
-            semantics = self.streams[0].data.flow.semantics
-            self.backend = tvl1.resolve("auto", semantics)
-            log.info("flow backend auto: %s", tvl1.describe(self.backend, semantics))
+            self.method = of_spec(self.streams[0].data.flow, "auto")
+            log.info("flow: %s", self.method.where)
         self._warm_up()
         log.info("%s on %s", " and ".join(str(s.path) for s in self.streams), self.device)
 
@@ -121,11 +141,11 @@ class VideoClassifier:
             video=os.fspath(path),
             classes=self.classes,
             times=times,
-            clips=scores,
-            logits=np.mean([found.mean(axis=0) for found in per_stream], axis=0),
+            clips=self._fused(per_stream),
+            logits=self._fused([found.mean(axis=0, keepdims=True) for found in per_stream])[0],
             cost={name: 1e3 * seconds / len(scores) for name, seconds in cost.items()},
             device=str(self.device),
-            backend=self.backend,
+            backend=self.method.name if self.method else "",
         )
 
     def _warm_up(self) -> None:
@@ -134,7 +154,7 @@ class VideoClassifier:
         size = self.streams[0].settings.crop
         black = images.encode(np.zeros((size, size, 3), np.uint8), 95)
         clips = {"rgb": self._clip([black], "rgb")}
-        if self.backend:
+        if self.method:
             clips["flow"] = self._clip(self._planes([black, black]), "flow")
         for stream in self.streams:
             stream.logits(clips[stream.input][None])
@@ -168,7 +188,16 @@ class VideoClassifier:
             raise PredictError(f"{os.fspath(path)}: {error}") from error
 
     def _planes(self, frames: Sequence[bytes]) -> list[bytes]:
-        return list(encoded_planes(frames, self.backend, self.streams[0].data.flow))
+        assert self.method is not None
+        return list(encoded_planes(frames, self.method, self.streams[0].data.flow))
+
+    def _fused(self, per_stream: Sequence[np.ndarray]) -> np.ndarray:
+        """(C, K) of each stream to (C, K); clips that flow lacks have the first stream's."""
+        count = min(map(len, per_stream))
+        if len(per_stream) == 1:
+            return per_stream[0]
+        fused = self.fusion([scores[:count] for scores in per_stream])
+        return np.concatenate([fused, per_stream[0][count:]])
 
     def _clip(self, items: Sequence[bytes], modality: str) -> torch.Tensor:
         """The test transform of the first T of at least T frames, or of fewer, looped."""

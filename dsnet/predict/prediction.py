@@ -19,7 +19,7 @@ class Prediction:
         video: the path.
         classes: K names, in label order.
         times: (C, 2) float64, start and end of each clip in seconds.
-        clips: (C, K) float32, logits of each clip. With flow, the mean of both streams; the last
+        clips: (C, K) float32, logits of each clip. Of several streams, their fusion; the last
             clip is RGB's alone where flow, which is a frame shorter, has none.
         logits: (K,) float32, logits of the video: the mean of each stream's clips, then of the
             streams.

@@ -50,7 +50,7 @@ class Stream:
         self.data = DataSpec.model_validate(content["data"])
         self.teacher: str | None = content["spec"].stream.teacher
         self.length: int = content["spec"].run.clip_length
-        self.settings: Clips = content["spec"].clips
+        self.settings: Clips = content["spec"].clips.model_copy(update=network.statistics)
         to_device(network.eval(), device)
         self.network = network
 
@@ -80,16 +80,17 @@ def flow_beside(stream: Stream) -> Path:
     return path
 
 
-def check_pair(first: Stream, second: Stream) -> None:
-    """Raise PredictError unless these are an RGB and a flow stream that can be fused.
-
-    They must be of the same classes, frames and clips.
-    """
+def check_inputs(first: Stream, second: Stream) -> None:
+    """Raise PredictError unless these are an RGB and a flow stream."""
     if (first.input, second.input) != ("rgb", "flow"):
         raise PredictError(
             f"expected an RGB and a flow stream, not {first.path} ({first.input}) and "
             f"{second.path} ({second.input})"
         )
+
+
+def check_pair(first: Stream, second: Stream) -> None:
+    """Raise PredictError unless the two are of the same classes, frames and clips."""
     for what in ("classes", "length", "data", "settings"):
         if getattr(first, what) != getattr(second, what):
             raise PredictError(

@@ -5,19 +5,20 @@ Frames and flow, which take days, are not here: they depend on their spec, which
 
 from __future__ import annotations
 
-from dsnet.losses import LOSSES
-from dsnet.registry import module_of
+from dsnet.registry import LOSSES, module_of
 
 # Arrays and tensors in, arrays and tensors out: what determines the numbers of a stream. These
 # modules import of dsnet only each other and the classes of errors.
 NUMBERS = (
     "dsnet.images",
     "dsnet.processes",
+    "dsnet.grouping",
     "dsnet.splits",
     "dsnet.clips.sampling",
     "dsnet.clips.transforms",
     "dsnet.clips.videos",
     "dsnet.clips.loading",
+    "dsnet.models.backbone",
     "dsnet.models.resnext3d",
     "dsnet.models.frozen",
     "dsnet.models.weights",
@@ -35,6 +36,7 @@ NUMBERS = (
     "dsnet.scoring",
     "dsnet.fusion.average",
     "dsnet.fusion.attention",
+    "dsnet.fusion.summary",
 )
 # What is shown of the numbers.
 SHOWN = (

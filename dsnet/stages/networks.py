@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from dsnet.experiment import Experiment, specs, streams
-from dsnet.experiment.results import Fusion
-from dsnet.registry import module_of
+from dsnet.registry import BACKBONES, module_of
 from dsnet.stages.stage import (
     Device,
     Input,
@@ -30,12 +29,20 @@ def _train_spec(experiment: Experiment, wildcards: Wildcards) -> specs.TrainSpec
 
 
 def _train_code(experiment: Experiment, wildcards: Wildcards) -> Iterator[str]:
-    """Name the code that trains a stream: of its own losses, a user's among them."""
+    """Name the code that trains a stream: of its backbone and of its own losses."""
     yield from ("dsnet.training.trainer", "dsnet.training.batch_norm", "dsnet.models.weights")
     stream, places = experiment.streams[wildcards.stream], streams.losses_by_name(experiment)
     yield from (module_of(places[name]) for name in stream.losses.terms())
+    backbone = experiment.model.backbone
+    yield module_of(BACKBONES.get(backbone, backbone))
     if stream.teacher is not None:
         yield "dsnet.losses.distillation"
+
+
+def _fuse_code(experiment: Experiment, wildcards: Wildcards) -> Iterator[str]:
+    """Name the code of a kind of fusion."""
+    yield from ("dsnet.fusion.summary", "dsnet.scores.values")
+    yield module_of(streams.fusion_kinds(experiment)[wildcards.kind])
 
 
 @stage(spec=_train_spec, code=_train_code)
@@ -75,10 +82,13 @@ def evaluate(
 
 @stage(
     spec=lambda experiment, wildcards: specs.fusion_spec(experiment, wildcards.kind),
-    code=lambda experiment, wildcards: [f"dsnet.fusion.{wildcards.kind}"],
+    code=_fuse_code,
 )
 def fuse(
-    spec: Fusion, kind: Annotated[str, "{{wildcards.kind}}"], scores: Inputs, output: Output
+    spec: specs.FusionSpec,
+    kind: Annotated[str, "{{wildcards.kind}}"],
+    scores: Inputs,
+    output: Output,
 ) -> None:
     """Fuse the scores of two or more streams by average or by attention."""
     from dsnet import fusion

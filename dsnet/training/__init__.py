@@ -94,7 +94,7 @@ def train(
             check_precision(options.precision, chosen)
             randomness.seed_everything(spec.run.seed)
             network = preparation.make_network(spec, classes, chosen, processes, init)
-            task = preparation.make_task(spec, chosen, teacher)
+            task = preparation.make_task(spec, chosen, teacher, reader.spec)
             loaders = clips.stream_loaders(spec, reader, task.inputs, workers, processes)
             seen, judged = (len(loader.dataset.videos.ids) for loader in loaders)  # type: ignore[attr-defined]
             log.info("%d videos to train, %d to select by", seen, judged)
@@ -102,7 +102,7 @@ def train(
         elif processes.first:
             assert init is not None  # or the configuration is refused
             (output / "tensorboard").mkdir(parents=True, exist_ok=True)
-            results.write(preparation.taken_network(spec, classes, init))
+            results.write(preparation.taken_network(spec, classes, init, reader.spec))
             resuming.remove(output)
 
 
@@ -127,7 +127,7 @@ def _fit(trainer: Trainer, results: Results, processes: Processes) -> None:
                 good = resuming.last_good(folder, len(results.history))
                 raise TrainingError(f"{error}; {good}") from error
             results.add(row, trainer.network)
-            collapse = diagnostics.collapse(row, classes)
+            collapse = diagnostics.collapse(row, classes, trainer.network.deepest())
             if collapse:
                 results.warnings.append(collapse)
                 log.warning("%s", collapse)

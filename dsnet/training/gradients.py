@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterable, Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dsnet.errors import UserError
+from dsnet.models.backbone import Backbone
 from dsnet.processes import ALONE, Processes
 
 
@@ -41,17 +42,18 @@ def check_finite(
 
 
 def gradient_norms(
-    network: nn.Module, terms: Mapping[str, Tensor], processes: Processes = ALONE
+    network: Backbone, terms: Mapping[str, Tensor], processes: Processes = ALONE
 ) -> dict[str, float]:
-    """``grad_{term}``, the norm of each term's gradient, and ``grad_layer4``, of their sum's.
+    """``grad_{term}``, the norm of each term's gradient, and one of their sum's, ``grad_layer4``.
 
     Gradients of several processes are added up. The graph of the ``terms``, scalars, is kept.
-    Parameters that are not trained do not count; where layer4 has none that is, there is no
-    ``grad_layer4``. A term that no trained parameter has a part in has the norm 0.
+    The latter is that of the network's deepest level, layer4 in a 3D ResNeXt. Parameters that are
+    not trained do not count; where that level has none that is, there is no such norm. A term that
+    no trained parameter has a part in has the norm 0.
     """
     trained = {n: p for n, p in network.named_parameters() if p.requires_grad}
-    norms = {}
-    layer4: dict[str, Tensor] = {}
+    norms, level = {}, network.deepest()
+    deepest: dict[str, Tensor] = {}
     for term, value in terms.items():
         if not value.requires_grad:
             norms[f"grad_{term}"] = 0.0
@@ -63,9 +65,9 @@ def gradient_norms(
         processes.add_up(found.values())
         norms[f"grad_{term}"] = _norm(found.values())
         for name, grad in found.items():
-            if name.startswith("layer4."):
-                layer4[name] = layer4[name] + grad if name in layer4 else grad
-    return {**norms, **({"grad_layer4": _norm(layer4.values())} if layer4 else {})}
+            if name.startswith(f"{level}."):
+                deepest[name] = deepest[name] + grad if name in deepest else grad
+    return {**norms, **({f"grad_{level}": _norm(deepest.values())} if deepest else {})}
 
 
 def shares(norms: Mapping[str, float], terms: Iterable[str]) -> dict[str, float]:

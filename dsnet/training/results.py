@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from dsnet.experiment.specs import TrainSpec
-from dsnet.models import ResNeXt3D, checkpoints
+from dsnet.models import Backbone, checkpoints
 from dsnet.provenance import replacing
 from dsnet.store import Reader
 from dsnet.training import trainer
@@ -50,7 +50,7 @@ class Results:
         self.best: dict[str, Any] | None = None
         self.warnings: list[str] = []
 
-    def add(self, row: dict[str, float], network: ResNeXt3D) -> None:
+    def add(self, row: dict[str, float], network: Backbone) -> None:
         """Keep an epoch's row, and the weights where it is the best so far."""
         self.history.append(row)
         rank = trainer.rank(row)
@@ -63,7 +63,7 @@ class Results:
         return {
             "format": checkpoints.FORMAT,
             "version": checkpoints.VERSION,
-            "arch": self.spec.model.values(),
+            "arch": self.spec.model.arch(),
             "input": self.spec.stream.input,
             "classes": list(self.reader.extra["classes"]),
             "warnings": self.warnings,
@@ -82,7 +82,7 @@ class Results:
         self.history, self.best = state["history"], state["best"]
         self.warnings = state["warnings"]
 
-    def write(self, network: ResNeXt3D) -> None:
+    def write(self, network: Backbone) -> None:
         """Write ``model.pt``, with the weights that the spec selects, and ``history.csv``.
 
         Without an epoch these are the network's, and the history is its header alone.
@@ -105,7 +105,7 @@ class Results:
             pd.DataFrame(self.history, columns=columns).to_csv(temporary, index=False)
 
 
-def _weights(network: ResNeXt3D) -> dict[str, Tensor]:
+def _weights(network: Backbone) -> dict[str, Tensor]:
     """On the CPU; where the network is there too, they go on changing with it."""
     return {name: value.detach().cpu() for name, value in network.state_dict().items()}
 

@@ -11,7 +11,7 @@ from torch._functorch import config as functorch
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
-from dsnet.models.resnext3d import ResNeXt3D
+from dsnet.models.backbone import Backbone
 from dsnet.processes import ALONE, Processes
 from dsnet.training.gradients import TrainingError, gradient_norms
 
@@ -33,7 +33,7 @@ class Task(Protocol):
     terms: nn.ModuleDict
 
     def __call__(
-        self, network: ResNeXt3D, batch: Mapping[str, Tensor], labels: Tensor
+        self, network: Backbone, batch: Mapping[str, Tensor], labels: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Logits (N, K) and the terms of the loss, scalars by name."""
 
@@ -54,7 +54,7 @@ class Classification(nn.Module):
         self.terms = nn.ModuleDict()
 
     def forward(
-        self, network: ResNeXt3D, batch: Mapping[str, Tensor], labels: Tensor
+        self, network: Backbone, batch: Mapping[str, Tensor], labels: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Logits (N, K) and the one term."""
         logits = network(batch[self.inputs[0]])
@@ -71,7 +71,7 @@ class Classification(nn.Module):
 class _Loss(nn.Module):
     """Network and task as one module, of which DistributedDataParallel averages the gradients."""
 
-    def __init__(self, network: ResNeXt3D, task: Task) -> None:
+    def __init__(self, network: Backbone, task: Task) -> None:
         super().__init__()
         self.network, self.task = network, task
 
@@ -96,7 +96,7 @@ class Step:
 
     def __init__(
         self,
-        network: ResNeXt3D,
+        network: Backbone,
         task: Task,
         options: Recipe,
         device: torch.device,

@@ -17,7 +17,7 @@ from dsnet.clips.loading import EpochBatches
 from dsnet.clips.transforms import normalise
 from dsnet.clips.videos import TestClips
 from dsnet.inference import clip_logits
-from dsnet.models.resnext3d import ResNeXt3D
+from dsnet.models.backbone import Backbone
 from dsnet.processes import Processes
 from dsnet.training import randomness
 from dsnet.training.gradients import check_finite, shares
@@ -46,7 +46,7 @@ class Trainer:
 
     def __init__(
         self,
-        network: ResNeXt3D,
+        network: Backbone,
         task: Task,
         training: DataLoader[Any],
         selection: DataLoader[Any],
@@ -56,7 +56,8 @@ class Trainer:
     ) -> None:
         self.network, self.training, self.selection = network, training, selection
         self.device, self.processes = device, processes
-        self.options, self.settings = spec.stream.training, spec.clips
+        self.options = spec.stream.training
+        self.settings = spec.clips.model_copy(update=network.statistics)
         self.frozen = freeze(network, self.options.trainable)
         self.step = Step(network, task, self.options, device, processes)
         self.schedule = Schedule(self.step.optimizer, self.options, len(training))

@@ -11,11 +11,7 @@ from dsnet.video.probing import VideoInfo, probe
 from dsnet.video.reading import VideoError
 from dsnet.video.running import ffmpeg_executable
 
-# Raise when the same settings give other frames; shards decoded before are then made anew.
-SPEC_VERSION = 2
-
 __all__ = [
-    "SPEC_VERSION",
     "Resize",
     "Sampling",
     "VideoError",

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dsnet.datasets.catalogue import build
 from dsnet.datasets.folder import make_split
+from dsnet.registry import PluginError
 
 VIDEOS = st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 5)), min_size=1, max_size=60)
 
@@ -125,5 +126,5 @@ def test_an_empty_or_absent_folder_is_an_error(tmp_path: Path, missing: str) -> 
     root = tmp_path / "absent" if missing == "no such folder" else tmp_path
     with pytest.raises(ValueError, match=missing):
         build("mine", folder_entry(root))
-    with pytest.raises(ValueError, match="expected one of motions, folder"):
+    with pytest.raises(PluginError, match=r"films is not in DATASETS \(motions, folder"):
         build("mine", folder_entry(root, kind="films"))

@@ -61,7 +61,7 @@ def test_null_leaves_out_a_stream_and_a_loss(raw_config, loaded):
         ),
         (
             {"streams": {"mars": {"training": {"trainable": ["layer4", "fc"]}}}},
-            r"streams\.mars\.init: flow sees flow, so conv1 stays as drawn; train conv1 and bn1",
+            r"streams\.mars\.init: flow sees flow, so conv1 stays as drawn; train conv1 and its",
         ),
         (
             {"streams": {"rgb-from-flow": {"training": {"epochs": 0}}}},

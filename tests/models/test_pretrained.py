@@ -117,7 +117,7 @@ def test_mars_own_network_is_recognised(tmp_path):
     torch.save({"epoch": 250, "arch": "resnext-101", "state_dict": weights}, tmp_path / "m.pth")
     assert (tmp_path / "m.pth").stat().st_size < 1e6
     found = inspect(tmp_path / "m.pth")
-    assert (found.depth, found.input, found.num_classes) == (101, "flow", 400)
+    assert (found.network.depth, found.input, found.num_classes) == (101, "flow", 400)
     assert found.arch == {
         "layers": [3, 4, 23, 3],
         "widths": [128, 256, 512, 1024],

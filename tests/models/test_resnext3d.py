@@ -5,7 +5,7 @@ import pytest
 import torch
 from networks import SMALL, filled, plain
 
-from dsnet.models import LEVELS, ResNeXt3D, resnext3d_101
+from dsnet.models import ResNeXt3D, resnext3d_101
 
 
 def with_weights(weights, channels=3):
@@ -65,7 +65,7 @@ def test_resnext101_computes_what_its_definition_says(mars_weights, channels, fr
         logits, found = with_weights(weights, channels).forward_features(x)
         expected_logits, expected = plain(weights, x)
     torch.testing.assert_close(logits, expected_logits, rtol=1e-4, atol=1e-4)
-    assert tuple(found) == tuple(expected) == LEVELS
+    assert tuple(found) == tuple(expected) == ResNeXt3D.levels
     for level, values in expected.items():
         scale = float(values.abs().max())
         torch.testing.assert_close(found[level], values, rtol=1e-4, atol=1e-5 * scale)
@@ -94,7 +94,7 @@ def test_resnext101_takes_rgb_and_flow_of_16_and_64_frames(channels, shape, pool
         network = resnext3d_101(51, channels)
         logits, found = network.forward_features(torch.empty(2, channels, *shape))
     assert logits.shape == (2, 51)
-    assert tuple(found) == LEVELS
+    assert tuple(found) == ResNeXt3D.levels
     assert found["avgpool"].shape == (2, pooled)
     assert found["stem"].shape == (2, 64, shape[0] // 2, 28, 28)
     assert found["layer4"].shape == (2, 2048, shape[0] // 16, 4, 4)

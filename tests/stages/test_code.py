@@ -10,9 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from dsnet.experiment.streams import FUSION_KINDS
 from dsnet.provenance import PACKAGE
 from dsnet.provenance.code import imported_modules
+from dsnet.registry import FUSIONS
 from dsnet.stages import STAGES
 from dsnet.stages.code import NUMBERS, SHOWN
 
@@ -25,7 +25,7 @@ OTHERS = {
     *("provenance", "store", "video"),
     # The rest of folders that have numbers.
     *("clips", "clips.opening", "fusion", "losses", "scores", "scores.files"),
-    *("models", "models.checkpoints", "models.pretrained"),
+    *("models", "models.building", "models.checkpoints", "models.pretrained"),
     *("training", "training.diagnostics", "training.preparation", "training.results"),
     "training.resuming",
     *("tables", "figures", "figures.flow", "figures.videos", "pages"),
@@ -63,7 +63,7 @@ def digests(experiment, package: Path) -> Callable[[], dict[str, str]]:
     jobs = {name: (name, None) for name in STAGES if STAGES[name].has_code}
     del jobs["train"], jobs["fuse"]
     jobs |= {f"train {name}": ("train", SimpleNamespace(stream=name)) for name in TRAINED}
-    jobs |= {f"fuse {kind}": ("fuse", SimpleNamespace(kind=kind)) for kind in FUSION_KINDS}
+    jobs |= {f"fuse {kind}": ("fuse", SimpleNamespace(kind=kind)) for kind in FUSIONS}
 
     def taken() -> dict[str, str]:
         return {

@@ -65,6 +65,6 @@ def test_a_healthy_training_has_no_warning(teacher):
 
 def test_a_gradient_that_is_not_a_number_is_no_dead_one():
     row = {"epoch": 1, "train_top1": 10.0, "grad_layer4": 1e-9}
-    assert diagnostics.collapse(row, 10)
-    assert not diagnostics.collapse({**row, "grad_layer4": math.nan}, 10)
-    assert not diagnostics.collapse({**row, "train_top1": 20.0}, 10)
+    assert diagnostics.collapse(row, 10, "layer4")
+    assert not diagnostics.collapse({**row, "grad_layer4": math.nan}, 10, "layer4")
+    assert not diagnostics.collapse({**row, "train_top1": 20.0}, 10, "layer4")

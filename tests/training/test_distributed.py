@@ -67,10 +67,10 @@ def steps_of_share(rank, count, stream, folder):
     processes, spec = Processes(rank, count), make_spec(stream)
     torch.manual_seed(0)
     modality = spec.stream.input
-    network = models.build(spec.model.values(), modality, 2).double().train()
+    network = models.build(spec.model.arch(), modality, 2).double().train()
     task = Classification(modality)
     if stream == "ds":
-        task = losses.build(models.build(spec.model.values(), "flow", 2).double(), named(DS))
+        task = losses.build(models.build(spec.model.arch(), "flow", 2).double(), named(DS))
     if count > 1:
         synchronise_batch_norm(network, torch.device("cpu"))
     step = Step(network, task, spec.stream.training, torch.device("cpu"), processes)

@@ -36,7 +36,7 @@ def test_the_names_may_have_an_annotation(tmp_path):
 
 
 def make_task(spec, entries):
-    return losses.build(models.build(spec.model.values(), "flow", 2), terms(entries), PLUGINS)
+    return losses.build(models.build(spec.model.arch(), "flow", 2), terms(entries), PLUGINS)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def batch():
 def test_plain_losses_of_logits_and_labels(batch):
     spec = make_spec("ds", PROJECTED)
     torch.manual_seed(0)
-    student = models.build(spec.model.values(), "rgb", 2)
+    student = models.build(spec.model.arch(), "rgb", 2)
     task = make_task(spec, {"plain": {"weight": 2}, "trusting": {"weight": 3}})
     labels = torch.tensor([0, 1, 1, 0])
     logits, found = task(student, batch, labels)
@@ -66,7 +66,7 @@ def test_plain_losses_of_logits_and_labels(batch):
 def test_parameters_of_a_loss_are_trained_and_clipped_with_the_network(batch):
     spec = make_spec("ds", PROJECTED, clip_gradient=1e-3, lr=0.1, weight_decay=0)
     torch.manual_seed(0)
-    network = models.build(spec.model.values(), "rgb", 2)
+    network = models.build(spec.model.arch(), "rgb", 2)
     task = make_task(spec, PROJECTED)
     both = [*network.named_parameters(), *task.terms.named_parameters()]
     before = {name: p.detach().clone() for name, p in both}
@@ -123,13 +123,13 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path, text, message):
     ("text", "error", "message"),
     [
         ("import nothing_like_it", registry.PluginError, "No module named 'nothing_like_it'"),
-        ("B = 1", registry.PluginError, "has no attribute 'A'"),
-        ("def A(channels): ...", losses.LossError, "missing 1 required positional argument"),
+        ("B = 1", registry.PluginError, "name 'A' is not defined"),
+        ("def A(channels): ...", registry.PluginError, "missing 1 required positional argument"),
     ],
 )
 def test_a_loss_that_cannot_be_made_is_named(tmp_path, text, error, message):
     path = tmp_path / "mine.py"
-    path.write_text(text)
+    path.write_text(f'{text}\nLOSSES = {{"a": A}}')
     with pytest.raises(error, match=r"mine\.py:A cannot be ") as caught:
         losses.build(
             models.ResNeXt3D(2, 2, [1] * 4, [4] * 4, 4, 3, 2),

@@ -18,10 +18,10 @@ def make_step(stream="flow", terms=DS, **options):
     """A step of a network of a seed, the network, a batch and its labels."""
     spec = make_spec(stream, **options)
     torch.manual_seed(0)
-    network = models.build(spec.model.values(), spec.stream.input, 2).train()
+    network = models.build(spec.model.arch(), spec.stream.input, 2).train()
     task = Classification(spec.stream.input)
     if stream == "ds":
-        task = losses.build(models.build(spec.model.values(), "flow", 2), named_terms(terms))
+        task = losses.build(models.build(spec.model.arch(), "flow", 2), named_terms(terms))
     clips = {name: 50 * torch.randn(4, c, 4, 16, 16) for name, c in models.CHANNELS.items()}
     step = Step(network, task, spec.stream.training, CPU)
     return step, network, clips, torch.tensor([0, 1, 1, 0])

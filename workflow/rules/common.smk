@@ -59,7 +59,7 @@ wildcard_constraints:
     shard="[0-9]+",
     stream="|".join(experiment.streams),
     fused="({0})([+]({0}))+".format("|".join(experiment.streams)),
-    kind="|".join(streams.FUSION_KINDS),
+    kind="|".join(streams.fusion_kinds(experiment)),
     table="claims|study",
 
 

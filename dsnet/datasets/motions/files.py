@@ -27,30 +27,35 @@ NAME = re.compile(r"(train|test)_\d{3,}\.mp4")
 FPS = 25
 
 
-def listing(entry: Mapping[str, Any]) -> pd.DataFrame:
-    """List the videos that :func:`generate` wrote to ``entry["videos"]``.
+class Motions:
+    """The built-in data set."""
 
-    Each is its own group; split1 is the role in its name. Raises DataSetError if they are not as
-    many per class and role as the entry says.
-    """
-    root = os.fspath(entry["videos"])
-    names = [row["path"] for row in scan(root) if NAME.fullmatch(row["path"].split("/")[-1])]
-    ids = make_ids(names)
-    table = pd.DataFrame({"id": ids, "path": [os.path.join(root, name) for name in names]})
-    table["class_name"] = [name.split("/")[0] for name in names]
-    table["group"] = ids
-    table["split1"] = [name.split("/")[1].split("_")[0] for name in names]
-    for class_name in sorted({*CLASSES, *table["class_name"]}):
-        for role in ROLES:
-            found = int(((table["class_name"] == class_name) & (table["split1"] == role)).sum())
-            expected = entry[f"{role}_per_class"] if class_name in CLASSES else 0
-            if found != expected:
-                raise DataSetError(
-                    f"{root}: expected {expected} {role} videos of {class_name}, found {found}; "
-                    "generate the data set again"
-                )
-    table.insert(2, "label", table["class_name"].map(CLASSES.index).astype("int64"))
-    return table
+    needs = ("videos",)
+
+    def listing(self, entry: Mapping[str, Any]) -> pd.DataFrame:
+        """List the videos that :func:`generate` wrote to ``entry["videos"]``.
+
+        Each is its own group; split1 is the role in its name. Raises DataSetError if they are not
+        as many per class and role as the entry says.
+        """
+        root = os.fspath(entry["videos"])
+        names = [row["path"] for row in scan(root) if NAME.fullmatch(row["path"].split("/")[-1])]
+        ids = make_ids(names)
+        table = pd.DataFrame({"id": ids, "path": [os.path.join(root, name) for name in names]})
+        table["class_name"] = [name.split("/")[0] for name in names]
+        table["group"] = ids
+        table["split1"] = [name.split("/")[1].split("_")[0] for name in names]
+        for class_name in sorted({*CLASSES, *table["class_name"]}):
+            for role in ROLES:
+                found = int(((table["class_name"] == class_name) & (table["split1"] == role)).sum())
+                expected = entry[f"{role}_per_class"] if class_name in CLASSES else 0
+                if found != expected:
+                    raise DataSetError(
+                        f"{root}: expected {expected} {role} videos of {class_name}, found "
+                        f"{found}; generate the data set again"
+                    )
+        table.insert(2, "label", table["class_name"].map(CLASSES.index).astype("int64"))
+        return table
 
 
 def generate(entry: Mapping[str, Any], folder: PathLike, jobs: int = 1) -> None:
