@@ -57,15 +57,15 @@ def shared_fixtures() -> Path:
 
 
 @pytest.fixture
-def raw_config() -> dict[str, Any]:
+def raw() -> dict[str, Any]:
     """config.yaml as written."""
     return yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.fixture
-def loaded(raw_config: dict[str, Any]) -> Callable[..., Experiment]:
+def loaded(raw: dict[str, Any]) -> Callable[..., Experiment]:
     """A maker of the default experiment with nested changes."""
-    return lambda changes: load(merge(raw_config, changes))
+    return lambda changes: load(merge(raw, changes))
 
 
 @pytest.fixture

@@ -97,5 +97,5 @@ def test_an_import_against_the_order_is_found():
 
 
 def test_imports_inside_functions_count(found):
-    assert "dsnet.training" in found["dsnet.cli.streams"]
+    assert "dsnet.training" in found["dsnet.stages.networks"]
     assert "dsnet.flow.params" in found["dsnet.flow.numba"]

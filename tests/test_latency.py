@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from specs import make_spec
 from torch import nn
 
 from dsnet import latency, models
+from dsnet.experiment.results import Latency
 from dsnet.models import checkpoints
 
 ARCH = {"layers": [1] * 4, "widths": [4, 4, 8, 8], "stem": 4, "cardinality": 2}
@@ -17,7 +19,7 @@ def paths(tmp_path):
     found = []
     for stream in ("rgb", "flow"):
         network = models.build(ARCH, stream, 2)
-        spec = {"run": {"clip_length": 4, "stream": f"my-{stream}"}, "clips": {"crop": 16}}
+        run = {"clip_length": 4, "stream": f"my-{stream}"}
         checkpoints.save(
             tmp_path / f"{stream}.pt",
             {
@@ -27,7 +29,7 @@ def paths(tmp_path):
                 "input": stream,
                 "classes": ["a", "b"],
                 "state_dict": network.state_dict(),
-                "spec": spec,
+                "spec": make_spec(run=run).values(),
             },
         )
         found.append(tmp_path / f"{stream}.pt")
@@ -54,7 +56,7 @@ def test_rows_add_up_networks_and_flow(tmp_path, make_clips, paths):
     rgb, flow = paths
     rows = [("DS", [rgb]), ("DS + Flow", [rgb, flow]), ("Flow", [flow])]
     clips = make_clips(tmp_path / "clips.h5")
-    table = latency.measure(rows, clips, {"repeats": 2, "warmup": 0}, device="cpu")
+    table = latency.measure(rows, clips, Latency(repeats=2, warmup=0), device="cpu")
     assert table["method"].tolist() == ["DS", "DS + Flow", "Flow"]
     assert table["streams"].tolist() == ["my-rgb", "my-rgb+my-flow", "my-flow"]
     assert table["input"].tolist() == ["rgb", "rgb+flow", "flow"]
@@ -69,7 +71,7 @@ def test_rows_add_up_networks_and_flow(tmp_path, make_clips, paths):
 
 def test_parameters_and_operations_are_those_of_the_network(tmp_path, make_clips, paths):
     clips = make_clips(tmp_path / "clips.h5")
-    table = latency.measure([("x", paths)], clips, {"repeats": 1, "warmup": 0}, device="cpu")
+    table = latency.measure([("x", paths)], clips, Latency(repeats=1, warmup=0), device="cpu")
     networks = [models.load_model(path)[0] for path in paths]
     parameters = sum(p.numel() for network in networks for p in network.parameters())
     assert table["params_m"][0] == pytest.approx(parameters / 1e6)

@@ -11,17 +11,18 @@ from dsnet import flow as tvl1
 from dsnet import shards, video
 from dsnet.clips import load, open_clips, table
 from dsnet.datasets import BrokenVideosError, DataSetError, make_manifest, write_manifest
+from dsnet.experiment.data import TVL1
+from dsnet.experiment.specs import FlowSpec, FramesSpec
 from dsnet.store import Reader, StoreError
 
-FRAMES = {"fps": 25, "resize": "square", "size": 32, "quality": 95, "version": 1}
-FLOW = {
-    "backend": "auto",
-    "semantics": "cuda",
-    "bound": 5,
-    "quality": 95,
-    "tvl1": {"nscales": 2, "warps": 1, "inner_iterations": 3, "outer_iterations": 1},
-    "version": 1,
-}
+FRAMES = FramesSpec(fps=25, resize="square", size=32, quality=95)
+FLOW = FlowSpec(
+    backend="auto",
+    semantics="cuda",
+    bound=5,
+    quality=95,
+    tvl1=TVL1(nscales=2, warps=1, inner_iterations=3, outer_iterations=1),
+)
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def make(manifest, folder, flow=FLOW, frames=FRAMES):
         paths["frames"].append(folder / f"frames/{shard}.h5")
         paths["flow"].append(folder / f"flow/{shard}.h5")
         shards.frames(manifest, shard, frames, paths["frames"][-1])
-        shards.flow(paths["frames"][-1], flow, paths["flow"][-1])
+        shards.flow_shard(paths["frames"][-1], flow, paths["flow"][-1])
     return paths
 
 
@@ -80,7 +81,7 @@ def test_frames_are_the_decoded_video_and_flow_is_theirs(manifest, tmp_path):
     images = [np.frombuffer(i, np.uint8) for i in reader.items("a/0", "rgb")]
     gray = np.stack([cv2.imdecode(i, cv2.IMREAD_GRAYSCALE) for i in images])
     expected = tvl1.encode(
-        tvl1.compute(gray, "numba", semantics="cuda", **FLOW["tvl1"]), FLOW["bound"]
+        tvl1.compute(gray, "numba", semantics="cuda", **FLOW.tvl1.values()), FLOW.bound
     )
     planes = np.stack(load(reader, "a/0", "flow", np.arange(4))).reshape(4, 2, 32, 32)
     planes = planes.transpose(0, 2, 3, 1)
@@ -88,8 +89,8 @@ def test_frames_are_the_decoded_video_and_flow_is_theirs(manifest, tmp_path):
 
 
 def test_frames_and_flow_are_as_their_specs_say(manifest, tmp_path):
-    frames = {**FRAMES, "fps": 20, "sampling": "output_rate"}
-    flow = {**FLOW, "rounding": "truncate", "quality": 100}
+    frames = FRAMES.model_copy(update={"fps": 20, "sampling": "output_rate"})
+    flow = FLOW.model_copy(update={"rounding": "truncate", "quality": 100})
     reader = open_clips(pack(manifest, make(manifest, tmp_path, flow, frames), tmp_path))
     path = tmp_path / "videos/a/0.avi"
     expected = list(video.decode(path, 20, "square", 32, "output_rate"))
@@ -98,11 +99,11 @@ def test_frames_and_flow_are_as_their_specs_say(manifest, tmp_path):
     assert np.abs(np.stack(stored).astype(int) - np.stack(expected)).mean() < 3
     images = [np.frombuffer(i, np.uint8) for i in reader.items("a/0", "rgb")]
     gray = np.stack([cv2.imdecode(i, cv2.IMREAD_GRAYSCALE) for i in images])
-    field = tvl1.compute(gray, "numba", semantics="cuda", **FLOW["tvl1"])
+    field = tvl1.compute(gray, "numba", semantics="cuda", **FLOW.tvl1.values())
     planes = np.stack(load(reader, "a/0", "flow", np.arange(len(field))))
     planes = planes.reshape(len(field), 2, 32, 32).transpose(0, 2, 3, 1).astype(float)
     errors = [
-        np.abs(planes - tvl1.encode(field, FLOW["bound"], rounding)).mean()
+        np.abs(planes - tvl1.encode(field, FLOW.bound, rounding)).mean()
         for rounding in ("truncate", "nearest")
     ]
     assert errors[0] < 0.3 < errors[1]
@@ -110,10 +111,10 @@ def test_frames_and_flow_are_as_their_specs_say(manifest, tmp_path):
 
 def test_the_backend_that_ran_is_recorded(manifest, tmp_path):
     reader = open_clips(pack(manifest, make(manifest, tmp_path), tmp_path))
-    assert reader.spec["flow"] == FLOW
+    assert reader.spec["flow"] == FLOW.values()
     name = tvl1.resolve("auto", "cuda")
     assert reader.extra["flow_backends"] == [tvl1.describe(name, "cuda")]
-    assert reader.spec["rgb"] == FRAMES
+    assert reader.spec["rgb"] == FRAMES.values()
     assert reader.provenance["versions"]["opencv-contrib-python-headless"].startswith("4.")
 
 
@@ -124,7 +125,7 @@ def test_machines_with_other_backends_may_work_on_one_data_set(manifest, tmp_pat
         tvl1.backends, "BACKENDS", {"torch": tvl1.backends.Backend("torch", ("cuda",))}
     )
     paths["flow"][1].unlink()
-    shards.flow(paths["frames"][1], FLOW, paths["flow"][1])
+    shards.flow_shard(paths["frames"][1], FLOW, paths["flow"][1])
     reader = open_clips(pack(manifest, paths, tmp_path))
     assert [name.split()[0] for name in reader.extra["flow_backends"]] == ["numba", "torch"]
 
@@ -167,7 +168,7 @@ def test_a_long_video_is_computed_in_chunks_without_a_seam(manifest, tmp_path, m
 
 def test_shards_of_different_settings_are_refused(manifest, tmp_path):
     paths = make(manifest, tmp_path)
-    shards.flow(paths["frames"][1], {**FLOW, "bound": 7}, paths["flow"][1])
+    shards.flow_shard(paths["frames"][1], FLOW.model_copy(update={"bound": 7}), paths["flow"][1])
     with pytest.raises(StoreError, match=r"different settings:\n.*flow/0\.h5.*\n.*flow/1\.h5"):
         pack(manifest, paths, tmp_path)
     assert not (tmp_path / "clips.h5").exists()
@@ -175,8 +176,8 @@ def test_shards_of_different_settings_are_refused(manifest, tmp_path):
 
 def test_flow_of_other_frames_is_refused(manifest, tmp_path):
     paths = make(manifest, tmp_path)
-    shards.frames(manifest, 1, {**FRAMES, "quality": 80}, paths["frames"][1])
-    shards.frames(manifest, 0, {**FRAMES, "quality": 80}, paths["frames"][0])
+    shards.frames(manifest, 1, FRAMES.model_copy(update={"quality": 80}), paths["frames"][1])
+    shards.frames(manifest, 0, FRAMES.model_copy(update={"quality": 80}), paths["frames"][0])
     with pytest.raises(
         StoreError, match=r"flow/0\.h5 was computed from other frames than those of"
     ):
@@ -192,7 +193,9 @@ def test_a_damaged_shard_is_named_and_not_packed(manifest, tmp_path):
     with pytest.raises(StoreError, match=r"frames/0\.h5: the rgb bytes of a/0 are damaged"):
         pack(manifest, paths, tmp_path)
     with pytest.raises(StoreError, match=r"frames/0\.h5: the rgb bytes of a/0 are damaged"):
-        shards.flow(paths["frames"][0], {**FLOW, "bound": 9}, tmp_path / "new.h5")
+        shards.flow_shard(
+            paths["frames"][0], FLOW.model_copy(update={"bound": 9}), tmp_path / "new.h5"
+        )
 
 
 def broken(path, *_):
@@ -231,7 +234,7 @@ def test_a_video_that_is_not_the_manifests_is_named(manifest, tmp_path, how):
 def test_an_empty_shard_is_made_and_packed(manifest, tmp_path):
     paths = make(manifest, tmp_path)
     shards.frames(manifest, 7, FRAMES, tmp_path / "frames/7.h5")
-    shards.flow(tmp_path / "frames/7.h5", FLOW, tmp_path / "flow/7.h5")
+    shards.flow_shard(tmp_path / "frames/7.h5", FLOW, tmp_path / "flow/7.h5")
     more = {kind: [*found, tmp_path / f"{kind}/7.h5"] for kind, found in paths.items()}
     assert len(open_clips(pack(manifest, more, tmp_path)).videos) == 6
 

@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from project import CLASSES, RUN, STREAMS, Project
 
 from dsnet import clips, models
+from dsnet.experiment.data import Clips
 from dsnet.figures import features
 from dsnet.models import ResNeXt3D
 from dsnet.similarity import SHOWN, cka, compare
@@ -100,11 +101,11 @@ def test_the_likeness_of_pooled_features_is_that_of_the_networks_run_alone(compa
         network, content = models.load_model(paths[name])
         reader = clips.open_clips(file)
         rows = clips.table(reader).query("split1 == 'test'")
-        shape = content["spec"]["clips"]
+        shape = Clips(**content["spec"]["clips"])
         # Of 8 fields both have two clips of four; the middle of two is the second.
         seen = torch.stack([
             clips.cut(clips.load(reader, id, modality, np.arange(4, 8)), modality, None,
-                      shape["crop"])
+                      shape.crop)
             for id in rows["id"]
         ])  # fmt: skip
         with torch.no_grad():
@@ -125,7 +126,7 @@ def test_maps_are_the_mean_absolute_features_of_what_is_shown(compared):
     for number, name in enumerate(maps["streams"]):
         network, content = models.load_model(paths[name])
         seen = torch.from_numpy(maps[content["input"]])
-        batch = clips.normalise(seen, content["input"], content["spec"]["clips"])
+        batch = clips.normalise(seen, content["input"], Clips(**content["spec"]["clips"]))
         with torch.no_grad():
             found = network.eval().forward_features(batch)[1]
         for level in ResNeXt3D.levels[:-1]:

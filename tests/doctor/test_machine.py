@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import cv2
 import pytest
 import torch
-from dsnet.config import compute
 from findings import only
 
 from dsnet import flow, video
 from dsnet.doctor import machine
+from dsnet.experiment import data, load
 
 
 def statuses(findings):
@@ -21,127 +21,127 @@ def statuses(findings):
 @pytest.fixture
 def no_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(compute, "GPU_DEVICES", ())
+    monkeypatch.setattr(data, "GPU_DEVICES", ())
 
 
-def test_cores(config, monkeypatch):
+def test_cores(raw, monkeypatch):
     monkeypatch.setattr(machine.os, "sched_getaffinity", lambda pid: set(range(4)))
-    config["training"].update(threads=1, workers=3)
-    assert only(machine.cores(config)).status == "ok"
-    config["training"]["workers"] = 8
-    found = only(machine.cores(config))
+    raw["training"].update(threads=1, workers=3)
+    assert only(machine.cores(load(raw))).status == "ok"
+    raw["training"]["workers"] = 8
+    found = only(machine.cores(load(raw)))
     assert found.status == "warning"
     assert "one training keeps 9 busy" in found.found
     assert "set training.workers to 3" in found.advice
 
 
-def test_cores_of_several_processes(config, monkeypatch):
+def test_cores_of_several_processes(raw, monkeypatch):
     monkeypatch.setattr(machine.os, "sched_getaffinity", lambda pid: set(range(8)))
-    config["training"].update(threads=1, workers=3, gpus=2)
-    assert only(machine.cores(config)).status == "ok"
-    config["training"]["gpus"] = 3
-    found = only(machine.cores(config))
+    raw["training"].update(threads=1, workers=3, gpus=2)
+    assert only(machine.cores(load(raw))).status == "ok"
+    raw["training"]["gpus"] = 3
+    found = only(machine.cores(load(raw)))
     assert found.status == "warning"
     assert "one training keeps 12 busy (training.threads and workers of 3 processes)" in found.found
     assert "set training.workers to 1 " in found.advice
 
 
-def test_an_ffmpeg_that_works(config):
-    found = only(machine.ffmpeg(config))
+def test_an_ffmpeg_that_works(raw):
+    found = only(machine.ffmpeg(load(raw)))
     assert found.status in ("ok", "warning")
     assert video.ffmpeg_executable() in found.found
 
 
-def test_an_ffmpeg_that_lacks_a_decoder(config, monkeypatch):
+def test_an_ffmpeg_that_lacks_a_decoder(raw, monkeypatch):
     shown = {"-version": "ffmpeg version 4.0 Copyright", "-decoders": " VFS..D mpeg4  MPEG-4\n"}
     monkeypatch.setattr(machine, "_output", lambda executable, option: shown[option])
-    found = only(machine.ffmpeg(config))
+    found = only(machine.ffmpeg(load(raw)))
     assert found.status == "warning"
     assert found.found.startswith("4.0 at ")
     assert "cannot decode h264" in found.found
     assert "mpeg4," not in found.found.replace("msmpeg4", "")
 
 
-def test_an_ffmpeg_that_does_not_work(config, monkeypatch, tmp_path):
+def test_an_ffmpeg_that_does_not_work(raw, monkeypatch, tmp_path):
     script = tmp_path / "ffmpeg"
     script.write_text("#!/bin/sh\necho 'Unknown encoder mpeg4' >&2\nexit 1\n")
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     for module in (video, video.running):
         monkeypatch.setattr(module, "ffmpeg_executable", lambda: str(script))
-    found = only(machine.ffmpeg(config))
+    found = only(machine.ffmpeg(load(raw)))
     assert found.status == "problem"
     assert "Unknown encoder mpeg4" in found.found
     assert "imageio-ffmpeg" in found.advice
 
 
-def test_no_ffmpeg(config, monkeypatch):
+def test_no_ffmpeg(raw, monkeypatch):
     def none():
         raise RuntimeError("no ffmpeg: put one on PATH")
 
     monkeypatch.setattr(video, "ffmpeg_executable", none)
-    assert only(machine.ffmpeg(config)).status == "problem"
+    assert only(machine.ffmpeg(load(raw))).status == "problem"
 
 
-def test_opencv(config, monkeypatch):
-    assert statuses(machine.opencv(config)) == ["ok", "ok", "ok"]
+def test_opencv(raw, monkeypatch):
+    assert statuses(machine.opencv(load(raw))) == ["ok", "ok", "ok"]
     monkeypatch.setattr(cv2, "__version__", "5.0.0")
     monkeypatch.delattr(cv2, "optflow")
-    version, optflow, _ = machine.opencv(config)
+    version, optflow, _ = machine.opencv(load(raw))
     assert version.status == optflow.status == "warning"
     assert "<5" in version.advice
     assert "no optflow" in optflow.found
 
 
-def test_the_flow_backend(config, monkeypatch):
-    config["flow"]["backend"] = "numba"
-    monkeypatch.setattr(compute, "GPU_DEVICES", ())
-    found = only(machine.flow_backend(config))
+def test_the_flow_backend(raw, monkeypatch):
+    raw["flow"]["backend"] = "numba"
+    monkeypatch.setattr(data, "GPU_DEVICES", ())
+    found = only(machine.flow_backend(load(raw)))
     assert found.status == "ok"
     assert found.found.startswith("numba on cpu")
-    monkeypatch.setattr(compute, "GPU_DEVICES", ("/dev/null",))
-    found = only(machine.flow_backend(config))
+    monkeypatch.setattr(data, "GPU_DEVICES", ("/dev/null",))
+    found = only(machine.flow_backend(load(raw)))
     assert found.status == "warning"
     assert "although there is a GPU" in found.found
     # The semantics' name says nothing of the device.
     monkeypatch.setattr(flow.BACKENDS["numba"].load(), "device", lambda: "cuda:0")
-    config["flow"]["semantics"] = "cpu"
-    found = only(machine.flow_backend(config))
+    raw["flow"]["semantics"] = "cpu"
+    found = only(machine.flow_backend(load(raw)))
     assert (found.status, found.found) == ("ok", "numba on cuda:0, semantics cpu")
 
 
-def test_a_flow_backend_that_cannot_run(config, monkeypatch):
-    config["flow"]["backend"] = "opencv-cuda"
+def test_a_flow_backend_that_cannot_run(raw, monkeypatch):
+    raw["flow"]["backend"] = "opencv-cuda"
     module = flow.BACKENDS["opencv-cuda"].load()
     monkeypatch.setattr(module, "why_not", lambda: "built without CUDA")
-    found = only(machine.flow_backend(config))
+    found = only(machine.flow_backend(load(raw)))
     assert found.status == "problem"
     assert "built without CUDA" in found.found
 
 
-def test_no_gpu_where_none_is_asked_for(config, no_gpu):
-    assert only(machine.gpu(config)).status == "ok"
+def test_no_gpu_where_none_is_asked_for(raw, no_gpu):
+    assert only(machine.gpu(load(raw))).status == "ok"
 
 
 @pytest.mark.parametrize(("device", "status"), [("auto", "warning"), ("cuda", "problem")])
-def test_no_gpu_where_one_is_asked_for(config, no_gpu, device, status):
-    config["streams"]["ds"]["training"].update(gpus=1, device=device)
-    found = only(machine.gpu(config))
+def test_no_gpu_where_one_is_asked_for(raw, no_gpu, device, status):
+    raw["streams"]["ds"]["training"] = {"gpus": 1, "device": device}
+    found = only(machine.gpu(load(raw)))
     assert found.status == status
     assert "asks for 1, and PyTorch finds none" in found.found
     assert "training.device: cpu" in found.advice
 
 
-def test_gpus_that_are_there(config, monkeypatch):
+def test_gpus_that_are_there(raw, monkeypatch):
     about = SimpleNamespace(name="A100", total_memory=40 * 2**30)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: about)
-    config["training"]["gpus"] = 2
-    first, second = machine.gpu(config)
+    raw["training"]["gpus"] = 2
+    first, second = machine.gpu(load(raw))
     assert first.status == second.status == "ok"
     assert first.found.startswith("cuda:0: A100, 40 GiB")
-    config["training"]["gpus"] = 4
-    assert statuses(machine.gpu(config)) == ["ok", "ok", "problem"]
+    raw["training"]["gpus"] = 4
+    assert statuses(machine.gpu(load(raw))) == ["ok", "ok", "problem"]
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_gpus_that_are_there(config, monkeypatch):
         ("13.0", "built for 13.0, cannot use it: the driver is old"),
     ],
 )
-def test_a_gpu_that_pytorch_cannot_use(config, monkeypatch, built, words):
+def test_a_gpu_that_pytorch_cannot_use(raw, monkeypatch, built, words):
     def available():
         warnings.warn("the driver is old\nand more", stacklevel=1)
         return False
@@ -159,21 +159,21 @@ def test_a_gpu_that_pytorch_cannot_use(config, monkeypatch, built, words):
     monkeypatch.setattr(torch.cuda, "is_available", available)
     monkeypatch.setattr(torch.version, "cuda", built)
     monkeypatch.setattr(torch.version, "hip", None)
-    monkeypatch.setattr(compute, "GPU_DEVICES", ("/dev/null",))
-    found = only(machine.gpu(config))
+    monkeypatch.setattr(data, "GPU_DEVICES", ("/dev/null",))
+    found = only(machine.gpu(load(raw)))
     assert found.status == "problem"
     assert words in found.found
     assert found.advice
 
 
-def test_locks(config, monkeypatch, tmp_path):
+def test_locks(raw, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    assert only(machine.locks(config)).status == "ok"
+    assert only(machine.locks(load(raw))).status == "ok"
 
     def none(file, how):
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(machine.fcntl, "flock", none)
-    found = only(machine.locks(config))
+    found = only(machine.locks(load(raw)))
     assert found.status == "warning"
     assert "Operation not supported" in found.found

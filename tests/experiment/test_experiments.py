@@ -10,10 +10,10 @@ EXPERIMENTS = sorted((ROOT / "experiments").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda p: p.stem)
-def test_every_experiment_is_valid(raw_config, loaded, path):
+def test_every_experiment_is_valid(raw, loaded, path):
     overlay = yaml.safe_load(path.read_text(encoding="utf-8"))
     found = loaded(overlay)
-    assert found.datasets == overlay.get("datasets", raw_config["datasets"])
+    assert found.datasets == overlay.get("datasets", raw["datasets"])
 
 
 def test_there_are_the_experiments_of_the_paper():

@@ -79,14 +79,14 @@ def test_what_cannot_be_had_ends_the_run_with_what_to_do(fresh: Project, weizman
     assert not (fresh / "data/weizmann").exists()
 
 
-def test_only_what_has_an_address_can_be_fetched(raw_config):
-    raw_config["catalogue"]["motions"]["fetch"] = True
+def test_only_what_has_an_address_can_be_fetched(raw):
+    raw["catalogue"]["motions"]["fetch"] = True
     message = r"catalogue\.motions\.fetch: expected false; only ucf101, hmdb51, weizmann are"
     with pytest.raises(ConfigError, match=message):
-        load(raw_config)
+        load(raw)
 
 
-def test_fetching_changes_nothing_of_what_a_manifest_is_made_from(raw_config):
-    before = manifest_spec(load(raw_config), "ucf101")
-    raw_config["catalogue"]["ucf101"]["fetch"] = True
-    assert manifest_spec(load(raw_config), "ucf101") == before
+def test_fetching_changes_nothing_of_what_a_manifest_is_made_from(raw):
+    before = manifest_spec(load(raw), "ucf101")
+    raw["catalogue"]["ucf101"]["fetch"] = True
+    assert manifest_spec(load(raw), "ucf101") == before

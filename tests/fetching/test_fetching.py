@@ -110,12 +110,12 @@ def tree(root: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("kind", SETS)
-def test_a_data_set_is_where_the_configuration_has_it(kind, serve, web, tmp_path, raw_config):
+def test_a_data_set_is_where_the_configuration_has_it(kind, serve, web, tmp_path, raw):
     files = serve(kind)
     record = get(kind, tmp_path / "data", web.address)
     assert tree(tmp_path / "data") == files
     assert not list((tmp_path / "data").rglob("*.archives"))
-    configured = {raw_config["catalogue"][kind].get(key) for key in ("videos", "lists")} - {None}
+    configured = {raw["catalogue"][kind].get(key) for key in ("videos", "lists")} - {None}
     assert {f"data/{name.split('/')[0]}" for name in files} == configured
     for part in fetching.SOURCES[kind].parts:
         for archive, found in zip(part.archives, record[part.key]["archives"], strict=True):

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from specs import make_spec
 from torch import nn
 
 from dsnet import models, registry
 from dsnet.clips import normalise
+from dsnet.experiment.data import Clips
 from dsnet.export import FromBytes
 from dsnet.training.gradients import gradient_norms
 
@@ -77,7 +79,7 @@ def test_the_gradient_of_the_deepest_level_is_watched(arch):
 
 def test_a_network_has_its_own_statistics_beside_those_of_the_configuration(arch):
     network = models.build(arch, "flow", 2)
-    settings = {"rgb_mean": [1.0, 2.0, 3.0], "flow_mean": 127.5, **network.statistics}
+    settings = Clips().model_copy(update=network.statistics)
     pixels = torch.from_numpy(np.full((1, 4, 8, 8, 2), 100, np.uint8))
     assert not normalise(pixels, "flow", settings).any()
     expected = network.eval()(torch.zeros(1, 2, 4, 8, 8))
@@ -107,7 +109,9 @@ def test_a_model_refuses_clips_of_another_flow(tmp_path, arch):
     tvl1, own = ({"rgb": {}, "flow": flow} for flow in ({}, {"algorithm": "my_flow.py:Normal"}))
     for modality in ("flow", "rgb"):
         trained = content(models.build(arch, modality, 2), arch, modality)
-        models.save(tmp_path / f"{modality}.pt", {**trained, "spec": {}, "data": own})
+        models.save(
+            tmp_path / f"{modality}.pt", {**trained, "spec": make_spec().values(), "data": own}
+        )
     models.load_trained(tmp_path / "flow.pt", own)
     models.load_trained(tmp_path / "rgb.pt", tvl1)
     with pytest.raises(models.CheckpointError, match=r"trained on flow by my_flow\.py:Normal"):

@@ -188,7 +188,7 @@ def test_ours_is_converted_to_mars_and_back(tmp_path):
     [
         ("evaluate", "--model {model} --clips {clips} --output scores.h5"),
         ("latency", "--spec {latency} --clips {clips} --models {model} --output a b c d"),
-        ("similarity", "--spec {similarity} --clips {clips} --models {model} --table a --output b"),
+        ("similarity", "--spec {similarity} --clips {clips} --models {model} --table a --maps b"),
         ("export", "{model} ds.onnx --onnx"),
         ("predict", "film.mp4 --model {model}"),
     ],
@@ -202,8 +202,10 @@ def test_a_converted_model_is_refused_where_a_trained_one_is_needed(
     values = {
         "model": "converted.pt",
         "clips": make_clips(tmp_path / "clips.h5"),
-        "latency": json.dumps({"rows": [["DS", ["ds"]]], "options": {}}, separators=(",", ":")),
-        "similarity": json.dumps({"streams": ["ds"], "teachers": {}}, separators=(",", ":")),
+        "latency": json.dumps(
+            {"rows": [{"title": "DS", "streams": ["ds"]}]}, separators=(",", ":")
+        ),
+        "similarity": canonical({"streams": ["ds"], "teachers": {}}),
     }
     assert main([verb, *options.format(**values).split()]) == 1
     assert f"{verb}: converted.pt was converted and does not say" in caplog.text

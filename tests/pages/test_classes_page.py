@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from parsed import Page
 from project import CLASSES, RUN, Project
+from specs import make_spec
 
 from dsnet.flow.planes import to_bytes
 from dsnet.images import encode
@@ -159,7 +160,7 @@ def written(tmp_path):
             labels = np.array([0, 0, 0, 1])
             part = Part(tuple(ids), labels, per_clip, np.array(counts), tuple(ids))
             run = {"dataset": "d", "split": 1, "clip_length": 16, "seed": 0, "stream": stream}
-            spec = {"stream": {"input": "flow" if stream == "flow" else "rgb"}}
+            spec = make_spec(stream)
             paths.append(tmp_path / f"{stream}.h5")
             run["protocol"] = "held-out"
             write_scores(paths[-1], Scores(run, NAMES, {"test": part}, spec))

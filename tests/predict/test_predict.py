@@ -74,9 +74,9 @@ def test_with_flow_it_says_what_the_fusion_by_averaging_said(run, test_videos):
 def test_clips_are_those_of_the_evaluation_for_every_length(run, tmp_path, frames):
     model = dsnet.load_model(run / "ds/model.pt", flow=True)
     path = film(tmp_path / "film.mp4", frames)
-    stored = list(shards.encoded_frames(path, model.streams[0].data["rgb"]))
-    flow_spec = model.streams[1].data["flow"]
-    planes = list(shards.encoded_planes(stored, model.backend, flow_spec))
+    stored = list(shards.encoded_frames(path, model.streams[0].data.rgb))
+    flow_spec = model.streams[1].data.flow
+    planes = list(shards.encoded_planes(stored, model.method, flow_spec))
     assert (len(stored), len(planes)) == (frames, 2 * frames - 2)
     logits = []
     for stream, items, per_frame in zip(model.streams, (stored, planes), (1, 2), strict=True):
@@ -87,7 +87,7 @@ def test_clips_are_those_of_the_evaluation_for_every_length(run, tmp_path, frame
                 for i in positions
                 for plane in range(per_frame)
             ]
-            batch.append(clips.cut(loaded, stream.input, None, stream.settings["crop"]))
+            batch.append(clips.cut(loaded, stream.input, None, stream.settings.crop))
         logits.append(stream.logits(torch.stack(batch)))
     found = model.predict(path)
     expected = (logits[0].mean(axis=0) + logits[1].mean(axis=0)) / 2

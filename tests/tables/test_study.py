@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from specs import make_spec
 from toy import first, fusion, scores
 
 from dsnet import csvs
@@ -94,7 +95,7 @@ def test_one_seed_answers_nothing(tmp_path):
 
 def test_weights_that_are_taken_as_they_are_are_one_training_whatever_the_seed():
     found = experiment(RIGHT, SELECTED)
-    taken = {"stream": {"training": {"epochs": 0}}}
+    taken = make_spec(epochs=0)
     found = [replace(s, spec=taken) if s.run["stream"] in ("flow", "mars") else s for s in found]
     rows = [
         {"claim": "", "method": {"stream": "flow"}, "against": {"stream": "mars"}},

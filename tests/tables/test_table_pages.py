@@ -89,7 +89,7 @@ def test_a_table_is_read_with_the_types_that_it_has(tmp_path, make):
 def test_an_ablation_without_fusions_is_made_by_the_command_line(tmp_path):
     write_scores(tmp_path / "scores.h5", scores("ds", first(7), title="motions", n_listed=20))
     rows = [{"method": "Alone", "stream": "ds"}]
-    spec = {"titles": {"motions": "Motions"}, "tables": {"ablation": rows}}
+    spec = {"streams": [], "names": {"motions": "Motions"}, "tables": {"ablation": rows}}
     outputs = [str(tmp_path / f"table2.{suffix}") for suffix in ("csv", "md", "tex", "html")]
     command = ["table2", "--spec", json.dumps(spec), "--scores", str(tmp_path / "scores.h5")]
     assert main([*command, "--fusions", "--output", *outputs]) == 0
