@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+# Threads that wait for one another by spinning take the cores from the other tests.
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 import cv2
 import hypothesis

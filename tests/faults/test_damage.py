@@ -102,7 +102,7 @@ def test_damaged_scores_are_named_and_made_anew(project: Project, finished: Proj
     assert "rgb/scores.h5 is damaged" in outcome.text
     assert "rgb/scores.h5.damaged; run again" in outcome.text
     assert not damaged.exists()
-    project.finish()
+    project.finish(fused)
     assert scores(damaged) == scores(finished / SCORES)
     assert leftovers(project) == []
 

@@ -1,7 +1,5 @@
 """Weights to start from, ours, MARS's and those of others, and their conversion."""
 
-import json
-
 import pytest
 import torch
 from networks import SMALL, Evil, content
@@ -20,6 +18,7 @@ from dsnet.models import (
     start_from,
     take_all,
 )
+from dsnet.provenance import canonical
 
 
 def test_an_rgb_student_starts_from_all_of_a_flow_teacher_but_its_first_convolution(tmp_path):
@@ -202,9 +201,7 @@ def test_a_converted_model_is_refused_where_a_trained_one_is_needed(
     values = {
         "model": "converted.pt",
         "clips": make_clips(tmp_path / "clips.h5"),
-        "latency": json.dumps(
-            {"rows": [{"title": "DS", "streams": ["ds"]}]}, separators=(",", ":")
-        ),
+        "latency": canonical({"rows": [{"title": "DS", "streams": ["ds"]}]}),
         "similarity": canonical({"streams": ["ds"], "teachers": {}}),
     }
     assert main([verb, *options.format(**values).split()]) == 1

@@ -12,7 +12,8 @@ import torch.distributed as dist
 from specs import DS, make_spec, weights
 from specs import terms as named
 
-from dsnet import losses, models
+from dsnet import losses, models, training
+from dsnet.cli import main
 from dsnet.clips import EpochBatches
 from dsnet.errors import UserError
 from dsnet.processes import Processes
@@ -21,15 +22,17 @@ from dsnet.training.batch_norm import synchronise_batch_norm
 from dsnet.training.steps import Classification, Step
 
 
-def dsnet(*words):
+def run(*words):
+    """Run ``python -m dsnet`` on this machine's CPU."""
     command = [sys.executable, "-m", "dsnet", *map(str, words), "--device", "cpu"]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def train(spec, clips_path, folder, processes, teacher=None):
+def train(spec, clips_path, folder, teacher=None):
+    """Train in two processes, which must succeed; what they say."""
     words = ["--spec", json.dumps(spec.values()), "--clips", clips_path, "--output", folder]
     words += ["--teacher", teacher] if teacher else []
-    done = dsnet("train", *words, "--processes", processes)
+    done = run("train", *words, "--processes", 2)
     assert done.returncode == 0, done.stderr
     return done.stderr
 
@@ -38,22 +41,60 @@ def train(spec, clips_path, folder, processes, teacher=None):
 OPTIONS = {"epochs": 2, "batch_size": 7}
 
 
-@pytest.mark.parametrize("stream", ["flow", "ds"])
-def test_an_epoch_of_two_processes_is_that_of_one(clips_path, teacher, tmp_path, stream):
+@pytest.fixture(scope="module")
+def together(clips_path, tmp_path_factory):
+    """The flow stream of two processes, and what they said."""
+    folder = tmp_path_factory.mktemp("together")
+    return folder, train(make_spec(**OPTIONS), clips_path, folder)
+
+
+@pytest.fixture(scope="module")
+def apart(clips_path, tmp_path_factory):
+    """The same, where each process normalises by its own clips."""
+    folder = tmp_path_factory.mktemp("apart")
+    train(make_spec(sync_batch_norm=False, **OPTIONS), clips_path, folder)
+    return folder
+
+
+def assert_an_epoch_of_one(alone, together, said):
     """The second epoch is not compared: on so few clips, rounding decides where it leads."""
-    taught = teacher if stream == "ds" else None
-    spec = make_spec(stream, DS if taught else None, **OPTIONS)
-    for processes in (1, 2):
-        said = train(spec, clips_path, tmp_path / str(processes), processes, taught)
-        assert f"on cpu, {processes} processes of 1 threads" in said
-        assert said.count("training {") == 1  # one of them tells
-    one, two = (pd.read_csv(tmp_path / str(n) / "history.csv").iloc[0] for n in (1, 2))
+    assert "on cpu, 2 processes of 1 threads" in said
+    assert said.count("training {") == 1  # one of them tells
+    one, two = (pd.read_csv(folder / "history.csv").iloc[0] for folder in (alone, together))
     assert one.drop("seconds").to_dict() == pytest.approx(
         two.drop("seconds").to_dict(), rel=1e-3, abs=1e-6
     )
-    content = models.read(tmp_path / "2/model.pt")
+    content = models.read(together / "model.pt")
     assert content["last"]["epoch"] == 2
     assert content["provenance"]["processes"] == 2
+
+
+def test_an_epoch_of_two_processes_is_that_of_one(clips_path, together, tmp_path):
+    training.train(make_spec(**OPTIONS), clips_path, tmp_path)
+    assert_an_epoch_of_one(tmp_path, *together)
+
+
+def test_an_epoch_of_a_student_of_two_processes_is_that_of_one(clips_path, teacher, tmp_path):
+    alone, together, spec = tmp_path / "1", tmp_path / "2", make_spec("ds", DS, **OPTIONS)
+    training.train(spec, clips_path, alone, teacher=teacher)
+    assert_an_epoch_of_one(alone, together, train(spec, clips_path, together, teacher))
+
+
+def share(rank, folder):
+    """Take the share of one of two processes: the steps of both streams, and a batch norm."""
+    dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=2)
+    for stream in ("flow", "ds"):
+        steps_of_share(rank, 2, stream, folder)
+    normalise_share(rank, folder)
+    dist.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """The folder of what two processes made of their shares."""
+    folder = tmp_path_factory.mktemp("shared")
+    torch.multiprocessing.spawn(share, (folder,), nprocs=2)
+    return folder
 
 
 def steps_of_share(rank, count, stream, folder):
@@ -62,8 +103,6 @@ def steps_of_share(rank, count, stream, folder):
     In double precision: in single, how a processor rounds is enough to lead elsewhere.
     """
     torch.set_num_threads(1)
-    if count > 1:
-        dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=count)
     processes, spec = Processes(rank, count), make_spec(stream)
     torch.manual_seed(0)
     modality = spec.stream.input
@@ -85,19 +124,18 @@ def steps_of_share(rank, count, stream, folder):
         _, terms = step.forward({name: clip[own] for name, clip in clips.items()}, labels[own])
         terms, norms = step.balance(terms, len(own) / 7)
         step.update(terms, len(own) / 7)
-    torch.save({"norms": norms, **network.state_dict()}, folder / f"{rank}of{count}.pt")
-    if count > 1:
-        dist.destroy_process_group()
+    made = {"norms": norms, **network.state_dict()}
+    torch.save(made, folder / f"{stream}{rank}of{count}.pt")
 
 
 @pytest.mark.parametrize("stream", ["flow", "ds"])
-def test_two_processes_take_the_steps_of_one(tmp_path, stream):
+def test_two_processes_take_the_steps_of_one(shared, tmp_path, stream):
     steps_of_share(0, 1, stream, tmp_path)
-    torch.multiprocessing.spawn(steps_of_share, (2, stream, tmp_path), nprocs=2)
-    one, a, b = (torch.load(tmp_path / name) for name in ("0of1.pt", "0of2.pt", "1of2.pt"))
-    for shared in (a, b):
-        assert shared.pop("norms") == pytest.approx(one["norms"], rel=1e-6)
-        for name, value in shared.items():
+    one = torch.load(tmp_path / f"{stream}0of1.pt")
+    for rank in (0, 1):
+        own = torch.load(shared / f"{stream}{rank}of2.pt")
+        assert own.pop("norms") == pytest.approx(one["norms"], rel=1e-6)
+        for name, value in own.items():
             torch.testing.assert_close(value, one[name], rtol=1e-6, atol=1e-9, msg=name)
 
 
@@ -110,28 +148,25 @@ def normalised_clips():
     return clips, norm, torch.randn_like(clips)
 
 
-def normalise_share(rank, rendezvous, folder):
+def normalise_share(rank, folder):
     """What one of two processes makes of its share, three or two clips of five."""
-    dist.init_process_group("gloo", f"file://{rendezvous}", rank=rank, world_size=2)
     clips, norm, weights = normalised_clips()
     network = torch.nn.Sequential(norm)
     synchronise_batch_norm(network, torch.device("cpu"))
-    share = clips[rank::2].clone().requires_grad_()
-    out = network(share)
+    own = clips[rank::2].clone().requires_grad_()
+    out = network(own)
     (out * weights[rank::2]).sum().backward()
-    found = [out.detach(), share.grad, network[0].running_mean, network[0].running_var]
+    found = [out.detach(), own.grad, network[0].running_mean, network[0].running_var]
     torch.save([*found, network[0].weight.grad, network[0].bias.grad], folder / f"{rank}.pt")
-    dist.destroy_process_group()
 
 
-def test_a_synchronised_batch_norm_is_one_over_all_clips(tmp_path):
-    torch.multiprocessing.spawn(normalise_share, (tmp_path / "meet", tmp_path), nprocs=2)
+def test_a_synchronised_batch_norm_is_one_over_all_clips(shared):
     clips, norm, weights = normalised_clips()
     clips.requires_grad_()
     out = norm(clips)
     (out * weights).sum().backward()
     expected = [out.detach(), clips.grad]
-    a, b = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
+    a, b = (torch.load(shared / f"{rank}.pt") for rank in (0, 1))
     for whole, even, odd in zip(expected, a, b, strict=False):
         torch.testing.assert_close(even, whole[0::2])
         torch.testing.assert_close(odd, whole[1::2])
@@ -142,37 +177,33 @@ def test_a_synchronised_batch_norm_is_one_over_all_clips(tmp_path):
     torch.testing.assert_close(a[5] + b[5], norm.bias.grad)
 
 
-def test_without_synchronisation_each_process_normalises_by_its_own_clips(clips_path, tmp_path):
-    for synchronised in (True, False):
-        spec = make_spec(sync_batch_norm=synchronised, **OPTIONS)
-        train(spec, clips_path, tmp_path / str(synchronised), 2)
-    one, other = (weights(tmp_path / name) for name in ("True", "False"))
+def test_without_synchronisation_each_process_normalises_by_its_own_clips(together, apart):
+    one, other = weights(together[0]), weights(apart)
     assert any(not torch.allclose(one[n], other[n], rtol=1e-2, atol=1e-3) for n in one)
 
 
-def test_the_epoch_is_selected_by_the_weights_that_are_kept(clips_path, tmp_path):
+def score(model, clips_path, output):
+    """Score all clips in this process alone."""
+    words = ("--model", model, "--clips", clips_path, "--output", output, "--device", "cpu")
+    assert main(["evaluate", *map(str, words)]) == 0
+    return read_scores(output)
+
+
+def test_the_epoch_is_selected_by_the_weights_that_are_kept(clips_path, apart, tmp_path):
     """Though each of the processes has batch-norm statistics of its own."""
-    spec = make_spec(sync_batch_norm=False, **{**OPTIONS, "epochs": 1})
-    train(spec, clips_path, tmp_path, 2)
-    done = dsnet(
-        *("evaluate", "--model", tmp_path / "model.pt", "--clips", clips_path),
-        *("--output", tmp_path / "scores.h5"),
-    )
-    assert done.returncode == 0, done.stderr
-    scores = read_scores(tmp_path / "scores.h5").parts["validation"]
+    scores = score(apart / "model.pt", clips_path, tmp_path / "scores.h5").parts["validation"]
     mean, labels = torch.from_numpy(scores.videos), torch.from_numpy(scores.labels)
     loss = torch.nn.functional.cross_entropy(mean, labels)
-    (row,) = pd.read_csv(tmp_path / "history.csv").to_dict("records")
-    assert row["val_loss"] == pytest.approx(float(loss), rel=1e-4)
+    history = pd.read_csv(apart / "history.csv").set_index("epoch")
+    selected = models.read(apart / "model.pt")["epoch"]
+    assert history["val_loss"][selected] == pytest.approx(float(loss), rel=1e-4)
 
 
-@pytest.mark.parametrize("processes", [2, 3])
-def test_processes_score_every_clip_once(clips_path, teacher, tmp_path, processes):
-    for count in (1, processes):
-        words = ["--model", teacher, "--clips", clips_path, "--output", tmp_path / f"{count}.h5"]
-        done = dsnet("evaluate", *words, "--processes", count)
-        assert done.returncode == 0, done.stderr
-    alone, together = (read_scores(tmp_path / f"{n}.h5") for n in (1, processes))
+def test_processes_score_every_clip_once(clips_path, teacher, tmp_path):
+    words = ["--model", teacher, "--clips", clips_path, "--output", tmp_path / "3.h5"]
+    done = run("evaluate", *words, "--processes", 3)
+    assert done.returncode == 0, done.stderr
+    alone, together = score(teacher, clips_path, tmp_path / "1.h5"), read_scores(tmp_path / "3.h5")
     assert alone.parts.keys() == together.parts.keys()
     for name, part in alone.parts.items():
         other = together.parts[name]
@@ -184,7 +215,7 @@ def test_processes_score_every_clip_once(clips_path, teacher, tmp_path, processe
 def test_an_error_in_one_of_the_processes_ends_all(clips_path, tmp_path):
     words = ["--clips", clips_path, "--output", tmp_path / "out", "--processes", "2"]
     spec = make_spec(lr=1e30, **OPTIONS)
-    done = dsnet("train", "--spec", json.dumps(spec.values()), *words)
+    done = run("train", "--spec", json.dumps(spec.values()), *words)
     assert done.returncode != 0
     assert "a lower lr" in done.stderr
     assert not (tmp_path / "out/model.pt").exists()

@@ -88,7 +88,7 @@ def test_a_videos_score_worked_out_by_hand(tmp_path, monkeypatch, length, expect
     run = {"clip_length": length, "protocol": "paper"}
     spec = make_spec("rgb", run=run, clips={"rgb_mean": [0, 0, 0]})
     content = {"spec": spec, "input": "rgb", "classes": ["moving", "still"]}
-    monkeypatch.setattr(evaluation.models, "load_trained", lambda path: (Mean(), content))
+    monkeypatch.setattr(evaluation.models, "load_trained", lambda path, data: (Mean(), content))
     path = numbered(tmp_path / "clips.h5", expected)
     evaluation.evaluate("model.pt", path, tmp_path / "scores.h5")
     found = read_scores(tmp_path / "scores.h5").parts["test"]

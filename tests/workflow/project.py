@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import fcntl
+import functools
 import os
 import re
 import shutil
@@ -16,7 +17,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import planner
 import yaml
+
+from dsnet.flow import compute
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "config.yaml", "experiments", "dsnet", "workflow", "profiles", "envs")
@@ -92,13 +97,13 @@ class Project:
     @classmethod
     def create(cls, folder: Path) -> Project:
         """Copy the project's code, without what it made, and write the overlay."""
+        compile_flow()
         folder.mkdir()
-        # What numba keeps beside the code goes along: compiling it takes seconds.
-        ignored = shutil.ignore_patterns("*.pyc")
+        # What Python and numba keep beside the code goes along: compiling it takes seconds.
         for part in PARTS:
             source = ROOT / part
             if source.is_dir():
-                shutil.copytree(source, folder / part, ignore=ignored)
+                shutil.copytree(source, folder / part)
             else:
                 shutil.copy2(source, folder / part)
         project = cls(folder)
@@ -155,8 +160,11 @@ class Project:
 
     def snakemake(self, *words: str, overlays: Iterable[str] = (OVERLAY,)) -> Outcome:
         """Run Snakemake to its end."""
+        command = self.command(*words, overlays=overlays)
+        if "-n" in words and command[1:3] == ["-m", "snakemake"]:
+            return Outcome(*planner.snakemake(command[3:], self.folder, self.environment))
         process = subprocess.run(
-            self.command(*words, overlays=overlays),
+            command,
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -181,6 +189,12 @@ class Project:
         """The rules' logs that have anything in them, for messages."""
         paths = sorted(self.folder.glob("results/logs/**/*.log"))
         return "".join(f"\n--- {path}\n{path.read_text()[-2000:]}" for path in paths)
+
+
+@functools.cache
+def compile_flow() -> None:
+    """Have numba keep the machine code of TV-L1 beside the project's own code."""
+    compute(np.zeros((2, 32, 32), np.uint8), backend="numba", semantics="cuda")
 
 
 def once(shared: Path, name: str, make: Callable[[Path], object]) -> Path:

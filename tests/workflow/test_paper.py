@@ -15,15 +15,15 @@ COUNTS = {"ucf101": 13_320, "hmdb51": 6_766}
 PATIENCE = 120  # seconds; it takes a few, this is for a plan that never ends
 
 
-@pytest.fixture
-def stand_ins(shared_data: Path, tmp_path: Path) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def stand_ins(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """An overlay that names folders of empty files with the official names."""
     catalogue = {}
     for name, count in COUNTS.items():
         lists = shared_data / name / "splits"
         if not lists.is_dir():
             pytest.skip(f"needs the official lists in {lists}")
-        folder = tmp_path / name
+        folder = tmp_path_factory.mktemp(name)
         entry = {"kind": name, "videos": str(folder), "lists": str(lists), "allow_missing": True}
         paths = [Path(path) for path in build(name, entry)["path"]]
         for parent in {path.parent for path in paths}:

@@ -5,7 +5,7 @@ of UCF-101 and HMDB-51 by the official lists; the weights are drawn. What is mea
 nothing about the method, but every cell of the paper's own rows comes about as it would.
 
 ``make rehearsal`` runs all of one recipe, which DSNET_REHEARSAL names; without, some files of each
-recipe are made of three videos, with a tenth of the flow's work.
+recipe are made of three videos, with a tenth of the flow's work; 64 frames are not trained on.
 """
 
 import json
@@ -205,9 +205,8 @@ def test_a_row_of_table_1_and_a_step_of_every_recipe_on_three_videos(
     short, long = (run_of("ucf101", length, results) for length in LENGTHS)
     targets = [f"{short}/fusion/ds+{other}.average.json" for other in ("rgb", "flow")]
     try:
-        rehearse(project, *targets, f"{long}/ds/model.pt", hours=1, recipe=recipe)
+        rehearse(project, *targets, f"{long}/flow/model.pt", hours=1, recipe=recipe)
         assert_trained(project, short, "ucf101", 16, "ds")
-        assert_trained(project, long, "ucf101", 64, "ds")
         assert_taken(project, long, "ucf101", 64, "flow")
         for stream in TAKEN:
             assert_taken(project, short, "ucf101", 16, stream)
