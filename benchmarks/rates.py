@@ -22,7 +22,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from dsnet import clips, datasets, flow, images, losses, models, shards, video
+from dsnet import clips, flow, images, losses, models, shards, video
+from dsnet.datasets.manifest import make_manifest, write_manifest
 from dsnet.experiment import Experiment
 from dsnet.experiment.networks import Model, Stream
 from dsnet.experiment.specs import flow_spec, frames_spec
@@ -110,8 +111,8 @@ def data_rates(
     csv, rgb, planes, packed = (
         folder / name for name in ("manifest.csv", "rgb.h5", "flow.h5", "clips.h5")
     )
-    table = datasets.make_manifest(entry, "all", 1, 0, schema, 1)
-    datasets.write_manifest(table, csv)
+    table = make_manifest(entry, "all", 1, 0, schema, 1)
+    write_manifest(table, csv)
     flow.compute(np.zeros((2, 256, 256), np.uint8), semantics="cuda")  # compiles
     spec = flow_spec(cfg)
     stages = {

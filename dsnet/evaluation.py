@@ -47,8 +47,9 @@ def evaluate(
     torch.set_num_threads(threads)
     with joined() as processes:
         chosen = choose_device(device, processes)
+        network, content = models.load_trained(model)
         reader = clips.open_clips(clips_path)
-        network, content = models.load_trained(model, reader.spec)
+        models.check_flow(content, reader.spec, model)
         to_device(network, chosen)
         spec = content["spec"]
         parts = score_parts(network, spec, reader, chosen, workers, processes)

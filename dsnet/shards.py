@@ -13,7 +13,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from dsnet import images, video
-from dsnet.datasets import MISSING, check_broken, read_manifest
+from dsnet.datasets.manifest import MISSING, check_broken, read_manifest
 from dsnet.errors import RemakeError
 from dsnet.experiment.specs import FlowSpec, FramesSpec
 from dsnet.flow import of_spec, to_bytes

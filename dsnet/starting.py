@@ -15,12 +15,10 @@ from snakemake.exceptions import WorkflowError
 
 from dsnet.errors import UserError
 from dsnet.experiment import ConfigError, Experiment
-from dsnet.experiment.data import Entry
+from dsnet.experiment.data import FETCHED, Entry
 from dsnet.experiment.specs import flow_spec, frames_spec
-from dsnet.fetching.sources import SOURCES
 from dsnet.provenance import canonical
 from dsnet.releases import PretrainedError, locate
-from dsnet.store import Reader, StoreError
 
 
 @contextmanager
@@ -61,7 +59,7 @@ def _hint(entry: Entry, mark: Path) -> str:
     if entry.fetch:
         return f"delete {mark} to have it fetched again"
     hint = "put or link it there, or set the key to where it is"
-    if entry.kind in SOURCES:
+    if entry.kind in FETCHED:
         hint += f"; `dsnet fetch {entry.kind}` or fetch: true gets it"
     return hint
 
@@ -76,6 +74,8 @@ def check_data(experiment: Experiment) -> None:
     """
     if experiment.data == experiment.results:
         return
+    from dsnet.store import Reader, StoreError  # which planning needs here alone
+
     frames, flow = frames_spec(experiment).values(), flow_spec(experiment).values()
     made = {
         "clips.h5": {"rgb": frames, "flow": flow},

@@ -31,7 +31,7 @@ def test_every_rule_is_a_thin_line_over_the_verb_of_its_name():
         for head, body in re.findall(r"^((?:use )?rule .*):\n((?:    .*\n|\n)*)", text, re.M):
             name = head.split()[4 if head.startswith("use") else 1]
             rules.add(name)
-            assert f'**determined_by("{name}")' in body or name in ("fetch", "pack")
+            assert f'**determined_by("{name}")' in body or name == "fetch"
             assert set(re.findall(r'command\("(\w+)"|python -m dsnet (\w+)', body)) <= {
                 (name, ""),
                 ("", "fetch"),

@@ -10,7 +10,8 @@ import pytest
 from dsnet import flow as tvl1
 from dsnet import shards, video
 from dsnet.clips import load, open_clips, table
-from dsnet.datasets import BrokenVideosError, DataSetError, make_manifest, write_manifest
+from dsnet.datasets import DataSetError
+from dsnet.datasets.manifest import BrokenVideosError, make_manifest, write_manifest
 from dsnet.experiment.data import TVL1
 from dsnet.experiment.specs import FlowSpec, FramesSpec
 from dsnet.store import Reader, StoreError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from dsnet import registry
-from dsnet.experiment.data import Entry, Flow, following
+from dsnet.experiment.data import FETCHED, Entry, Flow, following
 from dsnet.experiment.experiment import Experiment
 from dsnet.experiment.networks import Stream
 from dsnet.experiment.results import Result, Row
@@ -14,8 +14,6 @@ from dsnet.experiment.streams import fusion_kinds, losses_by_name, named_results
 from dsnet.registry import LOSSES
 from dsnet.releases import FINE_TUNED, RELEASE, name_of
 
-# The kinds of data sets that the workflow can fetch.
-FETCHED = ("ucf101", "hmdb51", "weizmann")
 # Folders of the results that no data set may be named like.
 RESERVED = ("tables", "figures", "logs", "benchmarks")
 

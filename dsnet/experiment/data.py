@@ -12,6 +12,8 @@ from dsnet.experiment.settings import NO_OPTIONS, Number, Options, Settings, Sha
 
 # What there is where Linux has a driver for NVIDIA's or AMD's GPUs.
 GPU_DEVICES = ("/dev/nvidia[0-9]*", "/dev/kfd")
+# The kinds of data sets that the workflow can fetch.
+FETCHED = ("ucf101", "hmdb51", "weizmann")
 TVL1_NAME = "tvl1"
 # The backends of TV-L1, and which of OpenCV's two versions of it each follows.
 FOLLOWED: Mapping[str, tuple[str, ...]] = {

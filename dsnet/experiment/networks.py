@@ -66,7 +66,8 @@ class Model(Settings):
     def arch(self) -> dict[str, Any]:
         """Give the arguments of the network's class, and ``backbone`` where it is a user's."""
         written = self.values()
-        return {**written, **written.pop("options", {})}
+        options = written.pop("options", {})
+        return {**written, **options}
 
 
 class Recipe(Settings):

@@ -20,6 +20,8 @@ from dsnet.experiment.settings import Number, Settings
 from dsnet.provenance import code_digest
 from dsnet.registry import FUSIONS, LOSSES, module_of
 
+# Of the HDF5 format of frames, flow and clips.
+STORE_VERSION = 2
 # The digest of the code of a user's class; none for dsnet's own, which have versions.
 Code = Annotated[str | None, Field(exclude_if=lambda value: value is None)]
 Spec = TypeVar("Spec", bound=Settings)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from dsnet.experiment import specs
+from dsnet.experiment.specs import STORE_VERSION
 from dsnet.stages.stage import Input, Inputs, Jobs, Output, stage
 
 Count = Annotated[float, "{{resources.max_broken}}", "share of the videos that may be unusable"]
@@ -29,14 +30,14 @@ def manifest(
     jobs: Jobs = 1,
 ) -> None:
     """List a data set's videos, probe them and assign them to shards."""
-    from dsnet import datasets
+    from dsnet.datasets.manifest import make_manifest, write_manifest
 
     entry = spec.entry.values()
-    table = datasets.make_manifest(entry, spec.name, spec.entry.shards, max_broken, schema, jobs)
-    datasets.write_manifest(table, output)
+    table = make_manifest(entry, spec.name, spec.entry.shards, max_broken, schema, jobs)
+    write_manifest(table, output)
 
 
-@stage(spec=lambda experiment, wildcards: specs.frames_spec(experiment))
+@stage(spec=lambda experiment, wildcards: specs.frames_spec(experiment), version=STORE_VERSION)
 def frames(spec: specs.FramesSpec, manifest: Input, shard: int, output: Output) -> None:
     """Decode the videos of a shard at the configured rate and size."""
     from dsnet import shards
@@ -44,7 +45,7 @@ def frames(spec: specs.FramesSpec, manifest: Input, shard: int, output: Output) 
     shards.frames(manifest, shard, spec, output)
 
 
-@stage(spec=lambda experiment, wildcards: specs.flow_spec(experiment))
+@stage(spec=lambda experiment, wildcards: specs.flow_spec(experiment), version=STORE_VERSION)
 def flow_shard(spec: specs.FlowSpec, frames: Input, output: Output) -> None:
     """Compute TV-L1 optical flow between the frames of a shard."""
     from dsnet import shards
@@ -52,7 +53,7 @@ def flow_shard(spec: specs.FlowSpec, frames: Input, output: Output) -> None:
     shards.flow_shard(frames, spec, output)
 
 
-@stage()
+@stage(version=STORE_VERSION)
 def pack(
     name: Annotated[str, "{{wildcards.dataset}}", "of the data set, for messages"],
     manifest: Input,

@@ -71,14 +71,16 @@ class Stage:
         make_spec: makes its spec, for the wildcards of a job.
         modules: names the code that determines what it makes, for the wildcards of a job.
         files: patterns of files of the package that determine it too.
-        has_code: whether code does; else the spec's version stands for it.
+        has_code: whether code does; else versions stand for it.
+        version: of the format of what it makes.
     """
 
     function: Function
     make_spec: Callable[[Experiment, Wildcards], Settings] | None
     modules: Code
     files: tuple[str, ...]
-    has_code: bool
+    has_code: bool = False
+    version: int | None = None
 
     @property
     def name(self) -> str:
@@ -111,7 +113,7 @@ class Stage:
         """Make the shell command of the rule.
 
         Args:
-            verb: instead of the stage's name; ``{rule}`` where several rules share the command.
+            verb: instead of the stage's name, where several rules share the command.
         """
         options = "".join(f" --{option(each.name)} {each.place}" for each in self.parameters())
         return f"python -m dsnet {verb or self.name}{options} 2> {{log:q}}"
@@ -140,12 +142,15 @@ def stage(
     spec: Callable[[Experiment, Wildcards], Settings] | None = None,
     code: Iterable[str] | Code = (),
     files: Iterable[str] = (),
+    version: int | None = None,
 ) -> Callable[[Function], Function]:
     """Declare the decorated function as a stage; see :class:`Stage`."""
 
     def declare(function: Function) -> Function:
         modules = code if callable(code) else lambda experiment, wildcards: code
-        STAGES[function.__name__] = Stage(function, spec, modules, tuple(files), bool(code))
+        STAGES[function.__name__] = Stage(
+            function, spec, modules, tuple(files), bool(code), version
+        )
         return function
 
     return declare

@@ -10,11 +10,12 @@ import h5py
 import numpy as np
 
 from dsnet.errors import RemakeError, UserError
+from dsnet.experiment.specs import STORE_VERSION
 from dsnet.images import ITEMS_PER_FRAME
 from dsnet.provenance import canonical
 
 FORMAT = "dsnet"
-VERSION = 2
+VERSION = STORE_VERSION
 
 
 class StoreError(UserError):

@@ -14,7 +14,7 @@ from project import RUN, SHARDS, Project
 from stages import one, stages
 
 from dsnet.cli import main
-from dsnet.datasets import read_manifest
+from dsnet.datasets.manifest import read_manifest
 from dsnet.store import DamagedError, Reader, StoreError, Writer
 from dsnet.training.results import Results
 

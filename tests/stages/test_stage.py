@@ -31,7 +31,7 @@ def toy(
 @pytest.fixture
 def stage(monkeypatch):
     """A toy among the stages."""
-    made = Stage(toy, lambda experiment, wildcards: experiment.fusion, lambda *_: (), (), False)
+    made = Stage(toy, lambda experiment, wildcards: experiment.fusion, lambda *_: (), ())
     monkeypatch.setitem(STAGES, "toy", made)
     return made
 
@@ -42,7 +42,7 @@ def test_the_command_takes_each_parameter_from_its_place_in_the_rule(stage):
         " --start {input.start:q} --folder {params.folder:q} --output {output:q}"
         " --max-videos {resources.most} --jobs {threads} 2> {log:q}"
     )
-    assert stage.command("{rule}").startswith("python -m dsnet {rule} --spec")
+    assert stage.command("{params.verb}").startswith("python -m dsnet {params.verb} --spec")
 
 
 def test_the_verb_reads_what_the_command_gives(stage):

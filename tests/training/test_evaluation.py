@@ -38,7 +38,7 @@ def test_a_network_that_puts_out_nan_is_not_scored(teacher, clips_path, tmp_path
     assert not (tmp_path / "scores.h5").exists()
 
 
-class Mean(torch.nn.Module):
+class Mean(models.Backbone):
     """Logits: the mean of a clip, which is the mean of its frames' numbers, and ten."""
 
     def forward(self, x):
@@ -88,7 +88,7 @@ def test_a_videos_score_worked_out_by_hand(tmp_path, monkeypatch, length, expect
     run = {"clip_length": length, "protocol": "paper"}
     spec = make_spec("rgb", run=run, clips={"rgb_mean": [0, 0, 0]})
     content = {"spec": spec, "input": "rgb", "classes": ["moving", "still"]}
-    monkeypatch.setattr(evaluation.models, "load_trained", lambda path, data: (Mean(), content))
+    monkeypatch.setattr(evaluation.models, "load_trained", lambda path: (Mean(), content))
     path = numbered(tmp_path / "clips.h5", expected)
     evaluation.evaluate("model.pt", path, tmp_path / "scores.h5")
     found = read_scores(tmp_path / "scores.h5").parts["test"]

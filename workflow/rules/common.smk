@@ -4,8 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from dsnet import starting, store
-from dsnet.datasets import fingerprint
+from dsnet import starting
 from dsnet.experiment import load, streams
 from dsnet.provenance import canonical
 from dsnet.releases import locate
@@ -78,6 +77,8 @@ def determined_by(stage):
     params = {}
     if declared.make_spec is not None:
         params["spec"] = lambda wildcards: declared.spec(experiment, wildcards)
+    if declared.version is not None:
+        params["version"] = declared.version
     if declared.has_code:
         params["code"] = lambda wildcards: code_of(
             stage, tuple(declared.modules(experiment, wildcards))
@@ -116,8 +117,11 @@ def listed_files(wildcards):
 def videos_digest(dataset):
     """The digest of the names and sizes of a data set's videos; taken once, as it asks for each."""
     chosen = experiment.catalogue[dataset]
-    made = chosen.kind == "motions" or chosen.fetch
-    return None if made else fingerprint(chosen.values())
+    if chosen.kind == "motions" or chosen.fetch:
+        return None
+    from dsnet.datasets import fingerprint  # which needs pandas
+
+    return fingerprint(chosen.values())
 
 
 def shards(kind, datasets=experiment.datasets):
@@ -179,7 +183,11 @@ def model_of(wildcards, role):
     stream = experiment.streams[wildcards.stream]
     if role == "init" and stream.pretrained is not None:
         return locate(stream.pretrained, int(wildcards.length), entry(wildcards).kind)
-    return f"{RUN.format(**wildcards)}/{getattr(stream, role)}/model.pt" if getattr(stream, role) else []
+    return (
+        f"{RUN.format(**wildcards)}/{getattr(stream, role)}/model.pt"
+        if getattr(stream, role)
+        else []
+    )
 
 
 def training_of(wildcards):
@@ -235,7 +243,9 @@ def intermediates():
 def of_all_seeds(name):
     """An input function: the file ``name`` of all seeds and shown streams of a split and length."""
     return lambda wildcards: [
-        f"{run}/{stream}/{name}" for run in seeds_of(wildcards) for stream in streams.shown(experiment)
+        f"{run}/{stream}/{name}"
+        for run in seeds_of(wildcards)
+        for stream in streams.shown(experiment)
     ]
 
 

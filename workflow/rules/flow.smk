@@ -15,6 +15,5 @@ rule flow_shard:
         gpu=experiment.flow.n_gpus(),
     params:
         **determined_by("flow_shard"),
-        version=store.VERSION,
     shell:
         command("flow_shard")

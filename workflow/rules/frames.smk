@@ -12,7 +12,6 @@ rule frames:
         "../../envs/video.yaml"
     params:
         **determined_by("frames"),
-        version=store.VERSION,
         shard=lambda wildcards: int(wildcards.shard),
     shell:
         command("frames")

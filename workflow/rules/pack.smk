@@ -23,6 +23,6 @@ rule pack:
     resources:
         max_broken=str(experiment.max_broken),
     params:
-        version=store.VERSION,
+        **determined_by("pack"),
     shell:
         command("pack")

@@ -27,8 +27,9 @@ rule table1:
         "../../envs/train.yaml"
     params:
         **determined_by("table1"),
+        verb="table1",
     shell:
-        command("table1", verb="{rule}")
+        command("table1", verb="{params.verb}")
 
 
 use rule table1 as table2 with:
@@ -51,6 +52,7 @@ use rule table1 as table2 with:
         f"{COSTS}/table2.tsv"
     params:
         **determined_by("table2"),
+        verb="table2",
 
 
 use rule table1 as significance with:
@@ -69,6 +71,7 @@ use rule table1 as significance with:
         f"{COSTS}/significance.tsv"
     params:
         **determined_by("significance"),
+        verb="significance",
 
 
 use rule table1 as claims with:
@@ -87,6 +90,7 @@ use rule table1 as claims with:
         f"{COSTS}/claims.tsv"
     params:
         **determined_by("claims"),
+        verb="claims",
 
 
 use rule claims as study with:
@@ -102,3 +106,4 @@ use rule claims as study with:
         f"{COSTS}/study.tsv"
     params:
         **determined_by("study"),
+        verb="study",
