@@ -31,7 +31,12 @@ EDITS = {
     "MSE": ("losses/mse.py", ".square()", ".abs()", after_training(["mars"]) - {("latency", "")}),
     "MAE": ("losses/mae.py", "(means).mean()", "(means).sum()", after_training(["ds"])),
     "Gram": ("losses/gram.py", "2 * given[0]", "3 * given[0]", after_training(["ds"])),
-    "teacher": ("models/frozen.py", "pairwise(list(", "pairwise(set(", after_training(STUDENTS)),
+    "teacher": (
+        "models/frozen.py",
+        "(network.folds())",
+        "(network.folds())[1:]",
+        after_training(STUDENTS),
+    ),
     "backbone": ("models/resnext3d.py", "MaxPool3d(3,", "MaxPool3d(5,", AFTER_TRAINING),
     "crop": (
         "clips/sampling.py",
