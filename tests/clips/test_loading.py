@@ -257,11 +257,12 @@ def test_an_epoch_leaves_no_memory_behind(tmp_path, make_clips):
     path = make_clips(tmp_path / "clips.h5")
     script = (
         "import sys, torch; from pathlib import Path; from dsnet import clips\n"
+        "from dsnet.experiment.data import Clips\n"
         "def own():\n"
         "    text = Path('/proc/self/status').read_text()\n"
         "    return int(text.split('RssAnon:')[1].split()[0])\n"
         "reader = clips.open_clips(sys.argv[1])\n"
-        "settings = {'crop': 64, 'scales': [1.0, 0.5]}\n"
+        "settings = Clips(crop=64, scales=[1.0, 0.5])\n"
         "ids = [*reader.videos] * 40\n"
         "videos = clips.Videos(reader, ids, [0] * len(ids), ('rgb', 'flow'), 8, settings)\n"
         "batches = clips.training_loader(clips.TrainingClips(videos, 0, True), 8)\n"

@@ -61,7 +61,7 @@ EDITS = {
     ),
     "statistics": ("tables/statistics.py", "np.std(values, ddof=1)", "np.std(values)", TABLES),
     "colour": ("figures/style.py", "#0072B2", "#0072B3", DRAWN | {("classes", "")}),
-    "CSS": ("tables/html.py", "border-collapse: collapse", "border-collapse: separate", TABLES),
+    "CSS": ("tables/formats.py", "border-collapse: collapse", "border-collapse: separate", TABLES),
 }
 # What follows are edits that concern nothing.
 MESSAGES = {
@@ -79,6 +79,7 @@ MESSAGES = {
     "the checksums": ("store/reader.py", "zlib.crc32(", "zlib.adler32("),
     "the progress bar": ("training/__init__.py", 'unit="epoch"', 'unit="pass"'),
     "an option": ("cli/options.py", "import argparse\n", "import argparse\n\nOPTION = 1\n"),
+    "a rule's command": ("stages/stage.py", " 2> {{log:q}}", " 2>> {{log:q}}"),
     "doctor": ("doctor/machine.py", "import os\n", "import os\n\nD = 1\n"),
     "predict": ("predict/classifier.py", "import itertools\n", "import itertools\n\nP = 1\n"),
     "export": ("export.py", "import logging\n", "import logging\n\nE = 1\n"),
