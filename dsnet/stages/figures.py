@@ -17,7 +17,7 @@ def _mapped(experiment: Experiment, wildcards: Wildcards) -> ShownSpec:
 
 
 def _weighed(experiment: Experiment, wildcards: Wildcards) -> ShownSpec:
-    return shown_spec(experiment, "two_stream", shown=streams.attention_streams(experiment))
+    return shown_spec(experiment, "two_stream", shown=sorted(streams.attention_streams(experiment)))
 
 
 @stage(

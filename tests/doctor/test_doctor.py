@@ -33,10 +33,10 @@ def test_overlays_are_merged_as_snakemake_does(folder, no_checks):
     (folder / "mine.yaml").write_text("training: {workers: 7}\nseeds: [4]\n")
     (finding,) = examine(["mine.yaml"])
     assert (finding.status, finding.found) == ("ok", "config.yaml, mine.yaml")
-    config, again = no_checks
-    assert config is again
-    assert (config["training"]["workers"], config["training"]["epochs"]) == (7, 16)
-    assert config["seeds"] == [4]
+    experiment, again = no_checks
+    assert experiment is again
+    assert (experiment.training.workers, experiment.training.epochs) == (7, 16)
+    assert experiment.seeds == [4]
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def test_with_a_wrong_configuration_the_machine_is_checked_all_the_same(
     (finding,) = examine(["mine.yaml"])
     assert finding.status == "problem"
     assert words in finding.found
-    (config,) = no_checks
-    assert config["datasets"] == ["motions"]
+    (experiment,) = no_checks
+    assert experiment.datasets == ["motions"]
 
 
 def test_a_check_that_fails_is_a_finding_and_ends_no_other():

@@ -23,7 +23,7 @@ def pixels(count: int) -> np.ndarray:
 
 
 def expected(model, batch: np.ndarray) -> np.ndarray:
-    network, content = models.load_model(model)
+    network, content = models.load_trained(model)
     with torch.no_grad():
         seen = clips.normalise(torch.from_numpy(batch), "rgb", content["spec"].clips)
         return network.eval()(seen).numpy()
