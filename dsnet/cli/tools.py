@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from dsnet.cli.options import Verb, parse_json
-from dsnet.flow import BACKENDS, SEMANTICS
+from dsnet.experiment.data import FOLLOWED
 from dsnet.provenance import replacing
 from dsnet.stages.stage import positive
 
@@ -39,8 +39,8 @@ def add(verb: Verb) -> None:
     sub.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.mp4")
     sub.add_argument("--raw", type=Path, help=".npy, (T-1, H, W, 2) float32 in pixels")
     sub.add_argument("--fps", type=float, default=25)
-    sub.add_argument("--backend", choices=("auto", *BACKENDS), default="auto")
-    sub.add_argument("--semantics", choices=SEMANTICS, default="cuda")
+    sub.add_argument("--backend", choices=("auto", *FOLLOWED), default="auto")
+    sub.add_argument("--semantics", choices=("cpu", "cuda"), default="cuda")
 
     sub = verb(predict)
     sub.add_argument(
