@@ -8,6 +8,8 @@ from pathlib import Path
 
 from project import Project
 
+from dsnet.stages import STAGES
+
 COMMAND = re.compile(r"python -m dsnet (.*)$", re.MULTILINE)
 
 
@@ -19,14 +21,12 @@ class Stage:
         self.verb = words[0]
         self.log = Path(words[words.index("2>") + 1])
         self.arguments = words[: words.index("2>")]
-        output = self._values("--output")
         if self.verb == "train":  # the rule names the folder
-            self.outputs = [Path(output[0]) / name for name in ("model.pt", "history.csv")]
+            (folder,) = self._values("--output")
+            self.outputs = [Path(folder) / name for name in ("model.pt", "history.csv")]
         else:
-            self.outputs = [
-                Path(path)
-                for path in (*output, *self._values("--broken"), *self._values("--index"))
-            ]
+            made = [each.name for each in STAGES[self.verb].parameters() if each.is_output]
+            self.outputs = [Path(path) for name in made for path in self._values(f"--{name}")]
 
     def _values(self, option: str) -> list[str]:
         """What follows an option, up to the next one."""

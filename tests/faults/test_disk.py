@@ -26,7 +26,7 @@ WRITING = (
     ("videos", ""),
     ("manifest", ""),
     ("frames", "0000"),
-    ("flow", "0001"),
+    ("flow_shard", "0001"),
     ("pack", ""),
     ("train", "seed0/flow"),
     ("train", "seed0/ds"),

@@ -74,7 +74,7 @@ def _scores(path: Path) -> bytes:
     with h5py.File(path) as file:
         metrics = file.attrs["metrics"]
     parts = {name: vars(part) for name, part in found.parts.items()}
-    return _text([found.run, found.classes, found.spec, parts, metrics])
+    return _text([found.run, found.classes, found.spec and found.spec.values(), parts, metrics])
 
 
 def _model(path: Path) -> bytes:
