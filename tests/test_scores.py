@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from specs import make_spec
 
 from dsnet import scores
 from dsnet.errors import RemakeError
@@ -78,7 +79,7 @@ def test_scores_are_read_as_they_were_written(tmp_path):
             "test": part([[1, 2], [3, 4]], [1, 1], [0, 1], ["x/ü", "y"]),
             "train": part([[0, 1]], [1], [1]),
         },
-        {"lr": 0.1},
+        make_spec(),
     )
     scores.write_scores(tmp_path / "s.h5", written)
     found = scores.read_scores(tmp_path / "s.h5")

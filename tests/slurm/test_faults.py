@@ -55,7 +55,7 @@ def test_a_second_run_completes_what_scancel_stopped(project: ClusterProject, fi
     assert f"SLURM-job '{job['JobId']}' failed, SLURM status is: 'CANCELLED'" in told
     assert TRAIN_LOG in told
     assert not (project / MODEL).exists()
-    outcome = project.finish(f"{RUN}/ds/scores.h5")
+    outcome = project.finish(MODEL, f"{RUN}/ds/scores.h5")
     assert outcome.jobs == {("train", "ds"), ("evaluate", "ds")}
     assert_same_results(project, finished)
 
