@@ -144,7 +144,7 @@ def list_jobs(project: Project) -> list[str]:
             at_work = os.readlink(path / "cwd") == str(project.folder)
         except OSError:
             continue
-        if at_work and words[1:4] == [b"-m", b"dsnet", b"flow"]:
+        if at_work and words[1:4] == [b"-m", b"dsnet", b"flow_shard"]:
             found.append(path.name)
     return found
 

@@ -17,7 +17,9 @@ def clips(tmp_path):
             frame = np.full((*shape, 3), (20, value, 255), np.uint8)  # BGR: red is 255
             yield cv2.imencode(".jpg", frame)[1].tobytes()
 
-    with Writer(tmp_path / "clips.h5", ("rgb", "flow"), {"flow": {"bound": 20}}) as writer:
+    with Writer(
+        tmp_path / "clips.h5", ("rgb", "flow"), {"rgb": {}, "flow": {"bound": 20}}
+    ) as writer:
         for id, shape, count, motion in (
             ("long", (32, 48), 9, (4, 0)),
             ("short", (32, 32), 2, (0, 4)),

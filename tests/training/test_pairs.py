@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from dsnet.clips import TestClips, TrainingClips, Videos, open_clips, training_loader
+from dsnet.experiment.data import Clips
 from dsnet.store import Writer
 
 HEIGHT, WIDTH, LENGTH = 48, 64, 4
-SETTINGS = {"crop": 16, "scales": [1.0, 0.5, 0.25], "rgb_mean": [0, 0, 0], "flow_mean": 0}
+SETTINGS = Clips(crop=16, scales=[1.0, 0.5, 0.25], rgb_mean=[0, 0, 0], flow_mean=0)
 # RGB frames and what the second flow plane tells; the last video is looped.
 VIDEOS = {"space": (20, "y"), "time": (20, "t"), "short": (4, "t")}
 

@@ -24,8 +24,7 @@ def test_history_has_every_term_and_its_gradient(teacher, clips_path, tmp_path):
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_gives_others(clips_path, tmp_path):
-    spec, other = make_spec(epochs=1), make_spec(epochs=1)
-    other["run"] = {**other["run"], "seed": 4}
+    spec, other = make_spec(epochs=1), make_spec(run={"seed": 4}, epochs=1)
     for name, chosen in (("a", spec), ("b", spec), ("c", other)):
         training.train(chosen, clips_path, tmp_path / name)
     a, b, c = (weights(tmp_path / name) for name in "abc")

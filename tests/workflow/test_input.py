@@ -73,7 +73,7 @@ def test_too_many_broken_videos_fail_and_are_named(fresh: Project, videos: Path)
         ),
         (
             {"streams": {"ds": {"losses": {"gram": {"normalize": "C"}}}}},
-            ["streams.ds.losses.gram.normalize: expected one of paper, channels, mean, got 'C'"],
+            ["streams.ds.losses.gram.normalize: expected 'paper', 'channels' or 'mean', got 'C'"],
         ),
         (
             {"datasets": ["motion"]},
