@@ -237,23 +237,31 @@ def fusion_spec(experiment: Experiment, kind: str) -> FusionSpec:
     return FusionSpec(**{"fit": chosen.fit, "place": place, **options})
 
 
-def shown_spec(experiment: Experiment, *keys: str, shown: Iterable[str] | None = None) -> ShownSpec:
+def shown_spec(
+    experiment: Experiment,
+    *keys: str,
+    only: Iterable[str] | None = None,
+    shown: Iterable[str] = (),
+) -> ShownSpec:
     """Make the spec of a table, figure or page.
 
     Args:
         keys: those of ``tables`` that it needs; a change of others is no reason to make it again.
+        only: the streams that it tells of, whose order does not count; by default all in their
+            order.
         shown: the streams that are drawn.
     """
+    names = experiment.streams if only is None else sorted(only)
     tables = {key: getattr(experiment.tables, key) for key in keys}
     if "students" in tables:
         tables["students"] = streams.students(experiment)
     entries = experiment.entries()
     return ShownSpec(
-        streams=[_taken(Titled, stream, name=name) for name, stream in experiment.streams.items()],
+        streams=[_taken(Titled, experiment.streams[name], name=name) for name in names],
         names={name: str(entry.title) for name, entry in entries.items()},
         datasets={str(entry.title): entry.kind for entry in entries.values()},
         tables=Tables(**tables),
-        shown=list(shown or ()),
+        shown=list(shown),
     )
 
 

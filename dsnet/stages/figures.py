@@ -13,11 +13,11 @@ TEMPLATES = ("pages/templates/*",)
 
 
 def _mapped(experiment: Experiment, wildcards: Wildcards) -> ShownSpec:
-    return shown_spec(experiment, shown=streams.mapped_streams(experiment))
+    return shown_spec(experiment, only=experiment.streams, shown=streams.mapped_streams(experiment))
 
 
 def _weighed(experiment: Experiment, wildcards: Wildcards) -> ShownSpec:
-    return shown_spec(experiment, "two_stream", shown=sorted(streams.attention_streams(experiment)))
+    return shown_spec(experiment, "two_stream", only=streams.attention_streams(experiment))
 
 
 @stage(
@@ -40,8 +40,8 @@ def attention(spec: ShownSpec, fusions: Inputs, output: Outputs) -> None:
     from dsnet import figures
 
     read = [json.loads(path.read_text(encoding="utf-8")) for path in fusions]
-    chosen = {name: stream for name, stream in spec.by_name().items() if name in spec.shown}
-    figures.save(figures.attention_weights(read, chosen, spec.tables.two_stream[0]), *output)
+    drawn = figures.attention_weights(read, spec.by_name(), spec.tables.two_stream[0])
+    figures.save(drawn, *output)
 
 
 @stage(code=("dsnet.figures.contact",))
@@ -85,7 +85,7 @@ def features(spec: ShownSpec, tables: Inputs, maps: Input, output: Outputs) -> N
 
 
 @stage(
-    spec=lambda experiment, wildcards: shown_spec(experiment),
+    spec=lambda experiment, wildcards: shown_spec(experiment, only=streams.featured(experiment)),
     code=("dsnet.pages.classes",),
     files=TEMPLATES,
 )

@@ -63,8 +63,6 @@ def test_a_failure_leaves_what_was_there(moving, tmp_path, caplog):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-o", "x.mp4"], "expected a VIDEO, or --frames and --spec"),
-        (["VIDEO", "-o", "x.mp4", "--frames", "f.h5"], "expected a VIDEO, or --frames and --spec"),
         (["VIDEO", "-o", "x.txt"], "expected a video file, .mp4"),
         (["VIDEO", "-o", "x.mp4", "--fps", "4"], "flow needs two frames"),
         (["VIDEO", "-o", "x.mp4", "--raw", "VIDEO"], "in.avi is the input itself"),
