@@ -35,7 +35,7 @@ def make_network(
     Raises:
         CheckpointError: ``init`` is not of this network.
     """
-    made = models.build(spec.model.values(), spec.stream.input, len(classes))
+    made = models.build(spec.model.arch(), spec.stream.input, len(classes))
     if init is not None:
         models.start_from(made, init, classes)
     if processes.count > 1 and spec.stream.training.sync_batch_norm:
