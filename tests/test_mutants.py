@@ -53,7 +53,7 @@ def test_every_tenth_change_of_the_splits_is_noticed(folder: Path):
     mutmut(folder, "run", "--max-children", "2", "dsnet.splits.*5")
     mutmut(folder, "export-cicd-stats")
     found = json.loads((folder / "mutants/mutmut-cicd-stats.json").read_text())
-    assert found["killed"] >= 10
+    assert found["killed"] >= 5
     assert {key: found[key] for key in ("survived", "no_tests", "suspicious", "timeout")} == {
         "survived": 0,
         "no_tests": 0,
