@@ -29,12 +29,11 @@ def add(verbs: Any, stage: Stage) -> None:
 
 
 def _add(sub: argparse.ArgumentParser, parameter: Parameter) -> None:
-    kind, several = parameter.kind, None
+    kind, more = parameter.kind, {}
+    if maybe := type(None) in get_args(kind):
+        kind, more = get_args(kind)[0], {"nargs": "?"}
     if get_origin(kind) is list:
-        kind, several = get_args(kind)[0], "*"
-    elif type(None) in get_args(kind):
-        kind, several = get_args(kind)[0], "?"
-    more: dict[str, Any] = {"nargs": several} if several else {}
+        kind, more = get_args(kind)[0], {"nargs": "*" if maybe else "+"}
     sub.add_argument(
         f"--{option(parameter.name)}",
         type=parameter.read or _reader(kind),

@@ -32,9 +32,10 @@ def positive(text: str) -> int:
     return number
 
 
-# Files that a stage reads or writes: one, several, or one that may be missing.
+# Files that a stage reads or writes: one or several; inputs that may be missing begin with Maybe.
 Input = Annotated[Path, "{{input.{name}:q}}"]
 Inputs = Annotated[list[Path], "{{input.{name}:q}}"]
+MaybeInputs = Annotated[list[Path] | None, "{{input.{name}:q}}"]
 MaybeInput = Annotated[Path | None, "{{input.{name}:q}}"]
 Output = Annotated[Path, "{{output.{name}:q}}"]
 Outputs = Annotated[list[Path], "{{output.{name}:q}}"]
@@ -91,7 +92,8 @@ class Stage:
         hints = get_type_hints(self.function, include_extras=True)
         found = []
         for name, parameter in inspect.signature(self.function).parameters.items():
-            kind, *told = get_args(hints[name]) if is_annotated(hints[name]) else [hints[name]]
+            hint = hints[name]
+            kind, *told = get_args(hint) if get_origin(hint) is Annotated else [hint]
             is_spec = inspect.isclass(kind) and issubclass(kind, Settings)
             place = told[0] if told else "{{params.{name}:q}}" if is_spec else "{{params.{name}}}"
             if name == "output":  # all of the rule's
@@ -154,11 +156,6 @@ def stage(
         return function
 
     return declare
-
-
-def is_annotated(hint: Any) -> bool:
-    """Say whether a type has more to it."""
-    return get_origin(hint) is Annotated
 
 
 def option(name: str) -> str:

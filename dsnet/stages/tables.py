@@ -7,7 +7,7 @@ from typing import Any
 
 from dsnet.experiment import Experiment
 from dsnet.experiment.specs import ShownSpec, shown_spec
-from dsnet.stages.stage import Inputs, Outputs, Wildcards, stage
+from dsnet.stages.stage import Inputs, MaybeInputs, Outputs, Wildcards, stage
 
 WRITTEN = "dsnet.tables.formats"
 LAID_OUT = ("dsnet.tables.results", "dsnet.tables.layout", WRITTEN)
@@ -23,15 +23,18 @@ def _of(*keys: str) -> Any:
     return make
 
 
-def _read(spec: ShownSpec, scores: list[Path], fusions: list[Path]) -> tuple[list[Any], list[Any]]:
-    """Read what a table is made of."""
+def _read(
+    spec: ShownSpec, scores: list[Path], fusions: list[Path] | None
+) -> tuple[list[Any], list[Any]]:
+    """Read what a table is made of: scores, and fusions, of which there may be none."""
     from dsnet import tables
 
-    return tables.titled_scores(scores, spec.names), tables.titled_fusions(fusions, spec.names)
+    found = tables.titled_fusions(fusions or [], spec.names)
+    return tables.titled_scores(scores, spec.names), found
 
 
 @stage(spec=_of("two_stream", "students"), code=LAID_OUT, files=PAPER)
-def table1(spec: ShownSpec, scores: Inputs, fusions: Inputs, output: Outputs) -> None:
+def table1(spec: ShownSpec, scores: Inputs, fusions: MaybeInputs, output: Outputs) -> None:
     """Make Table 1: two streams, the students, and the rows that the paper cites."""
     from dsnet import tables
 
@@ -45,7 +48,7 @@ def table1(spec: ShownSpec, scores: Inputs, fusions: Inputs, output: Outputs) ->
 
 
 @stage(spec=_of("ablation"), code=LAID_OUT, files=PAPER)
-def table2(spec: ShownSpec, scores: Inputs, fusions: Inputs, output: Outputs) -> None:
+def table2(spec: ShownSpec, scores: Inputs, fusions: MaybeInputs, output: Outputs) -> None:
     """Make Table 2, the ablation."""
     from dsnet import tables
 
@@ -55,7 +58,7 @@ def table2(spec: ShownSpec, scores: Inputs, fusions: Inputs, output: Outputs) ->
 
 
 @stage(spec=_of(), code=("dsnet.tables.significance", WRITTEN))
-def significance(spec: ShownSpec, scores: Inputs, fusions: Inputs, output: Outputs) -> None:
+def significance(spec: ShownSpec, scores: Inputs, fusions: MaybeInputs, output: Outputs) -> None:
     """Test which methods differ beyond chance."""
     from dsnet import tables
 
@@ -65,7 +68,7 @@ def significance(spec: ShownSpec, scores: Inputs, fusions: Inputs, output: Outpu
 
 
 @stage(spec=_of("claims"), code=("dsnet.tables.study", WRITTEN))
-def claims(spec: ShownSpec, scores: Inputs, fusions: Inputs, output: Outputs) -> None:
+def claims(spec: ShownSpec, scores: Inputs, fusions: MaybeInputs, output: Outputs) -> None:
     """Answer whether what is claimed holds here."""
     from dsnet import tables
 
@@ -75,7 +78,7 @@ def claims(spec: ShownSpec, scores: Inputs, fusions: Inputs, output: Outputs) ->
 
 
 @stage(spec=_of("study"), code=("dsnet.tables.study", WRITTEN))
-def study(spec: ShownSpec, scores: Inputs, fusions: Inputs, output: Outputs) -> None:
+def study(spec: ShownSpec, scores: Inputs, fusions: MaybeInputs, output: Outputs) -> None:
     """Gather results in groups."""
     from dsnet import tables
 

@@ -3,6 +3,8 @@
 import pytest
 
 from dsnet.experiment import data
+from dsnet.fetching.sources import SOURCES
+from dsnet.flow import BACKENDS
 
 
 @pytest.mark.parametrize(
@@ -40,3 +42,10 @@ def test_a_process_for_each_gpu_and_its_helpers_beside_it(loaded, asked, process
     training = loaded({"training": {**asked, "threads": 1, "workers": 2}}).training
     assert training.n_processes() == processes
     assert training.busy_cores() == cores
+
+
+def test_what_planning_knows_of_the_library_is_so():
+    assert set(data.FETCHED) == set(SOURCES)
+    assert set(data.FOLLOWED) == set(BACKENDS)
+    names = data.FlowMethod.model_json_schema()["properties"]["backend"]["enum"]
+    assert set(names) == {"auto", *BACKENDS}

@@ -71,6 +71,13 @@ def test_a_wrong_value_is_named(stage, capsys, words, message):
     assert re.search(message, capsys.readouterr().err)
 
 
+def test_a_list_that_must_not_be_empty_is_asked_for(stage, capsys):
+    given = ["--spec", SPEC, "--scores", "--start", "--folder", "f", "--output", "o"]
+    with pytest.raises(SystemExit):
+        parser().parse_args(["toy", *given])
+    assert "argument --scores: expected at least one argument" in capsys.readouterr().err
+
+
 def test_every_declared_stage_has_a_description_and_an_output(experiment):
     for stage in STAGES.values():
         assert stage.function.__doc__.strip().endswith(".")
