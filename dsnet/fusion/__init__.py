@@ -35,7 +35,7 @@ def fuse(
     Args:
         paths: ``scores.h5`` of each stream, of the same data set, split, clip length and seed.
         kind: ``average``, ``attention``, or a name of a user's.
-        options: :func:`dsnet.config.fusion_spec` of it.
+        options: values of its :class:`dsnet.experiment.specs.FusionSpec`.
         output: the JSON file.
 
     Raises:

@@ -132,10 +132,8 @@ class VideoClassifier:
                             found.append(stream.logits(torch.stack(clips)))
                 bar.update(len(batch))
         per_stream = [np.concatenate(found) for found in logits]
-        scores = per_stream[0].copy()  # the first has all clips, flow may lack the last
-        for others in per_stream[1:]:
-            scores[: len(others)] = (scores[: len(others)] + others) / 2
-        ends = self.clip_length * np.arange(len(scores) + 1)
+        count = len(per_stream[0])  # the first has all clips, flow may lack the last
+        ends = self.clip_length * np.arange(count + 1)
         times = np.stack([ends[:-1], np.minimum(ends[1:], frames)], axis=1) / self.fps
         return Prediction(
             video=os.fspath(path),
@@ -143,7 +141,7 @@ class VideoClassifier:
             times=times,
             clips=self._fused(per_stream),
             logits=self._fused([found.mean(axis=0, keepdims=True) for found in per_stream])[0],
-            cost={name: 1e3 * seconds / len(scores) for name, seconds in cost.items()},
+            cost={name: 1e3 * seconds / count for name, seconds in cost.items()},
             device=str(self.device),
             backend=self.method.name if self.method else "",
         )
