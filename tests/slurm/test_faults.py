@@ -107,7 +107,7 @@ def test_partition_account_and_gres_reach_sbatch(project: ClusterProject, tmp_pa
 
 
 def test_a_job_that_the_cluster_can_never_run_is_refused_at_once(project: ClusterProject):
-    project.edit(PROFILE, "mem_mb: attempt * 32000", "mem_mb: 10**9")
+    project.edit(PROFILE, "# runtime: min(attempt * 720, 1440)", "mem_mb: 10**9")
     (project / MODEL).unlink()
     outcome = project.snakemake(MODEL, "--retries", "0")
     assert outcome.code != 0

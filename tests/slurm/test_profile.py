@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from project import ROOT
+from project import ROOT, Project
 from runs import PROFILE
 
 
@@ -21,6 +21,20 @@ def test_the_profile_speaks_of_rules_that_exist(profile: dict[str, Any]):
     sources = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
     rules = set(re.findall(r"^rule (\w+):", sources, re.MULTILINE))
     assert set(profile["set-resources"]) <= rules
+
+
+def test_every_rule_that_is_submitted_for_long_says_its_memory_and_time(fresh: Project):
+    """The plan shows the first attempt's. The profile's own numbers would be 60 and 4000."""
+    plan = fresh.snakemake("-n").text
+    for rule, minutes, megabytes in (
+        ("flow_shard", 120, 8000),
+        ("pack", 240, 16000),
+        ("train", 1440, 32000),
+        ("evaluate", 240, 16000),
+    ):
+        (asked, *_) = re.findall(rf"^rule {rule}:.*?resources: (.*?)$", plan, re.DOTALL | re.M)
+        assert f"runtime={minutes}" in asked.split(", "), asked
+        assert f"mem_mb={megabytes}" in asked.split(", "), asked
 
 
 def test_every_entry_has_a_comment():

@@ -1,5 +1,6 @@
 # What the rules share: the checked configuration, lists of files, and specs as JSON.
 import functools
+import math
 import os
 import sys
 from pathlib import Path
@@ -10,8 +11,12 @@ from dsnet.provenance import canonical
 from dsnet.releases import locate
 from dsnet.stages import STAGES
 
-# `python` is the one that runs Snakemake, also where its environment is not activated.
-os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]))
+# `python` is the one that runs Snakemake, also where its environment is not activated, and `dsnet`
+# the one beside the Snakefile, in every working directory and every environment of envs/.
+os.environ.update(
+    PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]),
+    PYTHONPATH=os.pathsep.join(filter(None, [workflow.basedir, os.environ.get("PYTHONPATH")])),
+)
 
 SCHEMAS = Path(workflow.basedir) / "workflow" / "schemas"
 
@@ -22,15 +27,25 @@ RESULTS = experiment.results
 DATA = experiment.data
 # In a folder of other results, no shard is removed, and none is missed once it is packed.
 KEEP = experiment.keep if DATA == RESULTS else "shared"
-DATASET = f"{DATA}/{{dataset}}"
-RUN = f"{RESULTS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}"
-FIRST_SEED = f"{RESULTS}/{{dataset}}/split{{split}}/{{length}}f/seed{experiment.seeds[0]}"
-TABLES = f"{RESULTS}/tables"
-FIGURES = f"{RESULTS}/figures"
-OF_A_SPLIT = f"{FIGURES}/{{dataset}}-split{{split}}-{{length}}f"
-LOGS = f"{RESULTS}/logs"
+# A run is one training of every stream; a setting is what the runs of all seeds share.
+OF_A_RUN = "{dataset}/split{split}/{length}f/seed{seed}"
+RUN = f"{RESULTS}/{OF_A_RUN}"
+SETTING = "{dataset}-split{split}-{length}f"
+FETCHED = f"{DATA}/{{dataset}}/fetched.json"
 COSTS = f"{RESULTS}/benchmarks"  # seconds, memory and CPU time of every job
-FETCHED = f"{DATASET}/fetched.json"
+
+
+# Paths in rules are written with these.
+pathvars:
+    results=RESULTS,
+    logs=f"{RESULTS}/logs",
+    benchmarks=COSTS,
+    data=DATA,
+    run=OF_A_RUN,
+    first_run=OF_A_RUN.replace("{seed}", str(experiment.seeds[0])),
+    setting=SETTING,
+
+
 # What the rules `figures` and `features` draw of a split and clip length.
 SCORE_FIGURES = ("training", "curves", "confusion", "per-class")
 FEATURE_FIGURES = ("similarity", "features")
@@ -89,6 +104,11 @@ def determined_by(stage):
 def command(stage, verb=None):
     """The shell command of a stage's rule."""
     return STAGES[stage].command(verb)
+
+
+def growing(amount, at_most=math.inf):
+    """Minutes or megabytes for Slurm: ``amount``, twice and three times it in later attempts."""
+    return lambda wildcards, attempt: min(attempt * amount, at_most)
 
 
 # --- data sets ---------------------------------------------------------------------------------
@@ -266,12 +286,12 @@ def answers():
 def figures():
     """All figures of the experiment."""
     kinds = (*SCORE_FIGURES, "attention", *FEATURE_FIGURES)
-    stems = of_splits(f"{OF_A_SPLIT}-{{kind}}", kind=kinds)
-    stems += [f"{FIGURES}/{dataset}-contact" for dataset in experiment.datasets]
-    stems += [f"{FIGURES}/{table}" for table in ("table1", "cost", *answers())]
-    return [f"{stem}.{suffix}" for stem in stems for suffix in ("png", "svg")]
+    stems = of_splits(f"{SETTING}-{{kind}}", kind=kinds)
+    stems += [f"{dataset}-contact" for dataset in experiment.datasets]
+    stems += ["table1", "cost", *answers()]
+    return [f"{RESULTS}/figures/{stem}.{suffix}" for stem in stems for suffix in ("png", "svg")]
 
 
 def pages():
     """All pages to read in a browser."""
-    return [*of_splits(f"{OF_A_SPLIT}-classes.html"), f"{RESULTS}/provenance.html"]
+    return [*of_splits(f"{RESULTS}/figures/{SETTING}-classes.html"), f"{RESULTS}/provenance.html"]

@@ -4,11 +4,11 @@ rule evaluate:
         model=rules.train.output.model,
         clips=rules.pack.output.clips,
     output:
-        f"{RUN}/{{stream}}/scores.h5",
+        "<results>/<run>/{stream}/scores.h5",
     log:
-        f"{LOGS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/{{stream}}/evaluate.log",
+        "<logs>/<run>/{stream}/evaluate.log",
     benchmark:
-        f"{COSTS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/{{stream}}/evaluate.tsv"
+        "<benchmarks>/<run>/{stream}/evaluate.tsv"
     conda:
         "../../envs/train.yaml"
     threads: lambda wildcards: training_of(wildcards).busy_cores()
@@ -18,6 +18,8 @@ rule evaluate:
         workers=lambda wildcards: training_of(wildcards).workers,
         processes=lambda wildcards: training_of(wildcards).n_processes(),
         device=lambda wildcards: training_of(wildcards).device,
+        runtime=growing(240),
+        mem_mb=growing(16000),
     params:
         **determined_by("evaluate"),
     shell:

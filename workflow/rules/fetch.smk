@@ -8,9 +8,9 @@ rule fetch:
     output:
         FETCHED,
     log:
-        f"{LOGS}/{{dataset}}/fetch.log",
+        "<logs>/{dataset}/fetch.log",
     benchmark:
-        f"{COSTS}/{{dataset}}/fetch.tsv"
+        "<benchmarks>/{dataset}/fetch.tsv"
     conda:
         "../../envs/fetch.yaml"
     # As resources, since they change nothing of what comes out and so are no reason to rerun.

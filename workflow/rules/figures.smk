@@ -16,16 +16,16 @@ rule figures:
         histories=of_all_seeds("history.csv"),
     output:
         report(
-            expand(f"{OF_A_SPLIT}-{{kind}}.png", kind=SCORE_FIGURES, allow_missing=True),
+            expand("<results>/figures/<setting>-{kind}.png", kind=SCORE_FIGURES, allow_missing=True),
             category="Figures",
             subcategory="{dataset}, split {split}, {length} frames",
             caption="../report/figures.rst",
         ),
-        expand(f"{OF_A_SPLIT}-{{kind}}.svg", kind=SCORE_FIGURES, allow_missing=True),
+        expand("<results>/figures/<setting>-{kind}.svg", kind=SCORE_FIGURES, allow_missing=True),
     log:
-        f"{LOGS}/figures/{{dataset}}-split{{split}}-{{length}}f.log",
+        "<logs>/figures/<setting>.log",
     benchmark:
-        f"{COSTS}/figures/{{dataset}}-split{{split}}-{{length}}f.tsv"
+        "<benchmarks>/figures/<setting>.tsv"
     conda:
         "../../envs/train.yaml"
     params:
@@ -40,16 +40,16 @@ rule attention:
         fusions=weighed,
     output:
         report(
-            f"{OF_A_SPLIT}-attention.png",
+            "<results>/figures/<setting>-attention.png",
             category="Figures",
             subcategory="{dataset}, split {split}, {length} frames",
             caption="../report/attention.rst",
         ),
-        f"{OF_A_SPLIT}-attention.svg",
+        "<results>/figures/<setting>-attention.svg",
     log:
-        f"{LOGS}/figures/{{dataset}}-split{{split}}-{{length}}f-attention.log",
+        "<logs>/figures/<setting>-attention.log",
     benchmark:
-        f"{COSTS}/figures/{{dataset}}-split{{split}}-{{length}}f-attention.tsv"
+        "<benchmarks>/figures/<setting>-attention.tsv"
     conda:
         "../../envs/train.yaml"
     params:
@@ -64,17 +64,17 @@ rule contact:
         clips=rules.pack.output.clips,
     output:
         report(
-            f"{FIGURES}/{{dataset}}-contact.png",
+            "<results>/figures/{dataset}-contact.png",
             category="Data",
             subcategory="{dataset}",
             caption="../report/contact.rst",
             labels={"what": "frames and flow"},
         ),
-        f"{FIGURES}/{{dataset}}-contact.svg",
+        "<results>/figures/{dataset}-contact.svg",
     log:
-        f"{LOGS}/figures/{{dataset}}-contact.log",
+        "<logs>/figures/{dataset}-contact.log",
     benchmark:
-        f"{COSTS}/figures/{{dataset}}-contact.tsv"
+        "<benchmarks>/figures/{dataset}-contact.tsv"
     conda:
         "../../envs/train.yaml"
     params:
@@ -86,18 +86,18 @@ rule contact:
 rule bars:
     """Draw Table 1's measured rows as bars."""
     input:
-        table=f"{TABLES}/table1.csv",
+        table="<results>/tables/table1.csv",
     output:
         report(
-            f"{FIGURES}/table1.png",
+            "<results>/figures/table1.png",
             category="Tables",
             caption="../report/bars.rst",
         ),
-        f"{FIGURES}/table1.svg",
+        "<results>/figures/table1.svg",
     log:
-        f"{LOGS}/figures/table1.log",
+        "<logs>/figures/table1.log",
     benchmark:
-        f"{COSTS}/figures/table1.tsv"
+        "<benchmarks>/figures/table1.tsv"
     conda:
         "../../envs/train.yaml"
     params:
@@ -109,19 +109,19 @@ rule bars:
 rule cost:
     """Draw accuracy against the time that a clip costs, with TV-L1 and without."""
     input:
-        table=f"{TABLES}/table1.csv",
-        latency=f"{TABLES}/latency.csv",
+        table="<results>/tables/table1.csv",
+        latency="<results>/tables/latency.csv",
     output:
         report(
-            f"{FIGURES}/cost.png",
+            "<results>/figures/cost.png",
             category="Tables",
             caption="../report/cost.rst",
         ),
-        f"{FIGURES}/cost.svg",
+        "<results>/figures/cost.svg",
     log:
-        f"{LOGS}/figures/cost.log",
+        "<logs>/figures/cost.log",
     benchmark:
-        f"{COSTS}/figures/cost.tsv"
+        "<benchmarks>/figures/cost.tsv"
     conda:
         "../../envs/train.yaml"
     params:
@@ -133,18 +133,18 @@ rule cost:
 rule intervals:
     """Draw the differences of the claims, or the accuracies of the study, with intervals."""
     input:
-        table=f"{TABLES}/{{table}}.csv",
+        table="<results>/tables/{table}.csv",
     output:
         report(
-            f"{FIGURES}/{{table}}.png",
+            "<results>/figures/{table}.png",
             category="Tables",
             caption="../report/intervals.rst",
         ),
-        f"{FIGURES}/{{table}}.svg",
+        "<results>/figures/{table}.svg",
     log:
-        f"{LOGS}/figures/{{table}}.log",
+        "<logs>/figures/{table}.log",
     benchmark:
-        f"{COSTS}/figures/{{table}}.tsv"
+        "<benchmarks>/figures/{table}.tsv"
     conda:
         "../../envs/train.yaml"
     params:

@@ -4,15 +4,17 @@ rule flow_shard:
     input:
         frames=rules.frames.output,
     output:
-        passing(f"{DATASET}/flow/{{shard}}.h5"),
+        passing("<data>/{dataset}/flow/{shard}.h5"),
     log:
-        f"{LOGS}/{{dataset}}/flow/{{shard}}.log",
+        "<logs>/{dataset}/flow/{shard}.log",
     benchmark:
-        f"{COSTS}/{{dataset}}/flow/{{shard}}.tsv"
+        "<benchmarks>/{dataset}/flow/{shard}.tsv"
     conda:
         "../../envs/video.yaml"
     resources:
         gpu=experiment.flow.n_gpus(),
+        runtime=growing(120),
+        mem_mb=growing(8000),
     params:
         **determined_by("flow_shard"),
     shell:

@@ -3,13 +3,16 @@ rule frames:
     input:
         manifest=rules.manifest.output,
     output:
-        passing(f"{DATASET}/frames/{{shard}}.h5"),
+        passing("<data>/{dataset}/frames/{shard}.h5"),
     log:
-        f"{LOGS}/{{dataset}}/frames/{{shard}}.log",
+        "<logs>/{dataset}/frames/{shard}.log",
     benchmark:
-        f"{COSTS}/{{dataset}}/frames/{{shard}}.tsv"
+        "<benchmarks>/{dataset}/frames/{shard}.tsv"
     conda:
         "../../envs/video.yaml"
+    resources:  # 67 videos of UCF-101
+        runtime=growing(60),
+        mem_mb=growing(4000),
     params:
         **determined_by("frames"),
         shard=lambda wildcards: int(wildcards.shard),

@@ -8,11 +8,11 @@ rule fuse:
     input:
         scores=fused_scores,
     output:
-        f"{RUN}/fusion/{{fused}}.{{kind}}.json",
+        "<results>/<run>/fusion/{fused}.{kind}.json",
     log:
-        f"{LOGS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/fusion/{{fused}}.{{kind}}.log",
+        "<logs>/<run>/fusion/{fused}.{kind}.log",
     benchmark:
-        f"{COSTS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/fusion/{{fused}}.{{kind}}.tsv"
+        "<benchmarks>/<run>/fusion/{fused}.{kind}.tsv"
     conda:
         "../../envs/train.yaml"
     params:

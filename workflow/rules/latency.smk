@@ -9,14 +9,14 @@ rule latency:
         ],
     output:
         report(
-            multiext(f"{TABLES}/latency", ".csv", ".md", ".tex", ".html"),
+            multiext("<results>/tables/latency", ".csv", ".md", ".tex", ".html"),
             category="Tables",
             caption="../report/latency.rst",
         ),
     log:
-        f"{LOGS}/latency.log",
+        "<logs>/latency.log",
     benchmark:
-        f"{COSTS}/latency.tsv"
+        "<benchmarks>/latency.tsv"
     conda:
         "../../envs/train.yaml"
     threads: 8  # cores of its own, or others would slow it
@@ -24,6 +24,8 @@ rule latency:
         gpu=experiment.training.gpus,
         device=experiment.training.device,
         arithmetic=experiment.training.threads,
+        runtime=growing(60),
+        mem_mb=growing(16000),
     params:
         **determined_by("latency"),
     shell:

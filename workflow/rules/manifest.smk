@@ -3,11 +3,11 @@ rule manifest:
     input:
         listed_files,
     output:
-        f"{DATASET}/manifest.csv",
+        "<data>/{dataset}/manifest.csv",
     log:
-        f"{LOGS}/{{dataset}}/manifest.log",
+        "<logs>/{dataset}/manifest.log",
     benchmark:
-        f"{COSTS}/{{dataset}}/manifest.tsv"
+        "<benchmarks>/{dataset}/manifest.tsv"
     conda:
         "../../envs/video.yaml"
     threads: 8

@@ -5,23 +5,25 @@ rule pack:
         frames=lambda wildcards: shards("frames", [wildcards.dataset]),
         flow=lambda wildcards: shards("flow", [wildcards.dataset]),
     output:
-        clips=f"{DATASET}/clips.h5",
+        clips="<data>/{dataset}/clips.h5",
         broken=report(
-            f"{DATASET}/broken.csv",
+            "<data>/{dataset}/broken.csv",
             category="Data",
             subcategory="{dataset}",
             caption="../report/broken.rst",
             labels={"what": "unusable videos"},
         ),
     log:
-        f"{LOGS}/{{dataset}}/pack.log",
+        "<logs>/{dataset}/pack.log",
     benchmark:
-        f"{COSTS}/{{dataset}}/pack.tsv"
+        "<benchmarks>/{dataset}/pack.tsv"
     conda:
         "../../envs/video.yaml"
     # As resources, since they change nothing of what comes out and so are no reason to rerun.
     resources:
         max_broken=str(experiment.max_broken),
+        runtime=growing(240),
+        mem_mb=growing(16000),
     params:
         **determined_by("pack"),
     shell:

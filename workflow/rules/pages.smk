@@ -9,14 +9,14 @@ rule similarity:
     """Compare the features of students and teacher, level by level, on some test clips."""
     input:
         clips=rules.pack.output.clips,
-        models=[f"{RUN}/{name}/model.pt" for name in streams.similarity_streams(experiment)],
+        models=[f"<results>/<run>/{name}/model.pt" for name in streams.similarity_streams(experiment)],
     output:
-        table=f"{RUN}/similarity.csv",
-        maps=f"{RUN}/maps.npz",
+        table="<results>/<run>/similarity.csv",
+        maps="<results>/<run>/maps.npz",
     log:
-        f"{LOGS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/similarity.log",
+        "<logs>/<run>/similarity.log",
     benchmark:
-        f"{COSTS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/similarity.tsv"
+        "<benchmarks>/<run>/similarity.tsv"
     conda:
         "../../envs/train.yaml"
     threads: experiment.training.threads
@@ -24,6 +24,8 @@ rule similarity:
         gpu=experiment.training.gpus,
         arithmetic=experiment.training.threads,
         device=experiment.training.device,
+        runtime=growing(60),
+        mem_mb=growing(16000),
     params:
         **determined_by("similarity"),
     shell:
@@ -34,27 +36,27 @@ rule features:
     """Draw how alike the features are over all seeds, and feature maps of the first seed."""
     input:
         tables=lambda wildcards: [f"{run}/similarity.csv" for run in seeds_of(wildcards)],
-        maps=f"{FIRST_SEED}/maps.npz",
+        maps="<results>/<first_run>/maps.npz",
     output:
         report(
-            f"{OF_A_SPLIT}-similarity.png",
+            "<results>/figures/<setting>-similarity.png",
             category="Distillation",
             subcategory="{dataset}, split {split}, {length} frames",
             caption="../report/features.rst",
             labels={"what": "likeness of features"},
         ),
         report(
-            f"{OF_A_SPLIT}-features.png",
+            "<results>/figures/<setting>-features.png",
             category="Distillation",
             subcategory="{dataset}, split {split}, {length} frames",
             caption="../report/features.rst",
             labels={"what": "feature maps"},
         ),
-        expand(f"{OF_A_SPLIT}-{{kind}}.svg", kind=FEATURE_FIGURES, allow_missing=True),
+        expand("<results>/figures/<setting>-{kind}.svg", kind=FEATURE_FIGURES, allow_missing=True),
     log:
-        f"{LOGS}/figures/{{dataset}}-split{{split}}-{{length}}f-features.log",
+        "<logs>/figures/<setting>-features.log",
     benchmark:
-        f"{COSTS}/figures/{{dataset}}-split{{split}}-{{length}}f-features.tsv"
+        "<benchmarks>/figures/<setting>-features.tsv"
     conda:
         "../../envs/train.yaml"
     params:
@@ -67,19 +69,19 @@ rule classes:
     """Write a page with frames, flow and scores over time of every class."""
     input:
         clips=rules.pack.output.clips,
-        scores=[f"{FIRST_SEED}/{name}/scores.h5" for name in streams.featured(experiment)],
+        scores=[f"<results>/<first_run>/{name}/scores.h5" for name in streams.featured(experiment)],
     output:
         report(
-            f"{OF_A_SPLIT}-classes.html",
+            "<results>/figures/<setting>-classes.html",
             category="Classes",
             subcategory="{dataset}, split {split}, {length} frames",
             caption="../report/classes.rst",
             labels={"what": "videos, flow and scores of every class"},
         ),
     log:
-        f"{LOGS}/figures/{{dataset}}-split{{split}}-{{length}}f-classes.log",
+        "<logs>/figures/<setting>-classes.log",
     benchmark:
-        f"{COSTS}/figures/{{dataset}}-split{{split}}-{{length}}f-classes.tsv"
+        "<benchmarks>/figures/<setting>-classes.tsv"
     conda:
         "../../envs/train.yaml"
     params:
@@ -101,15 +103,15 @@ rule provenance:
         + [*rules.latency.output, *figures(), *pages()[:-1]],
     output:
         report(
-            f"{RESULTS}/provenance.html",
+            "<results>/provenance.html",
             category="Provenance",
             caption="../report/provenance.rst",
             labels={"what": "versions, settings, time and memory"},
         ),
     log:
-        f"{LOGS}/provenance.log",
+        "<logs>/provenance.log",
     benchmark:
-        f"{COSTS}/provenance.tsv"
+        "<benchmarks>/provenance.tsv"
     conda:
         "../../envs/train.yaml"
     params:

@@ -15,14 +15,14 @@ rule table1:
         fusions=all_fusions(),
     output:
         report(
-            multiext(f"{TABLES}/table1", ".csv", ".md", ".tex", ".html"),
+            multiext("<results>/tables/table1", ".csv", ".md", ".tex", ".html"),
             category="Tables",
             caption="../report/table1.rst",
         ),
     log:
-        f"{LOGS}/table1.log",
+        "<logs>/table1.log",
     benchmark:
-        f"{COSTS}/table1.tsv"
+        "<benchmarks>/table1.tsv"
     conda:
         "../../envs/train.yaml"
     params:
@@ -42,14 +42,14 @@ use rule table1 as table2 with:
         fusions=ablation_fusions(),
     output:
         report(
-            multiext(f"{TABLES}/table2", ".csv", ".md", ".tex", ".html"),
+            multiext("<results>/tables/table2", ".csv", ".md", ".tex", ".html"),
             category="Tables",
             caption="../report/table2.rst",
         ),
     log:
-        f"{LOGS}/table2.log",
+        "<logs>/table2.log",
     benchmark:
-        f"{COSTS}/table2.tsv"
+        "<benchmarks>/table2.tsv"
     params:
         **determined_by("table2"),
         verb="table2",
@@ -61,14 +61,14 @@ use rule table1 as significance with:
         fusions=[],
     output:
         report(
-            multiext(f"{TABLES}/significance", ".csv", ".md", ".tex", ".html"),
+            multiext("<results>/tables/significance", ".csv", ".md", ".tex", ".html"),
             category="Tables",
             caption="../report/significance.rst",
         ),
     log:
-        f"{LOGS}/significance.log",
+        "<logs>/significance.log",
     benchmark:
-        f"{COSTS}/significance.tsv"
+        "<benchmarks>/significance.tsv"
     params:
         **determined_by("significance"),
         verb="significance",
@@ -80,14 +80,14 @@ use rule table1 as claims with:
         fusions=all_fusions(),
     output:
         report(
-            multiext(f"{TABLES}/claims", ".csv", ".md", ".tex", ".html"),
+            multiext("<results>/tables/claims", ".csv", ".md", ".tex", ".html"),
             category="Tables",
             caption="../report/claims.rst",
         ),
     log:
-        f"{LOGS}/claims.log",
+        "<logs>/claims.log",
     benchmark:
-        f"{COSTS}/claims.tsv"
+        "<benchmarks>/claims.tsv"
     params:
         **determined_by("claims"),
         verb="claims",
@@ -96,14 +96,14 @@ use rule table1 as claims with:
 use rule claims as study with:
     output:
         report(
-            multiext(f"{TABLES}/study", ".csv", ".md", ".tex", ".html"),
+            multiext("<results>/tables/study", ".csv", ".md", ".tex", ".html"),
             category="Tables",
             caption="../report/study.rst",
         ),
     log:
-        f"{LOGS}/study.log",
+        "<logs>/study.log",
     benchmark:
-        f"{COSTS}/study.tsv"
+        "<benchmarks>/study.tsv"
     params:
         **determined_by("study"),
         verb="study",

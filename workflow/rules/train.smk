@@ -5,13 +5,13 @@ rule train:
         init=lambda wildcards: model_of(wildcards, "init"),
         teacher=lambda wildcards: model_of(wildcards, "teacher"),
     output:
-        model=f"{RUN}/{{stream}}/model.pt",
-        history=f"{RUN}/{{stream}}/history.csv",
-        tensorboard=directory(f"{RUN}/{{stream}}/tensorboard"),
+        model="<results>/<run>/{stream}/model.pt",
+        history="<results>/<run>/{stream}/history.csv",
+        tensorboard=directory("<results>/<run>/{stream}/tensorboard"),
     log:
-        f"{LOGS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/{{stream}}/train.log",
+        "<logs>/<run>/{stream}/train.log",
     benchmark:
-        f"{COSTS}/{{dataset}}/split{{split}}/{{length}}f/seed{{seed}}/{{stream}}/train.tsv"
+        "<benchmarks>/<run>/{stream}/train.tsv"
     conda:
         "../../envs/train.yaml"
     threads: lambda wildcards: training_of(wildcards).busy_cores()
@@ -21,6 +21,8 @@ rule train:
         workers=lambda wildcards: training_of(wildcards).workers,
         processes=lambda wildcards: training_of(wildcards).n_processes(),
         device=lambda wildcards: training_of(wildcards).device,
+        runtime=growing(1440, at_most=2880),
+        mem_mb=growing(32000),
     params:
         **determined_by("train"),
         folder=subpath(output.model, parent=True),

@@ -1,12 +1,12 @@
 rule videos:
     """Make the videos of the built-in data set."""
     output:
-        videos=directory(f"{DATASET}/videos"),
-        index=f"{DATASET}/videos.json",
+        videos=directory("<data>/{dataset}/videos"),
+        index="<data>/{dataset}/videos.json",
     log:
-        f"{LOGS}/{{dataset}}/videos.log",
+        "<logs>/{dataset}/videos.log",
     benchmark:
-        f"{COSTS}/{{dataset}}/videos.tsv"
+        "<benchmarks>/{dataset}/videos.tsv"
     conda:
         "../../envs/video.yaml"
     threads: 8
