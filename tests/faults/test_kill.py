@@ -1,8 +1,9 @@
 """SIGKILL in the middle of every stage; unlocked and restarted, a run ends as an undisturbed one.
 
-DSNET_KILL_ROUNDS sets how many runs are disturbed, each at other moments (default 1). In every
-other stage Snakemake alone is killed and its jobs live on, while the next run starts them again;
-the next round has it the other way round.
+DSNET_KILL_ROUNDS sets how many runs are disturbed in all stages, each run at other moments. Without
+it one run is disturbed in every second stage. The kills alternate: one hits Snakemake with its jobs,
+the next hits Snakemake alone. Its jobs live on then, while the next run starts them again. The next
+round swaps the two.
 """
 
 import os
@@ -21,7 +22,7 @@ from project import RUN, SHARDS, Project, kill_group, wait_for
 
 from dsnet.provenance import replacing
 
-ROUNDS = int(os.environ.get("DSNET_KILL_ROUNDS", "1"))
+ROUNDS = int(os.environ.get("DSNET_KILL_ROUNDS", "0"))
 FLOWS = tuple(f"results/motions/flow/{shard}.h5" for shard in SHARDS)
 LOGS = "results/logs/motions/split1/4f/seed0"
 # What shows that a stage is at work, up to how many seconds later it is killed, and what it makes,
@@ -46,14 +47,15 @@ STAGES = {
 }
 
 
-@pytest.mark.parametrize("round", range(ROUNDS))
+@pytest.mark.parametrize("round", range(ROUNDS or 1))
 def test_a_run_killed_in_every_stage_ends_as_an_undisturbed_one(
     fresh: Project, finished: Project, round: int
 ):
     moments = random.Random(round)
+    stages = list(STAGES.items())[:: 1 if ROUNDS else 2]
     killed = []
     try:
-        for number, (stage, (sign, longest, *made)) in enumerate(STAGES.items()):
+        for number, (stage, (sign, longest, *made)) in enumerate(stages):
             for path in made:
                 (fresh / path).unlink(missing_ok=True)
             before = now(fresh)
