@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import PurePath
 
 from dsnet import registry
 from dsnet.experiment.data import FETCHED, Entry, Flow, following
@@ -150,7 +151,7 @@ def _weights(where: str, stream: Stream, experiment: Experiment) -> Iterator[str
                 f"{where}.pretrained: {{dataset}} is for the kinds {', '.join(FINE_TUNED)}; "
                 f"{name} is of kind {kind}"
             )
-        release = RELEASE.fullmatch(file)
+        release = RELEASE.fullmatch(PurePath(file).stem)  # a name, or a file of that name
         seen = release is not None and release[2] == FINE_TUNED.get(kind)
         if seen and experiment.splits != [1]:
             yield (
