@@ -1,4 +1,4 @@
-"""Batches of clips: which videos are in them, and workers that prepare them."""
+"""Batches of clips, and workers that prepare them."""
 
 from __future__ import annotations
 
@@ -22,21 +22,20 @@ if TYPE_CHECKING:
 class EpochBatches(Sampler[list[tuple[int, int]]]):
     """Batches of a permutation of the videos drawn from (seed, epoch), as (epoch, index) keys.
 
-    Of every batch each of several processes has its share. A last batch that leaves one of them
-    without a clip is dropped, and so is one of which batch norm sees a single clip: it has
-    nothing to normalise by.
+    Each process gets its share of every batch. Batch norm cannot normalise a single clip. So the
+    last batch is dropped if a process would have no clip, or batch norm only one.
 
     Args:
-        count: the number of videos.
-        seed: what the permutations are drawn from, with the epoch.
-        batch_size: clips of a batch, of all processes together.
+        count: number of videos.
+        seed: seed of the permutations, with the epoch.
+        batch_size: clips per batch, of all processes together.
         processes: those that share every batch.
-        apart: whether the batch norm of each process sees its own clips alone.
+        apart: whether the batch norm of each process sees only its own clips.
 
-    Attributes: ``epoch``, to be set before each; ``sizes``, of the whole batches.
+    Attributes: ``epoch``, to set before each epoch; ``sizes``, of the whole batches.
 
     Raises:
-        UserError: there are fewer clips in a batch than processes.
+        UserError: a batch has fewer clips than there are processes.
     """
 
     def __init__(
@@ -80,10 +79,10 @@ def training_loader(
     processes: Processes = ALONE,
     apart: bool = False,
 ) -> DataLoader[Any]:
-    """Batches of clips to train on, of which ``batch_sampler`` is :class:`EpochBatches`.
+    """Load batches of training clips; ``batch_sampler`` is :class:`EpochBatches`.
 
-    Clips are uint8 (N, T, crop, crop, C) by modality, labels int64 (N,). ``batch_size`` is that
-    of all processes together.
+    Clips are uint8 (N, T, crop, crop, C) by modality, labels int64 (N,). ``batch_size`` is the size
+    for all processes together.
     """
     batches = EpochBatches(len(dataset), dataset.seed, batch_size, processes, apart)
     return _loader(dataset, workers, batch_sampler=batches)
@@ -92,7 +91,7 @@ def training_loader(
 def scoring_loader(
     dataset: TestClips, batch_size: int, workers: int = 0, processes: Processes = ALONE
 ) -> DataLoader[Any]:
-    """Batches of the test clips that fall to this process, like those of training."""
+    """Load batches of this process's share of the test clips, like those of training."""
     own = processes.share(range(len(dataset)))
     return _loader(dataset, workers, batch_size=batch_size, sampler=own)
 
@@ -120,21 +119,11 @@ def stream_loaders(
     workers: int,
     processes: Processes,
 ) -> tuple[DataLoader[Any], DataLoader[Any]]:
-    """Batches that a stream is trained on, and those of its own input that select the epoch.
+    """Load the training batches of a stream, and batches of its own input that select the epoch.
 
-    Args:
-        spec: of the stream.
-        reader: of ``clips.h5``.
-        inputs: the modalities to train on, such as ``rgb`` and ``flow``.
-        workers: processes that prepare clips.
-        processes: those that share every batch.
-
-    Returns:
-        Of :func:`training_loader` and :func:`scoring_loader`.
-
-    Raises:
-        DamagedError: the bytes of a video are damaged.
-        SplitError: see :func:`dsnet.splits.parts`.
+    ``inputs`` are the modalities to train on. ``workers`` processes prepare the clips. The
+    processes that train together share every batch. Raises DamagedError, and what
+    :func:`dsnet.splits.parts` raises.
     """
     options, chosen = spec.stream.training, parts(reader, spec)
     seen = Videos.of_spec(reader, chosen["train"], inputs, spec)

@@ -12,7 +12,7 @@ def open_clips(path: PathLike) -> Reader:
     """Open a packed ``clips.h5``.
 
     Raises:
-        StoreError: the file is damaged or not a packed one.
+        StoreError: the file is damaged or not packed.
     """
-    cv2.setNumThreads(0)  # frames are small; parallelism is over workers and jobs
+    cv2.setNumThreads(0)  # frames are small, and workers and jobs already run in parallel
     return Reader(path)

@@ -1,4 +1,4 @@
-"""What of a video a clip shows: which frames, and which square of them."""
+"""Frames and crop of a clip."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WHOLE: Area = (slice(None), slice(None))
 
 @dataclass(frozen=True)
 class Crop:
-    """A square of a frame: left and top corner and side in pixels, and whether it is mirrored."""
+    """A square of a frame: left, top and side in pixels, and whether it is mirrored."""
 
     x: int
     y: int
@@ -22,16 +22,16 @@ class Crop:
 
     @property
     def area(self) -> Area:
-        """Its rows and columns."""
+        """Rows and columns of the square."""
         return slice(self.y, self.y + self.side), slice(self.x, self.x + self.side)
 
 
 def draw_crop(
     rng: np.random.Generator, height: int, width: int, scales: Sequence[float], flip: bool
 ) -> Crop:
-    """MARS's multi-scale corner crop: a scale of the shorter side, one of 4 corners or the centre.
+    """Draw MARS's crop: a scale of the shorter side, at one of 4 corners or the centre.
 
-    Mirrored with probability 1/2 where ``flip`` allows it.
+    If ``flip`` is true, it is mirrored with probability 1/2.
     """
     side = int(min(height, width) * scales[int(rng.integers(len(scales)))])
     right, bottom = width - side, height - side
@@ -41,15 +41,15 @@ def draw_crop(
 
 
 def training_positions(rng: np.random.Generator, frames: int, length: int) -> np.ndarray:
-    """(length,) frame numbers of a clip at a random place; a shorter video is looped."""
+    """Draw the frame numbers, (length,), of a clip at a random place; a shorter video is looped."""
     start = int(rng.integers(max(frames - length, 0) + 1))
     return (start + np.arange(length)) % frames
 
 
 def scoring_positions(frames: int, length: int, most: int | None = None) -> list[np.ndarray]:
-    """Frame numbers of all non-overlapping clips; the tail is dropped, a shorter video looped.
+    """Return the frame numbers of all clips that do not overlap; a shorter video is looped.
 
-    Of more than ``most`` clips so many are taken at equal distances, a single one from the middle.
+    The tail is dropped. Of more than ``most`` clips, ``most`` at equal distances are taken.
     """
     count = frames // length
     if count == 0:

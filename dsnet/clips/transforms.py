@@ -1,4 +1,4 @@
-"""What becomes of a clip's pixels; RGB and flow of a pair are transformed alike."""
+"""Transforms of clips; RGB and flow of a pair are transformed alike."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def cut(loaded: Sequence[np.ndarray], modality: str, crop: Crop | None, size: int) -> Tensor:
-    """Resize the shorter side of a clip, take the centre (all of a square), and mirror it.
+    """Resize the shorter side of a clip, take the centre, and mirror it.
 
     Args:
-        loaded: what :func:`load` gives of the area of ``crop``.
-        modality: ``rgb`` or ``flow``; mirroring negates x-flow, which is 255 - v.
-        crop: says whether to mirror; ``None`` is the test transform of whole frames, not mirrored.
+        loaded: result of :func:`load` for the area of ``crop``.
+        modality: ``rgb`` or ``flow``; mirroring negates x-flow, 255 - v.
+        crop: whether to mirror. ``None`` is the test transform of whole frames, not mirrored.
         size: side of the square.
 
     Returns:
@@ -43,7 +43,7 @@ def cut(loaded: Sequence[np.ndarray], modality: str, crop: Crop | None, size: in
 
 
 def _fours(planes: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Planes as the channels of pictures of four, which are resized in half the time."""
+    """Merge planes into images of four channels, which are resized in half the time."""
     filled = [*planes, *planes[: len(planes) % 4]]
     return [cv2.merge(filled[first : first + 4]) for first in range(0, len(filled), 4)]
 
@@ -51,21 +51,21 @@ def _fours(planes: Sequence[np.ndarray]) -> list[np.ndarray]:
 def normalise(
     clips: Tensor, modality: str, settings: Clips, device: torch.device | str = "cpu"
 ) -> Tensor:
-    """What a network sees of clips: centred, and nothing is divided.
+    """Subtract the means from clips and put them on a device; nothing is divided.
 
-    Bytes travel to the device, a quarter of what floating-point numbers would be.
+    The clips travel to the device as bytes, a quarter of the size of float32.
 
     Args:
         clips: (N, T, H, W, C) uint8.
         modality: ``rgb`` or ``flow``.
         settings: the config's ``clips``, with the means.
-        device: where the result is to be.
+        device: device of the result.
 
     Returns:
         (N, C, T, H, W) float32, channels last in memory: RGB minus its mean, flow minus 127.5.
     """
     mean = settings.rgb_mean if modality == "rgb" else [settings.flow_mean] * 2
-    # Row by row, over which the means repeat: single pixels would be too short a loop.
+    # Whole rows, over which the means repeat: a loop over the channels of one pixel is too short.
     rows = clips.to(device, non_blocking=True).flatten(-2)
     centre = torch.tensor(mean, dtype=torch.float32, device=device).repeat(clips.shape[-2])
     return (rows - centre).unflatten(-1, clips.shape[-2:]).permute(0, 4, 1, 2, 3)
@@ -74,14 +74,14 @@ def normalise(
 def _centre(clip: Tensor, size: int) -> Tensor:
     height, width = clip.shape[2:]
     short = min(height, width)
-    # The longer side is truncated, as in MARS's Scale; a pixel more would shift half the columns.
+    # The longer side is truncated, as in MARS's Scale. One more pixel would shift half the columns.
     clip = _resize(clip, height * size // short, width * size // short)
     y, x = (round((side - size) / 2) for side in clip.shape[2:])
     return clip[..., y : y + size, x : x + size]
 
 
 def _resize(clip: Tensor, height: int, width: int) -> Tensor:
-    """Bilinear and antialiased, as in Pillow, which MARS resizes with."""
+    """Resize bilinearly with antialiasing, as Pillow does in MARS."""
     if clip.shape[2:] == (height, width):
         return clip
     return F.interpolate(clip, (height, width), mode="bilinear", antialias=True)

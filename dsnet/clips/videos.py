@@ -1,4 +1,4 @@
-"""Clips of the videos of a ``clips.h5``, as data sets to train on and to score."""
+"""Clips of the videos of a ``clips.h5``, as data sets for training and scoring."""
 
 from __future__ import annotations
 
@@ -31,16 +31,12 @@ Clip = dict[str, Tensor]
 
 
 def table(reader: Reader) -> pd.DataFrame:
-    """The videos of a ``clips.h5``: id, label, group and their role in each split."""
+    """Return the videos of a ``clips.h5``: id, label, group and their role in each split."""
     return pd.DataFrame(reader.extra["videos"])
 
 
 def parts(reader: Reader, spec: TrainSpec) -> dict[str, list[str]]:
-    """Ids of the ``train``, ``validation`` and ``test`` videos of a stream's run.
-
-    Raises:
-        SplitError: see :func:`dsnet.splits.parts`.
-    """
+    """Return train, validation and test ids of a stream's run, see :func:`dsnet.splits.parts`."""
     run = spec.run
     return splits.parts(table(reader), run.split, run.protocol, spec.validation_share)
 
@@ -48,7 +44,7 @@ def parts(reader: Reader, spec: TrainSpec) -> dict[str, list[str]]:
 def load(
     reader: Reader, id: str, modality: str, positions: np.ndarray, area: Area = WHOLE
 ) -> list[np.ndarray]:
-    """An area, rows and columns, of T frames: T x (H, W, 3) RGB, or 2T x (H, W) flow, x then y."""
+    """Load an area of T frames: T RGB images (H, W, 3), or 2T flow planes (H, W), x then y."""
     planes = range(images.ITEMS_PER_FRAME[modality])
     items = [len(planes) * int(position) + plane for position in positions for plane in planes]
     return [
@@ -58,7 +54,7 @@ def load(
 
 @dataclass
 class Videos:
-    """Where clips come from: the file, the videos and their labels, the modalities wanted."""
+    """Videos of a file, with their labels and the wanted modalities."""
 
     reader: Reader
     ids: Sequence[str]
@@ -75,18 +71,18 @@ class Videos:
         modalities: Sequence[str],
         spec: TrainSpec,
     ) -> Videos:
-        """Videos of a ``clips.h5`` with their own labels, cut as a stream's spec says."""
+        """Select videos of a ``clips.h5`` with their labels, cut as a stream's spec says."""
         own = table(reader).set_index("id")["label"]
         labels = own.loc[list(ids)].tolist()
         return cls(reader, ids, labels, modalities, spec.run.clip_length, spec.clips)
 
     def frames(self, index: int) -> int:
-        """Frames of a video that every wanted modality has."""
+        """Return the number of frames that every wanted modality has."""
         video = self.reader.videos[self.ids[index]]
         return min(video.frames(modality) for modality in self.modalities)
 
     def clip(self, index: int, positions: np.ndarray, crop: Crop | None) -> Clip:
-        """The clip at ``positions`` in every wanted modality, all cut alike."""
+        """Load the clip at ``positions`` in every wanted modality, all cut alike."""
         id, size = self.ids[index], self.settings.crop
         area = WHOLE if crop is None else crop.area
         return {
@@ -95,23 +91,19 @@ class Videos:
         }
 
     def verify(self) -> None:
-        """Compare the bytes of all wanted modalities with their checksums, before their use.
-
-        Raises:
-            DamagedError: naming the first video whose bytes are damaged.
-        """
+        """Check the bytes of all wanted modalities; raise DamagedError if a video is damaged."""
         self.reader.verify(self.ids, self.modalities)
 
     def size(self, index: int) -> tuple[int, int]:
-        """Height and width of a video's frames."""
+        """Return height and width of a video's frames."""
         return images.size(self.reader.item(self.ids[index], self.modalities[0], 0))
 
 
 class TrainingClips(Dataset[tuple[Clip, int]]):
     """One random clip of every video per epoch.
 
-    Items are asked for by (epoch, index) and drawn from (seed, epoch, index) alone, so they do not
-    depend on the order, the number of workers or on where a training was resumed.
+    The key of an item is (epoch, index), and the item depends on (seed, epoch, index) alone. So it
+    does not depend on the order, the number of workers, or where a training was resumed.
     """
 
     def __init__(self, videos: Videos, seed: int, flip: bool) -> None:
@@ -123,7 +115,7 @@ class TrainingClips(Dataset[tuple[Clip, int]]):
         return len(self.videos.ids)
 
     def draw(self, key: tuple[int, int]) -> tuple[int, np.ndarray, Crop]:
-        """The video, its frames and the part of them that an item shows."""
+        """Draw the video, frame numbers and crop of an item."""
         epoch, index = key
         rng = np.random.default_rng((self.seed, epoch, index))
         videos = self.videos
@@ -132,15 +124,15 @@ class TrainingClips(Dataset[tuple[Clip, int]]):
         return index, positions, crop
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Clip, int]:
-        """Clip, uint8 (T, crop, crop, C) by modality, and label."""
+        """Return a clip, uint8 (T, crop, crop, C) by modality, and its label."""
         index, positions, crop = self.draw(key)
         return self.videos.clip(index, positions, crop), self.videos.labels[index]
 
 
 class TestClips(Dataset[tuple[Clip, int]]):
-    """All non-overlapping clips of every video, or ``most`` of them, of which ``owners`` are."""
+    """All non-overlapping clips of every video, or ``most``; ``owners`` has their videos."""
 
-    __test__ = False  # not a test case, whatever pytest makes of the name
+    __test__ = False  # pytest would take the class for a test case
 
     def __init__(self, videos: Videos, most: int | None = None) -> None:
         self.videos = videos
@@ -155,10 +147,10 @@ class TestClips(Dataset[tuple[Clip, int]]):
         return len(self.clips)
 
     def draw(self, key: int) -> tuple[int, np.ndarray, None]:
-        """The video and the frames that an item shows, whose centre it is."""
+        """Return the video and frame numbers of an item, without a crop."""
         return *self.clips[key], None
 
     def __getitem__(self, key: int) -> tuple[Clip, int]:
-        """Clip, uint8 (T, crop, crop, C) by modality, and label."""
+        """Return a clip, uint8 (T, crop, crop, C) by modality, and its label."""
         index, positions, crop = self.draw(key)
         return self.videos.clip(index, positions, crop), self.videos.labels[index]

@@ -1,4 +1,4 @@
-"""Distillation losses, each in a file of its own that cites its equation."""
+"""Distillation losses; the file of each loss cites its equation."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def build(
     """Build a stream's loss against ``teacher``.
 
     Args:
-        terms: the settings of the stream's losses by name.
-        plugins: places of the losses that are not of :data:`LOSSES` (see :mod:`dsnet.registry`).
+        terms: settings of the stream's losses by name.
+        plugins: places of losses that are not in :data:`LOSSES` (see :mod:`dsnet.registry`).
 
     Raises:
-        PluginError: a user's loss cannot be imported, or not be made of its arguments.
+        PluginError: a user's loss cannot be imported, or its arguments do not fit.
     """
     from dsnet.losses.distillation import Distillation
 

@@ -1,4 +1,4 @@
-"""A stream's loss: cross-entropy, and what its features are to take over from a teacher's."""
+"""The loss of a stream: cross-entropy and distillation terms against a teacher."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Distillation(nn.Module):
     Args:
         teacher: network of the flow stream.
         terms: losses by name, such as ``mae``. Each maps the :data:`.Features` of the student and
-            of the teacher to a scalar. One whose ``forward`` has an argument ``labels`` gets them,
-            int64 (N,), by this name. Parameters of its own are trained with the student.
+            of the teacher to a scalar. If its ``forward`` has an argument ``labels``, it gets the
+            labels, int64 (N,). Its own parameters are trained with the student.
         weights: a weight for each term.
-        shares: for some terms the part of the gradient that they get instead. Their weight is 1
-            until :meth:`balance` sets it.
+        shares: share of the gradient, for terms that have one instead of a weight. Their weight is
+            1 until :meth:`balance` sets it.
     """
 
     inputs: Sequence[str] = ("rgb", "flow")
@@ -48,13 +48,13 @@ class Distillation(nn.Module):
         self._side: torch.cuda.Stream | None = None
         self.shares: Mapping[str, float] = dict(shares or {})
         self.start = [1.0 if name in self.shares else weights[name] for name in terms]
-        # A tensor, since compiled code would be made again for every new number.
+        # A tensor: code would be compiled again for every new Python number.
         self.register_buffer("weights", torch.tensor(self.start, dtype=torch.float32), False)
 
     def forward(
         self, student: Backbone, clips: Mapping[str, Tensor], labels: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Logits (N, K) and the weighted terms, scalars by name; the loss is their sum."""
+        """Compute logits (N, K) and the weighted terms, scalars by name. The loss is their sum."""
         run = self._overlapping if clips["flow"].is_cuda else self._one_by_one
         logits, features, targets = run(student, clips)
         features = {**features, "logits": logits}
@@ -65,14 +65,12 @@ class Distillation(nn.Module):
         return logits, terms
 
     def balance(self, norms: Mapping[str, float]) -> dict[str, float]:
-        """Set the weights of terms with a share; return the factor that each term's changes by.
+        """Set the weights of terms with a share; return the factor by which each weight changes.
 
-        Afterwards the norm of a term with a share is that part of the sum of all norms. A term
-        whose gradient is zero keeps its weight and does not count. All keep theirs where a norm is
-        not finite, or nothing but terms with a share has a gradient.
-
-        Args:
-            norms: the norm of the gradient of every weighted term, ``ce`` among them.
+        ``norms`` has the norm of the gradient of every weighted term, with ``ce``. Afterwards the
+        norm of a term with a share is that share of the sum of all norms. A term with a zero
+        gradient keeps its weight and does not count. No weight changes if a norm is not finite, or
+        if only terms with a share have a gradient.
         """
         shares = {name: share for name, share in self.shares.items() if norms[name] > 0}
         given = sum(norm for name, norm in norms.items() if name not in shares)
@@ -80,36 +78,36 @@ class Distillation(nn.Module):
             return {}
         total = given / (1 - sum(shares.values()))
         factors = {name: share * total / norms[name] for name, share in shares.items()}
-        # Not in place: the graph of the terms needs the weights that they were made with.
+        # Not in place: the graph of the terms needs the old weights.
         self.weights = self.weights * self.weights.new_tensor(
             [factors.get(name, 1.0) for name in self.terms]
         )
         return factors
 
     def reset(self) -> None:
-        """Give the terms with a share a weight of 1 again, so that no epoch depends on the last."""
+        """Set the weight of terms with a share to 1; no epoch depends on the one before."""
         self.weights = self.weights.new_tensor(self.start)
 
     def _one_by_one(
         self, student: Backbone, clips: Mapping[str, Tensor]
     ) -> tuple[Tensor, Features, Features]:
-        """The student's logits and features, and the teacher's features."""
+        """Return the student's logits and features, and the teacher's features."""
         return *student.forward_features(clips["rgb"]), self.teacher(clips["flow"])
 
     def _overlapping(
         self, student: Backbone, clips: Mapping[str, Tensor]
     ) -> tuple[Tensor, Features, Features]:
-        """The same with both forward passes at once, on a GPU."""
+        """Return the same, with both forward passes at once, on a GPU."""
         flow = clips["flow"]
-        # Always the same stream, for each keeps memory of its own.
+        # Always the same stream: each stream has its own pool of memory.
         self._side = side = self._side or torch.cuda.Stream(flow.device)
         main = torch.cuda.current_stream(flow.device)
-        side.wait_stream(main)  # the clips must be there
+        side.wait_stream(main)  # the clips must be ready
         with torch.cuda.stream(side):
             targets = self.teacher(flow)
         logits, features = student.forward_features(clips["rgb"])
         main.wait_stream(side)
-        # Or their memory could be given to others while the other stream still uses it.
+        # Otherwise the allocator could reuse their memory while the other stream still needs it.
         flow.record_stream(side)
         for target in targets.values():
             target.record_stream(main)

@@ -1,4 +1,4 @@
-"""What the losses share: features by level, and their differences."""
+"""What all losses use: features by level, and their differences."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-# Level name to (N, C, T, H, W) or (N, C), and ``logits`` to (N, K); a student's and its teacher's
-# have equal shapes.
+# (N, C, T, H, W) or (N, C) by level name, and ``logits`` (N, K). Student and teacher have equal
+# shapes.
 Features = Mapping[str, Tensor]
 
 
 def difference(student: Tensor, teacher: Tensor) -> Tensor:
-    """In float32 or wider; the backward pass keeps it alone, and no teacher's features."""
+    """Subtract in float32 or wider; backward needs only the result, not the teacher's features."""
     dtype = torch.promote_types(student.dtype, torch.float32)
     return student.to(dtype) - teacher.to(dtype)

@@ -11,23 +11,24 @@ from torch.autograd.function import once_differentiable
 
 from dsnet.losses.features import Features
 
-GRAM_ROWS = 512  # rows of the blocks of Gram matrices that are in memory at a time
-# The power of C that the sum over a Gram matrix's C² entries is divided by.
+GRAM_ROWS = 512  # rows per block; a block of Gram matrices is in memory at a time
+# The sum over the C² entries of a Gram matrix is divided by this power of C.
 NORMALIZERS = {"paper": 1, "channels": 2, "mean": 3}
 
 
 class GramDistance(nn.Module):
     """Equation 3: the L1 distance of the Gram matrices of the features.
 
-    With F the C x (T·H·W) features of one clip and G = F Fᵀ, the sum over the entries of
-    \\|G_s - G_t\\| is divided by C·T·H·W, averaged over the levels (the paper's n-1) and the batch.
+    The sum over the entries of \\|G_s - G_t\\| is divided by C·T·H·W, where G = F Fᵀ and F has the
+    features of one clip, C x (T·H·W). The result is the mean over levels (the paper's n-1) and
+    clips.
 
     Args:
         levels: names of 5-D features.
-        normalize: a key of :data:`NORMALIZERS`. ``paper`` is as printed. ``channels`` divides each
-            level once more by its C: the mean over the entries of \\|G_s - G_t\\| / (T·H·W), which
-            does not grow with the number of channels. ``mean`` divides by C²: the mean over the
-            entries of the printed matrices, as ``nn.L1Loss`` takes it.
+        normalize: a key of :data:`NORMALIZERS`. ``paper`` is the equation as printed. ``channels``
+            divides once more by C: the mean over the entries of \\|G_s - G_t\\| / (T·H·W), which
+            does not grow with C. ``mean`` divides once more by C²: the mean over the entries of the
+            printed matrices, as in ``nn.L1Loss``.
     """
 
     def __init__(self, levels: Sequence[str], normalize: str = "paper") -> None:
@@ -39,7 +40,7 @@ class GramDistance(nn.Module):
         self.power = NORMALIZERS[normalize]
 
     def forward(self, student: Features, teacher: Features) -> Tensor:
-        """Scalar."""
+        """Compute the scalar loss."""
         return torch.stack([self._level(student[k], teacher[k]) for k in self.levels]).mean()
 
     def _level(self, student: Tensor, teacher: Tensor) -> Tensor:
@@ -48,7 +49,7 @@ class GramDistance(nn.Module):
 
 
 def gram_distance(student: Tensor, teacher: Tensor) -> Tensor:
-    """(N,), the sum over the entries of \\|F Fᵀ - H Hᵀ\\| of every clip, in float32 or wider.
+    """Compute the sum over the entries of \\|F Fᵀ - H Hᵀ\\| per clip, (N,), in float32 or wider.
 
     ``student`` and ``teacher``, (N, C, ...), are F and H, matrices of C rows.
     """
@@ -59,12 +60,11 @@ def gram_distance(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 class _GramDistance(torch.autograd.Function):
-    """:func:`gram_distance` block by block, so that no C x C matrix is ever in memory.
+    """:func:`gram_distance` by blocks; no C x C matrix is ever in memory.
 
-    With A = F - H and B = F + H, the difference of the Gram matrices is (A Bᵀ + B Aᵀ) / 2, which
-    takes half the products, loses no digits where F and H are close, and is symmetric, so that the
-    blocks on and above the diagonal suffice. The gradient, 2 sign(F Fᵀ - H Hᵀ) F, is summed up on
-    the way.
+    With A = F - H and B = F + H, the difference of the Gram matrices is (A Bᵀ + B Aᵀ) / 2. This
+    form takes half the products and loses no digits if F and H are close. It is symmetric, so only
+    blocks on and above the diagonal count. The gradient, 2 sign(F Fᵀ - H Hᵀ) F, is summed up too.
     """
 
     @staticmethod

@@ -19,16 +19,15 @@ class MultiLevelMAE(nn.Module):
         self.levels = tuple(levels)
 
     def forward(self, student: Features, teacher: Features) -> Tensor:
-        """Scalar."""
+        """Compute the scalar loss."""
         means = [_mean_absolute(difference(student[k], teacher[k])) for k in self.levels]
         return torch.stack(means).mean()
 
 
 def _mean_absolute(difference: Tensor) -> Tensor:
-    """The mean of the absolute values of (N, C, ...), without a tensor of them.
+    """Compute the mean of the absolute values, (N, C, ...), without a tensor of them.
 
-    They are summed channel by channel: ``vector_norm`` adds one by one, and float32 loses per
-    cents of a sum of millions.
+    Channel by channel: in a sum of millions, ``vector_norm`` in float32 loses per cents.
     """
     each = tuple(range(min(2, difference.ndim - 1), difference.ndim))
     return vector_norm(difference, 1, dim=each).sum() / difference.numel()

@@ -18,6 +18,6 @@ class FeatureMSE(nn.Module):
         self.levels = tuple(levels)
 
     def forward(self, student: Features, teacher: Features) -> Tensor:
-        """Scalar."""
+        """Compute the scalar loss."""
         distances = [difference(student[k], teacher[k]).square().mean() for k in self.levels]
         return torch.stack(distances).mean()

@@ -1,4 +1,4 @@
-"""What the rest of dsnet asks of a network."""
+"""The interface of a network."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ CHANNELS = {"rgb": 3, "flow": 2}
 
 
 class Backbone(nn.Module):
-    """A network for clips. The constructor takes K, the channels of the input, and its options.
+    """A network for clips. Arguments: K, the channels of the input, and the network's options.
 
-    A subclass writes ``levels`` as a tuple of texts, for planning reads it without running the
-    file; the same goes for ``first``.
+    A subclass writes ``levels`` and ``first`` as literals: planning reads them without running
+    code.
 
     Attributes:
-        levels: names of the features that :meth:`forward_features` gives, in their order.
-        first: name of the first convolution, whose channels are the input's.
-        classifier: name of the last layer, which has a row for each class.
-        statistics: ``rgb_mean``, three numbers, and ``flow_mean``, one, that are subtracted from
-            pixels of 0..255; those that are absent are the configuration's (``clips``).
+        levels: names of the features of :meth:`forward_features`, in their order.
+        first: name of the first convolution, which has the channels of the input.
+        classifier: name of the last layer, which has one row per class.
+        statistics: means to subtract from pixels of 0..255: ``rgb_mean``, three numbers, and
+            ``flow_mean``, one. A missing one is taken from the configuration (``clips``).
     """
 
     levels: ClassVar[tuple[str, ...]]
@@ -30,29 +30,28 @@ class Backbone(nn.Module):
     statistics: ClassVar[Mapping[str, Any]] = {}
 
     def forward_features(self, x: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """(N, channels, T, H, W) to logits (N, K) and the features of all :attr:`levels`.
+        """Compute logits, (N, K), and the features of all :attr:`levels`, in order.
 
-        These are (N, C, T, H, W) or (N, C), by level, in order.
+        The input is (N, channels, T, H, W). Features are (N, C, T, H, W) or (N, C).
         """
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, channels, T, H, W) to logits (N, K)."""
+        """Compute logits, (N, K), of clips, (N, channels, T, H, W)."""
         return self.forward_features(x)[0]
 
     def folds(self) -> Iterable[tuple[str, str]]:
-        """Names of convolutions and of the batch norm that each alone leads to.
+        """Return the names of convolutions and of the batch norms that only they lead to, if any.
 
-        A frozen network has these batch norms folded into the convolutions, which is faster. By
-        default there are none.
+        A frozen network folds these batch norms into the convolutions, which is faster.
         """
         return ()
 
     def deepest(self) -> str | None:
-        """The last of :attr:`levels` that is a child with parameters, if there is one."""
+        """Return the last of :attr:`levels` that is a child with parameters, or None."""
         children = {name.split(".")[0] for name, _ in self.named_parameters()}
         return next((level for level in reversed(self.levels) if level in children), None)
 
     def title(self) -> str:
-        """What it is, in a few words."""
+        """Return a short name for messages."""
         return type(self).__name__

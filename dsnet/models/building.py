@@ -10,14 +10,10 @@ from dsnet.models.backbone import CHANNELS, Backbone
 
 
 def build(arch: Mapping[str, Any], stream_input: str, num_classes: int) -> Backbone:
-    """Build the network of a config's ``model`` for ``rgb`` or ``flow``.
+    """Build the network of a config's ``model``; ``stream_input`` is ``rgb`` or ``flow``.
 
-    Args:
-        arch: the options of its class, and ``backbone``, the class's place, where that is not
-            :class:`.ResNeXt3D`.
-
-    Raises:
-        PluginError: a user's class cannot be imported, or not be made of its options.
+    ``arch`` has the options of its class, and as ``backbone`` its place if it is not dsnet's
+    :class:`.ResNeXt3D`. Raises PluginError if a user's class cannot be made of its options.
     """
     options = {"backbone": "resnext3d", **arch}
     name = options.pop("backbone")

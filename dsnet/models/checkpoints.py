@@ -1,4 +1,4 @@
-"""Files of networks: what dsnet writes (``model.pt``), and reading any safely."""
+"""Files of networks: writing of ``model.pt``, and safe reading of any file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class CheckpointError(UserError):
 
 
 def save(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
-    """Write tensors and plain values with ``torch.save``; the file appears when complete."""
+    """Write tensors and plain values with ``torch.save``; the file appears when it is complete."""
     with replacing(path) as temporary:
         torch.save(dict(content), temporary)
 
@@ -35,8 +35,8 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a file of :func:`save` or a ``.pth`` on the CPU; code in the file is never executed.
 
     Raises:
-        CheckpointError: the file is damaged, which in a foreign one shows only where it cannot be
-            read, or holds more than tensors and plain values.
+        CheckpointError: the file is damaged, or has more than tensors and plain values. Damage in a
+            file of others is found only if it cannot be read.
         FileNotFoundError: no such file.
     """
     if not os.path.exists(path):
@@ -45,8 +45,8 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise CheckpointError(f"{os.fspath(path)} cannot be read as weights: {error}") from error
-    except Exception as error:  # damage surfaces as almost any, such as IndexError and struct.error
-        # Without PyTorch's words, which advise to run the code that may be in the file.
+    except Exception as error:  # damage raises almost anything, such as IndexError or struct.error
+        # PyTorch's message is left out: it advises to run the code that may be in the file.
         raise CheckpointError(
             f"{os.fspath(path)} cannot be read as weights: it is damaged, or holds more than "
             f"tensors and plain values, which may be code and was not loaded; get the file anew, "
@@ -60,7 +60,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _check_bytes(path: str | os.PathLike[str]) -> None:
-    """Compare the bytes of a file of :func:`save` with its checksums, which PyTorch does not."""
+    """Check the CRC-32 of a file of :func:`save`, which PyTorch does not."""
     try:
         with zipfile.ZipFile(path) as archive:
             wrong = archive.testzip()
@@ -73,7 +73,7 @@ def _check_bytes(path: str | os.PathLike[str]) -> None:
 
 
 def check_version(content: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
-    """Raise CheckpointError where ``content``, of the file ``path``, is no model file of ours."""
+    """Raise CheckpointError if ``content``, of the file ``path``, is not a model file of dsnet."""
     if (content.get("format"), content.get("version")) != (FORMAT, VERSION):
         raise CheckpointError(
             f"{os.fspath(path)} is not a {FORMAT} file of version {VERSION}; weights of others are "
@@ -82,7 +82,7 @@ def check_version(content: Mapping[str, Any], path: str | os.PathLike[str]) -> N
 
 
 def load_model(path: str | os.PathLike[str]) -> tuple[Backbone, dict[str, Any]]:
-    """The network of a ``model.pt`` with the selected weights, and all that the file holds.
+    """Load the network of a ``model.pt`` with the selected weights, and the file's content.
 
     Raises:
         CheckpointError: not a model file of this version.
@@ -97,15 +97,13 @@ def load_model(path: str | os.PathLike[str]) -> tuple[Backbone, dict[str, Any]]:
 def load_trained(
     path: str | os.PathLike[str], data: Mapping[str, Any] | None = None
 ) -> tuple[Backbone, dict[str, Any]]:
-    """Load what :func:`load_model` does, of a stream: ``spec`` is its :class:`.TrainSpec`.
+    """Load a stream's ``model.pt`` as :func:`load_model` does; ``spec`` is a :class:`.TrainSpec`.
 
-    Args:
-        path: ``model.pt``.
-        data: the spec of the clips that it is to look at.
+    ``data`` is the spec of the clips that the network will get.
 
     Raises:
-        CheckpointError: not a model file of this version, or one that was converted, or one of
-            flow by another algorithm than that of the clips.
+        CheckpointError: the file is of another version or was converted, or its flow is not by the
+            algorithm of the clips.
     """
     model, content = load_model(path)
     if "spec" not in content:
@@ -126,11 +124,10 @@ def load_trained(
 def check_flow(
     content: Mapping[str, Any], data: Mapping[str, Any], path: str | os.PathLike[str]
 ) -> None:
-    """Raise CheckpointError where ``content`` is of flow by another algorithm than ``data``.
+    """Raise CheckpointError if ``content``, of ``path``, has another flow algorithm than ``data``.
 
-    Args:
-        content: of the model file ``path``; one that does not say how its clips were made passes.
-        data: the spec of the clips that it is to look at.
+    ``data`` is the spec of the clips that the network will get. A file passes if it does not say
+    how its clips were made.
     """
     if content.get("input") == "flow" and "data" in content:
         known, found = (spec["flow"].get("algorithm", TVL1) for spec in (content["data"], data))

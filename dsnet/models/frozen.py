@@ -12,7 +12,7 @@ from dsnet.models.backbone import Backbone
 
 
 class Frozen(nn.Module):
-    """A copy of a network in eval mode, without gradients, whatever its parent's mode is.
+    """A copy of a network, always in eval mode and without gradients.
 
     The batch norms of :meth:`.Backbone.folds` are folded into the convolutions before them.
     """
@@ -22,18 +22,18 @@ class Frozen(nn.Module):
         self.network = _folded(network).requires_grad_(False)
 
     def train(self, mode: bool = True) -> Frozen:
-        """Stay in eval mode whatever ``mode`` is."""
+        """Stay in eval mode for any ``mode``."""
         return super().train(False)
 
-    @torch.no_grad()  # and no inference mode, whose tensors a loss could not keep for its gradient
+    @torch.no_grad()  # not inference_mode: a loss could not save such tensors for its gradient
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """The features of :meth:`Backbone.forward_features`, and ``logits`` as one more level."""
+        """Compute the features of all levels, and ``logits`` as one more level."""
         logits, features = self.network.forward_features(x)
         return {**features, "logits": logits}
 
 
 def _folded(network: Backbone) -> Backbone:
-    """A copy in eval mode whose convolutions do the work of the batch norms after them."""
+    """Return a copy in eval mode with the batch norms folded into the convolutions."""
     network = copy.deepcopy(network).eval()
     for first, second in list(network.folds()):
         conv, norm = network.get_submodule(first), network.get_submodule(second)

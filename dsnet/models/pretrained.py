@@ -1,4 +1,4 @@
-"""Weights to start from, ours or MARS's: what they are, taking them up, and converting them."""
+"""Weights to start from, dsnet's or MARS's: inspecting, copying and converting them."""
 
 from __future__ import annotations
 
@@ -26,27 +26,18 @@ def start_from(
 ) -> list[str]:
     """Copy the weights of a checkpoint into ``model``; return the keys that stay as drawn.
 
-    Takes what :func:`load_checkpoint` takes. The first convolution and the classifier may have
-    another shape and then stay as they are.
-
-    Args:
-        classes: names in the label order of ``model``; a file that names the same classes in
-            another order has the rows of its classifier put in this one.
-
-    Raises:
-        CheckpointError: keys other than those are absent or of another shape.
+    It takes the files of :func:`load_checkpoint`. The first convolution and the classifier may have
+    another shape and then stay as drawn; CheckpointError if other keys differ. ``classes`` are
+    names in the label order of ``model``. If the file names the same classes in another order, the
+    rows of its classifier are reordered.
     """
     return _copy(model, path, read(path), classes)
 
 
 def take_all(model: Backbone, path: str | os.PathLike[str], classes: Sequence[str]) -> None:
-    """Copy all weights of a checkpoint into ``model``: as :func:`start_from`, but none stay drawn.
+    """Copy all weights of a checkpoint into ``model``; CheckpointError if one does not fit.
 
-    The classes of a file that does not name them, such as MARS's, are taken to be in the order of
-    ``classes``.
-
-    Raises:
-        CheckpointError: it is of another network, another input or other classes.
+    A file without names of classes, such as MARS's, is taken to have the order of ``classes``.
     """
     content = read(path)
     names, own, theirs = _names(content), model.state_dict(), tensors(content)
@@ -70,7 +61,7 @@ def _copy(
     content: Mapping[str, Any],
     classes: Sequence[str],
 ) -> list[str]:
-    """See :func:`start_from`; ``content`` is what :func:`read` gives of ``path``."""
+    """Copy ``content``, read from ``path``; see :func:`start_from`."""
     weights = in_order(model, tensors(content), _names(content), classes)
     own = model.state_dict()
     wrong = [k for k in differing(own, weights) if not may_differ(model, k)]
@@ -82,21 +73,21 @@ def _copy(
 
 
 def _names(content: Mapping[str, Any]) -> list[str]:
-    """The classes that a file names; none where it was converted without names."""
+    """Return the classes that a file names; none if it was converted without names."""
     names = list(content["classes"]) if content.get("format") == FORMAT else []
     return [] if names == [str(number) for number in range(len(names))] else names
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Backbone:
-    """The network of a checkpoint, in eval mode on the CPU; the log says what it is.
+    """Load the network of a checkpoint, in eval mode on the CPU; the log says what it is.
 
-    Takes ``model.pt`` and the ``.pth`` of MARS and 3D-ResNets-PyTorch: a ``state_dict``, alone or
-    in a dictionary, with or without the prefix ``module.``, whatever the number of classes. The
-    network's size is read off the shapes. Code in the file is never executed.
+    It takes ``model.pt`` and the ``.pth`` of MARS and 3D-ResNets-PyTorch: a ``state_dict``, alone
+    or in a dictionary, with or without the prefix ``module.``, for any number of classes. The size
+    of the network is read from the shapes. Code in the file is never executed.
 
     Raises:
-        CheckpointError: damaged, code, or the weights of another architecture; the message has
-            the first keys that differ.
+        CheckpointError: the file is damaged, has code, or is of another architecture; the message
+            has the first keys that differ.
         FileNotFoundError: no such file.
     """
     found = inspect(path)
@@ -107,10 +98,10 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Backbone:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The weights of a file under dsnet's names, and what can be told of them.
+    """The weights of a file under dsnet's names, and its description.
 
-    ``network`` is without weights; ``classes`` is empty where the file does not name them;
-    ``ignored`` are the tensors that the network has no place for.
+    ``network`` is without weights. ``classes`` is empty if the file does not name them. ``ignored``
+    are tensors that the network does not have.
     """
 
     path: str
@@ -126,21 +117,21 @@ class Checkpoint:
     provenance: str
 
     def build(self) -> Backbone:
-        """The network with these weights, on the CPU."""
+        """Build the network with these weights, on the CPU."""
         model = build(self.arch, self.input, self.num_classes)
-        # The counters of batches are absent before PyTorch 0.4.1 and of no use here.
+        # PyTorch before 0.4.1 has no counters of batches, and they are not needed here.
         model.load_state_dict(self.weights, strict=False)
         return model
 
     def summary(self) -> str:
-        """In one line."""
+        """Describe the checkpoint in one line."""
         trained = f", epoch {self.epoch}" if self.epoch is not None else ""
         left = f", {len(self.ignored)} ignored" if self.ignored else ""
         what = f"{self.network.title()} for {self.input}, {self.num_classes} classes"
         return f"{self.source}: {what}{trained}{left}"
 
     def describe(self) -> str:
-        """In some lines, to read."""
+        """Describe the checkpoint in several lines."""
         size = sum(weight.numel() for weight in self.weights.values())
         options = ", ".join(f"{key} {value}" for key, value in self.arch.items())
         lines = [
@@ -154,9 +145,9 @@ class Checkpoint:
 
 
 def inspect(path: str | os.PathLike[str]) -> Checkpoint:
-    """What a checkpoint holds; see :func:`load_checkpoint`.
+    """Read a checkpoint and describe it; see :func:`load_checkpoint`.
 
-    Files of others are those of :class:`.ResNeXt3D`; ours name their backbone.
+    dsnet's files name their backbone. Files of others are taken for :class:`.ResNeXt3D`.
     """
     content = read(path)
     found, ours = tensors(content), content.get("format") == FORMAT
@@ -199,15 +190,14 @@ def convert(
 ) -> None:
     """Write a checkpoint as ``model.pt`` (``output`` ends in .pt) or in MARS's layout (.pth).
 
-    A converted ``model.pt`` has no spec: it is to start or to distill from, not to evaluate.
-
-    Args:
-        classes: names in label order, for a ``.pt``; without them the file's own, or numbers.
+    A converted ``model.pt`` has no spec. Streams can start or distill from it, but it cannot be
+    evaluated. ``classes`` are names in label order, for a ``.pt``. The default is the file's own,
+    or numbers.
 
     Raises:
         UserError: ``output`` is ``path`` itself.
-        CheckpointError: see :func:`load_checkpoint`; or there are other numbers of names and
-            classes, or ``output`` ends otherwise.
+        CheckpointError: see :func:`load_checkpoint`; or the number of names is wrong, or ``output``
+            ends otherwise.
     """
     keep_input(path, output)
     found, suffix = inspect(path), os.path.splitext(output)[1]
@@ -247,7 +237,7 @@ def _differences(
     lines = [
         f"{key}: expected {tuple(own[key].shape)}, "
         + (f"found {tuple(theirs[key].shape)}" if key in theirs else "absent")
-        for key in sorted(keys, key=lambda key: key in theirs)[:5]  # the absent ones first
+        for key in sorted(keys, key=lambda key: key in theirs)[:5]  # absent keys first
     ]
     return (
         f"{os.fspath(path)} has the weights of another network "

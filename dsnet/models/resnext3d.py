@@ -1,4 +1,4 @@
-"""3D ResNeXt (Hara et al. 2018, after Xie et al. 2017) with the parameter names of MARS."""
+"""3D ResNeXt (Hara et al. 2018, after Xie et al. 2017) with MARS's parameter names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TELLING = ("conv1.weight", *(f"layer{i}.0.conv2.weight" for i in range(1, 5)), "
 
 
 class Bottleneck(nn.Module):
-    """1x1x1, grouped 3x3x3 and 1x1x1 convolution with a shortcut of type B."""
+    """Convolutions 1x1x1, grouped 3x3x3 and 1x1x1, with a shortcut of type B."""
 
     def __init__(self, channels: int, width: int, cardinality: int, stride: int) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Bottleneck(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, channels, T, H, W) to (N, 2 width, T/stride, H/stride, W/stride)."""
+        """Map (N, channels, T, H, W) to (N, 2 width, T/stride, H/stride, W/stride)."""
         shortcut = x if self.downsample is None else self.downsample(x)
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.relu(self.bn2(self.conv2(x)))
@@ -53,7 +53,7 @@ class ResNeXt3D(Backbone):
         num_classes: K.
         in_channels: 3 for RGB, 2 for flow.
         layers: blocks of layer1..layer4.
-        widths: channels of the grouped convolutions of layer1..layer4, which put out twice as many.
+        widths: channels of the grouped convolutions of layer1..layer4; outputs have twice as many.
         stem: channels of the first convolution.
         stem_kernel: side of its kernel, odd.
         cardinality: groups of the grouped convolutions.
@@ -99,10 +99,10 @@ class ResNeXt3D(Backbone):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
 
     def forward_features(self, x: Tensor) -> tuple[Tensor, OrderedDict[str, Tensor]]:
-        """Logits (N, K) and the features of every level of ``levels``, in order.
+        """Compute logits (N, K) and the features of all ``levels``, in order.
 
-        ``stem`` (after the max pool) and ``layer1``..``layer4`` are (N, C, T, H, W), ``avgpool``
-        is (N, C). The input is (N, in_channels, T, H, W).
+        The input is (N, in_channels, T, H, W). ``stem`` (after the max pool) and ``layer1`` to
+        ``layer4`` are (N, C, T, H, W), ``avgpool`` is (N, C).
         """
         features: OrderedDict[str, Tensor] = OrderedDict()
         x = features["stem"] = self.maxpool(self.relu(self.bn1(self.conv1(x))))
@@ -112,7 +112,7 @@ class ResNeXt3D(Backbone):
         return self.fc(x), features
 
     def folds(self) -> Iterator[tuple[str, str]]:
-        """Every convolution and its batch norm, which was registered after it."""
+        """Yield every convolution and its batch norm, which is registered after it."""
         for parent, module in self.named_modules():
             for (first, conv), (second, norm) in pairwise(module.named_children()):
                 if isinstance(conv, nn.Conv3d) and isinstance(norm, nn.BatchNorm3d):
@@ -120,24 +120,21 @@ class ResNeXt3D(Backbone):
 
     @property
     def depth(self) -> int:
-        """As in ResNeXt-101: three convolutions per block, the first one and the classifier."""
+        """The 101 of ResNeXt-101: three convolutions per block, the first, and the classifier."""
         return 3 * sum(isinstance(module, Bottleneck) for module in self.modules()) + 2
 
     def title(self) -> str:
-        """Such as 3D ResNeXt-101 (32 groups)."""
+        """Return a name such as 3D ResNeXt-101 (32 groups)."""
         return f"3D ResNeXt-{self.depth} ({self.cardinality} groups)"
 
 
 def resnext3d_101(num_classes: int, in_channels: int = 3) -> ResNeXt3D:
-    """MARS's 3D ResNeXt-101: 32 groups, blocks 3, 4, 23, 3, 2048 features."""
+    """Make MARS's 3D ResNeXt-101: 32 groups, blocks 3, 4, 23, 3, 2048 features."""
     return ResNeXt3D(num_classes, in_channels)
 
 
 def read_architecture(weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
-    """The options of the :class:`ResNeXt3D` that ``weights`` are of; ``None`` for other networks.
-
-    They are read off the shapes of :data:`TELLING`.
-    """
+    """Read the options of a :class:`ResNeXt3D` from shapes; None for any other network."""
     shapes = [tuple(weights[key].shape) if key in weights else () for key in TELLING]
     if [len(shape) for shape in shapes] != [5, 5, 5, 5, 5, 2]:
         return None

@@ -1,4 +1,4 @@
-"""Weights of one network taken up by another: which tensors, and which rows of the classifier."""
+"""Copying of weights between networks: which tensors, and which rows of the classifier."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dsnet.models.backbone import Backbone
 
 
 def tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The tensors of a state_dict, alone or in a dictionary, without the prefix ``module.``."""
+    """Return the tensors of a state_dict, alone or in a dictionary, without ``module.``."""
     state = content.get("state_dict", content)
     return {
         key.removeprefix("module."): value
@@ -23,7 +23,7 @@ def tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:
 def in_order(
     model: Backbone, weights: dict[str, Tensor], names: Sequence[str], classes: Sequence[str]
 ) -> dict[str, Tensor]:
-    """Weights with the classifier's rows, which are of ``names``, in the order of ``classes``."""
+    """Reorder the classifier's rows in ``weights`` from ``names`` to ``classes``."""
     if list(names) == list(classes) or sorted(names) != sorted(classes):
         return weights
     rows = [names.index(name) for name in classes]
@@ -32,7 +32,7 @@ def in_order(
 
 
 def differing(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> list[str]:
-    """The keys of ``own`` that are absent or of another shape, but for counters of batches."""
+    """Return the keys of ``own`` that are absent or of another shape; counters do not count."""
     return [
         key
         for key, value in own.items()
@@ -42,15 +42,15 @@ def differing(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> list[s
 
 
 def may_differ(model: Backbone, key: str) -> bool:
-    """Tell whether a tensor may have another shape, and then stay as drawn.
+    """Return whether a tensor may have another shape and then stay as drawn.
 
-    These are the first convolution, whose channels are the input's, and the classifier.
+    These are the first convolution, which has the channels of the input, and the classifier.
     """
     return key == f"{model.first}.weight" or key.startswith(f"{model.classifier}.")
 
 
 def take_up(model: Backbone, weights: Mapping[str, Tensor]) -> list[str]:
-    """Copy into ``model`` all ``weights`` that fit; return the keys that stay as drawn."""
+    """Copy all ``weights`` that fit into ``model``; return the keys that stay as drawn."""
     own = model.state_dict()
     drawn = differing(own, weights)
     fitting = {key: weights[key] for key in own if key in weights and key not in drawn}
