@@ -1,4 +1,4 @@
-"""One trainer for every stream: teacher, RGB, MARS and Dual-action Stream."""
+"""One trainer for all streams."""
 
 from __future__ import annotations
 
@@ -41,29 +41,27 @@ def train(
 ) -> None:
     """Train one stream and write ``model.pt``, ``history.csv`` and ``tensorboard/``.
 
-    With no epochs to train, the weights of ``init`` are the stream's as they are; the history is
-    then empty, and no video is looked at.
+    If there are no epochs to train, the stream has the weights of ``init``, and the history is
+    empty. Each of several processes that torchrun started computes its share of every batch, and
+    the first writes the files.
 
-    Of several processes that torchrun started each prepares and computes its share of every batch,
-    and the first writes the files.
-
-    An interrupted training goes on after its last complete epoch, with the numbers of an
+    An interrupted training goes on after its last complete epoch. It gives the numbers of an
     undisturbed one: on a CPU to the last bit, on a GPU as far as its kernels are deterministic.
 
     Args:
         spec: see :class:`dsnet.experiment.specs.TrainSpec`.
         clips_path: ``clips.h5``.
-        output: folder for the three.
-        code: digest of the code; an interrupted training is taken up only by the same.
+        output: folder of the files.
+        code: digest of the code; an interrupted training goes on only with the same code.
         init: ``model.pt`` or ``.pth`` to start from.
         teacher: ``model.pt`` of the flow stream to distill from.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        workers: processes that prepare clips, of each process that trains.
-        threads: CPU threads of the network's arithmetic, of each process that trains.
+        workers: processes that prepare clips, for each training process.
+        threads: CPU threads of the network, for each training process.
 
     Raises:
-        TrainingError: a loss is not finite, or the spec trains a module that is not there.
-        DeviceError: the device is not there, or not made for the spec's precision.
+        TrainingError: a loss is not finite, or the spec trains a module that does not exist.
+        DeviceError: the device does not exist, or does not support the spec's precision.
         CheckpointError: ``init`` or ``teacher`` cannot be used.
         DamagedError: ``clips_path`` is damaged.
     """
@@ -71,7 +69,7 @@ def train(
     output = Path(output)
     with joined() as processes, alone(output / "model.pt") if processes.first else nullcontext():
         chosen = choose_device(device, processes)
-        processes.wait()  # a job of a killed run may be writing still
+        processes.wait()  # a job of a killed run may still be writing
         log.info(
             "training %s on %s, %d processes of %d threads",
             canonical(spec.run.values()),
@@ -100,19 +98,19 @@ def train(
             log.info("%d videos to train, %d to select by", seen, judged)
             _fit(Trainer(network, task, *loaders, spec, chosen, processes), results, processes)
         elif processes.first:
-            assert init is not None  # or the configuration is refused
+            assert init is not None  # the configuration makes sure of it
             (output / "tensorboard").mkdir(parents=True, exist_ok=True)
             results.write(preparation.taken_network(spec, classes, init, reader.spec))
             resuming.remove(output)
 
 
 def _fit(trainer: Trainer, results: Results, processes: Processes) -> None:
-    """Train all epochs that are left, keep a checkpoint after each, and write the results."""
+    """Train the epochs that are left, with a checkpoint after each, and write the results."""
     folder, spec = results.folder, results.spec
     folder.mkdir(parents=True, exist_ok=True)
     first, epochs = _resume(trainer, results, processes), trainer.options.epochs
     classes = len(results.reader.extra["classes"])
-    only = processes.first  # it writes, and shows how far it is
+    only = processes.first  # it writes the files and shows the progress
     if only:  # the rows of an interrupted training are written again
         shutil.rmtree(folder / "tensorboard", ignore_errors=True)
     with SummaryWriter(str(folder / "tensorboard")) if only else nullcontext() as board:
@@ -133,7 +131,7 @@ def _fit(trainer: Trainer, results: Results, processes: Processes) -> None:
                 log.warning("%s", collapse)
             to_board(board, row)
             bar.set_postfix(loss=f"{row['train_loss']:.3f}", val=f"{row['val_top1']:.1f}")
-            # The live view (logger/) reads this line, by the name of this logger and the keys.
+            # The live view (logger/) finds this line by the name of this logger and reads its keys.
             shown = {**row, "epochs": epochs}
             log.info("%s", " ".join(f"{key}={value:.4g}" for key, value in shown.items()))
             if only:
@@ -145,9 +143,9 @@ def _fit(trainer: Trainer, results: Results, processes: Processes) -> None:
 
 
 def _resume(trainer: Trainer, results: Results, processes: Processes) -> int:
-    """Take up what an interrupted training of the same sources left; the epoch to go on at."""
+    """Restore an interrupted training of the same sources; return the epoch to go on at."""
     state = resuming.load(results.folder, results.sources)
-    processes.wait()  # the first one removes it when no epoch is left
+    processes.wait()  # the first one removes the checkpoint when no epoch is left
     if state is None:
         return 0
     trainer.restore(state)

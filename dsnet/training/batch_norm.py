@@ -1,4 +1,4 @@
-"""Batch norm by the clips of all processes that train a network together."""
+"""Batch norm over the clips of all processes that train a network together."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import distributed as dist
 
 
 class _SumOfAll(torch.autograd.Function):
-    """The sum of a tensor over all processes; so is its gradient, that of all their losses."""
+    """All-reduce of a tensor; its gradient is all-reduced too, since all losses depend on it."""
 
     @staticmethod
     def forward(ctx: Any, tensor: Tensor) -> Tensor:
@@ -26,10 +26,10 @@ class _SumOfAll(torch.autograd.Function):
 
 
 class SyncBatchNorm(nn.BatchNorm3d):
-    """Batch norm by the statistics of all processes' clips, on CPUs; PyTorch's needs GPUs."""
+    """Batch norm over the clips of all processes, on CPUs; PyTorch's own needs GPUs."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """(N, C, T, H, W) to the same; N may differ between processes."""
+        """Normalise (N, C, T, H, W); N may differ between processes."""
         if not self.training:
             return super().forward(input)
         axes, shape = [0, 2, 3, 4], [1, -1, 1, 1, 1]
@@ -52,7 +52,7 @@ class SyncBatchNorm(nn.BatchNorm3d):
 
 
 def synchronise_batch_norm(network: nn.Module, device: torch.device) -> None:
-    """Let every batch norm of ``network`` normalise by the clips of all processes."""
+    """Make every batch norm of ``network`` normalise by the clips of all processes."""
     if device.type == "cuda":
         nn.SyncBatchNorm.convert_sync_batchnorm(network)
         return

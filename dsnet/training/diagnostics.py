@@ -1,26 +1,23 @@
-"""What the log says of a training that goes wrong."""
+"""Warnings about a training that fails."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 
-# Below this norm the gradients of the deepest level count as dead: only rounding is left of them.
+# Below this norm, the gradients of the deepest level have nothing left but rounding.
 DEAD_GRADIENT = 1e-7
-# A training accuracy up to this multiple of 1/K counts as chance.
+# A training accuracy of at most this multiple of 1/K counts as chance.
 CHANCE = 1.5
 
 
 def collapse(row: Mapping[str, float], classes: int, level: str | None) -> str:
-    """What to tell of a stream at chance with dead gradients; empty for a healthy one.
+    """Return a warning for a stream at chance with dead gradients, or an empty text.
 
-    Args:
-        row: of the history, an epoch's.
-        classes: K.
-        level: the network's deepest, such as ``layer4``.
+    ``row`` is an epoch of the history, ``classes`` is K, and ``level`` the network's deepest level.
     """
     chance = row["train_top1"] <= CHANCE * 100 / classes
-    norm = row.get(f"grad_{level}", math.inf)  # not there where it is not trained
+    norm = row.get(f"grad_{level}", math.inf)  # absent if the level is not trained
     if not (chance and norm < DEAD_GRADIENT):
         return ""
     return (

@@ -1,4 +1,4 @@
-"""The gradients of the terms of a loss, and losses that are not finite."""
+"""Gradients of the terms of a loss, and the check for values that are not finite."""
 
 from __future__ import annotations
 
@@ -20,15 +20,9 @@ class TrainingError(UserError):
 def check_finite(
     terms: Mapping[str, Tensor], epoch: int, step: int | None = None
 ) -> dict[str, float]:
-    """The values of scalar ``terms``, fetched from their device together.
+    """Return the values of scalar ``terms``; raise TrainingError if one is not finite.
 
-    Args:
-        terms: of the loss, by name.
-        epoch: where they are from, counted from 1.
-        step: likewise; ``None`` for the selection part.
-
-    Raises:
-        TrainingError: one of them is not finite; the message names it.
+    ``epoch`` and ``step``, for the message, count from 1. ``step`` is None for the selection part.
     """
     values = dict(zip(terms, torch.stack(list(terms.values())).tolist(), strict=True))
     for name, value in values.items():
@@ -44,12 +38,12 @@ def check_finite(
 def gradient_norms(
     network: Backbone, terms: Mapping[str, Tensor], processes: Processes = ALONE
 ) -> dict[str, float]:
-    """``grad_{term}``, the norm of each term's gradient, and one of their sum's, ``grad_layer4``.
+    """Compute ``grad_{term}``, the norm of each term's gradient, and ``grad_{level}``.
 
-    Gradients of several processes are added up. The graph of the ``terms``, scalars, is kept.
-    The latter is that of the network's deepest level, layer4 in a 3D ResNeXt. Parameters that are
-    not trained do not count; where that level has none that is, there is no such norm. A term that
-    no trained parameter has a part in has the norm 0.
+    ``level`` is the network's deepest, layer4 in a 3D ResNeXt: the norm there of the sum of all
+    terms. It is absent if that level has no trained parameter. A term without any trained parameter
+    has the norm 0. Gradients of several processes are added up. The graph of the ``terms``,
+    scalars, is kept.
     """
     trained = {n: p for n, p in network.named_parameters() if p.requires_grad}
     norms, level = {}, network.deepest()
@@ -71,7 +65,7 @@ def gradient_norms(
 
 
 def shares(norms: Mapping[str, float], terms: Iterable[str]) -> dict[str, float]:
-    """``share_{term}``: the norm ``grad_{term}`` of each term's gradient as a part of their sum."""
+    """Compute ``share_{term}``: the norm of each term's gradient as a share of their sum."""
     total = sum(norms[f"grad_{term}"] for term in terms)
     return {f"share_{term}": norms[f"grad_{term}"] / total if total else 0.0 for term in terms}
 

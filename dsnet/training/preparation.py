@@ -1,4 +1,4 @@
-"""What a training is made of, from its spec and files: the network and its task."""
+"""Network and task of a training, from its spec and files."""
 
 from __future__ import annotations
 
@@ -27,13 +27,10 @@ def make_network(
     processes: Processes,
     init: PathLike | None,
 ) -> Backbone:
-    """A spec's network on ``device``, as drawn but for what the checkpoint ``init`` has.
+    """Build a spec's network on ``device``, with the weights of the checkpoint ``init`` that fit.
 
-    Args:
-        classes: their names in label order.
-
-    Raises:
-        CheckpointError: ``init`` is not of this network.
+    ``classes`` are the names in label order. Raises CheckpointError if ``init`` is of another
+    network.
     """
     made = models.build(spec.model.arch(), spec.stream.input, len(classes))
     if init is not None:
@@ -47,15 +44,10 @@ def make_network(
 def taken_network(
     spec: TrainSpec, classes: Sequence[str], init: PathLike, data: Mapping[str, Any]
 ) -> Backbone:
-    """A spec's network with all weights of the checkpoint ``init``, on the CPU.
+    """Build a spec's network on the CPU, with all weights from the checkpoint ``init``.
 
-    Args:
-        classes: their names in label order.
-        data: the spec of the clips that it is to look at.
-
-    Raises:
-        CheckpointError: a weight would stay as drawn, the classes are others, or it is of flow by
-            another algorithm than that of the clips.
+    ``classes`` are the names in label order. ``data`` is the spec of the clips that it will get.
+    Raises CheckpointError if a weight, the classes or the flow algorithm do not fit.
     """
     models.check_flow(models.read(init), data, init)
     made = models.build(spec.model.arch(), spec.stream.input, len(classes))
@@ -66,14 +58,10 @@ def taken_network(
 def make_task(
     spec: TrainSpec, device: torch.device, teacher: PathLike | None, data: Mapping[str, Any]
 ) -> Task:
-    """What gives a stream's loss, on ``device``: distillation where there is a ``teacher``.
+    """Make a stream's loss on ``device``: distillation with a ``teacher``, else cross-entropy.
 
-    Args:
-        data: the spec of the clips.
-
-    Raises:
-        CheckpointError: ``teacher`` cannot be used, or not with these clips.
-        PluginError: a user's loss cannot be imported, or not be made of its arguments.
+    ``data`` is the spec of the clips. Raises CheckpointError if ``teacher`` does not fit these
+    clips, and PluginError if a user's loss cannot be made of its arguments.
     """
     made: Classification | Distillation = Classification(spec.stream.input)
     if teacher is not None:

@@ -1,4 +1,4 @@
-"""The random generators of a process: seeded together, kept and restored together."""
+"""Random generators of a process: seeding, saving and restoring."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import torch
 
 
 def seed_everything(seed: int) -> None:
-    """Seed Python's, NumPy's and PyTorch's generators, and ask PyTorch to be deterministic."""
+    """Seed the generators of Python, NumPy and PyTorch, and make PyTorch deterministic."""
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - libraries draw from it
     torch.manual_seed(seed)
-    # Or cuBLAS is not deterministic.
+    # cuBLAS is deterministic only with this setting.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
-    # Or every new tensor is filled, though each is written to before it is read.
+    # PyTorch would fill every new tensor, though each is written before it is read.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def state() -> dict[str, Any]:
-    """Where all generators are, as tensors and plain values."""
+    """Return the state of all generators, as tensors and plain values."""
     version, words, gauss = random.getstate()
     name, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002
     return {
@@ -36,10 +36,7 @@ def state() -> dict[str, Any]:
 
 
 def restore(states: Mapping[str, Any]) -> None:
-    """Put all generators where :func:`state` found them.
-
-    Those of GPUs only where there are as many now.
-    """
+    """Restore a :func:`state`; generators of GPUs only if the number of GPUs is the same."""
     version, words, gauss = states["python"]
     random.setstate((version, tuple(words), gauss))
     name, keys, *rest = states["numpy"]

@@ -1,4 +1,4 @@
-"""What comes out of a training: a row per epoch, the best weights, and the files of both."""
+"""Results of a training: a row per epoch, the best weights, and their files."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from dsnet.provenance import replacing
 from dsnet.store import Reader
 from dsnet.training import trainer
 
-# The columns that every history has; those of the loss's terms follow.
+# Columns of every history; columns for the loss's terms follow.
 COLUMNS = ("epoch", "lr", "train_loss", "train_top1", "val_loss", "val_top1", "seconds")
 
 
 class Results:
-    """What came out of the epochs so far.
+    """Results of the epochs so far.
 
     Args:
         folder: where the files are written.
         spec: see :class:`dsnet.experiment.specs.TrainSpec`.
-        reader: of ``clips.h5``; a model records how frames and flow were made, to predict alike.
+        reader: of ``clips.h5``. A model records how frames and flow were made, for prediction.
         sources: what the training is made from.
         provenance: :func:`dsnet.provenance.record`.
 
     Attributes:
-        history: a row of numbers by name for every epoch, of which ``epoch`` counts from 1.
+        history: for every epoch a row of numbers by name; ``epoch`` counts from 1.
         best: rank, number and weights of the best epoch; ``None`` before the first one ends.
-        warnings: what the model says of its training.
+        warnings: texts about the training, for the model.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Results:
         self.warnings: list[str] = []
 
     def add(self, row: dict[str, float], network: Backbone) -> None:
-        """Keep an epoch's row, and the weights where it is the best so far."""
+        """Add an epoch's row, and keep the weights if it is the best so far."""
         self.history.append(row)
         rank = trainer.rank(row)
         if self.best is None or rank > tuple(self.best["rank"]):
@@ -59,7 +59,7 @@ class Results:
             self.best = {"rank": list(rank), "epoch": row["epoch"], "state_dict": weights}
 
     def about(self) -> dict[str, Any]:
-        """What every file of the network says of it."""
+        """Return the description that every file of the network has."""
         return {
             "format": checkpoints.FORMAT,
             "version": checkpoints.VERSION,
@@ -74,18 +74,18 @@ class Results:
         }
 
     def state(self) -> dict[str, Any]:
-        """All that an epoch changes."""
+        """Return everything that an epoch changes."""
         return {"epoch": len(self.history), "history": self.history, "best": self.best}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on where :meth:`about` and :meth:`state` were taken."""
+        """Restore the results of :meth:`about` and :meth:`state`."""
         self.history, self.best = state["history"], state["best"]
         self.warnings = state["warnings"]
 
     def write(self, network: Backbone) -> None:
-        """Write ``model.pt``, with the weights that the spec selects, and ``history.csv``.
+        """Write ``history.csv`` and, with the weights that the spec selects, ``model.pt``.
 
-        Without an epoch these are the network's, and the history is its header alone.
+        Without an epoch, ``network`` has the weights, and the history has only its header.
         """
         last = {"epoch": len(self.history), "state_dict": _weights(network)}
         best = self.best or last
@@ -106,12 +106,12 @@ class Results:
 
 
 def _weights(network: Backbone) -> dict[str, Tensor]:
-    """On the CPU; where the network is there too, they go on changing with it."""
+    """Return the weights on the CPU; if the network is there too, they change with it."""
     return {name: value.detach().cpu() for name, value in network.state_dict().items()}
 
 
 def to_board(board: SummaryWriter | None, row: Mapping[str, float]) -> None:
-    """Show an epoch's row in TensorBoard, grouped by first words; without a board do nothing."""
+    """Write an epoch's row to TensorBoard, grouped by first words, if there is a board."""
     if board is None:
         return
     for name, value in row.items():

@@ -1,7 +1,7 @@
-"""What an interrupted training left: its last two checkpoints, the older one in reserve.
+"""Checkpoints of an interrupted training: the last one, and one in reserve.
 
-``.checkpoint.pt`` is the state after the last complete epoch and ``.checkpoint.previous.pt`` that
-after the one before, which is taken where the first is damaged.
+``.checkpoint.pt`` is the state after the last complete epoch, ``.checkpoint.previous.pt`` the one
+before. The second is used if the first is damaged.
 """
 
 from __future__ import annotations
@@ -31,10 +31,9 @@ def save(folder: Path, state: Mapping[str, Any]) -> None:
 
 
 def load(folder: Path, sources: Any) -> dict[str, Any] | None:
-    """The last state that is whole, or ``None`` where a training begins anew; the log says why.
+    """Return the last undamaged state, or ``None`` to start anew; the log says why.
 
-    Args:
-        sources: what the training is made from; a state of other ``sources`` is not taken.
+    A state of other ``sources``, from which the training is made, is not used.
     """
     damaged = False
     for path in (folder / LAST, folder / PREVIOUS):
@@ -44,7 +43,7 @@ def load(folder: Path, sources: Any) -> dict[str, Any] | None:
             continue
         except checkpoints.CheckpointError as error:
             log.warning("a checkpoint of the interrupted training is damaged: %s", error)
-            path.unlink(missing_ok=True)  # or the next epoch would keep it as the previous one
+            path.unlink(missing_ok=True)  # else the next epoch would keep it as the previous one
             damaged = True
             continue
         if digest(state.get("sources")) != digest(sources):
@@ -59,7 +58,7 @@ def load(folder: Path, sources: Any) -> dict[str, Any] | None:
 
 
 def last_good(folder: Path, epochs: int) -> str:
-    """What to tell of the checkpoint of a training that stopped after ``epochs`` complete ones."""
+    """Describe the checkpoint of a training that stopped after ``epochs`` complete epochs."""
     if not epochs:
         return "no epoch was complete before"
     return (
@@ -69,6 +68,6 @@ def last_good(folder: Path, epochs: int) -> str:
 
 
 def remove(folder: Path) -> None:
-    """Remove both, since the training is complete."""
+    """Remove both checkpoints, since the training is complete."""
     for name in (LAST, PREVIOUS):
         (folder / name).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The course of the learning rate."""
+"""Schedules of the learning rate."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Schedule:
     def after_epoch(self, loss: float) -> None:
         """Divide a plateau's rate by ten after more than ``patience`` epochs without progress.
 
-        As PyTorch's ``ReduceLROnPlateau``, whose threshold is a relative 1e-4.
+        Progress is a relative 1e-4, as in PyTorch's ``ReduceLROnPlateau``.
         """
         if loss < self.lowest * (1 - 1e-4):
             self.lowest, self.waited = loss, 0
@@ -51,9 +51,9 @@ class Schedule:
             self.factor, self.waited = self.factor / 10, 0
 
     def state_dict(self) -> dict[str, float]:
-        """What changes during training."""
+        """Return everything that changes during training."""
         return {"factor": self.factor, "lowest": self.lowest, "waited": self.waited}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up :meth:`state_dict`."""
+        """Restore a :meth:`state_dict`."""
         self.factor, self.lowest, self.waited = state["factor"], state["lowest"], state["waited"]

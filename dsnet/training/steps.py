@@ -1,4 +1,4 @@
-"""One step of training: the loss of a batch, its gradients and the update of the weights."""
+"""One training step: the loss of a batch, its gradients and the update of the weights."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ PRECISIONS = {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloa
 
 
 class Task(Protocol):
-    """What gives the loss of a batch, as :class:`Classification` does.
+    """The loss of a stream; :class:`Classification` is an example.
 
-    Attributes: ``inputs``, the modalities of the clips that it wants; ``shares``, the part of the
-    gradient that each of some terms is to have; ``terms``, modules whose parameters are trained.
+    Attributes: ``inputs``, the modalities that it needs; ``shares``, the share of the gradient of
+    some terms; ``terms``, modules with parameters to train.
     """
 
     inputs: Sequence[str]
@@ -35,13 +35,13 @@ class Task(Protocol):
     def __call__(
         self, network: Backbone, batch: Mapping[str, Tensor], labels: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Logits (N, K) and the terms of the loss, scalars by name."""
+        """Compute logits (N, K) and the terms of the loss, scalars by name."""
 
     def balance(self, norms: Mapping[str, float]) -> dict[str, float]:
         """Give the terms their shares; return the factors by which they change."""
 
     def reset(self) -> None:
-        """Forget what :meth:`balance` did."""
+        """Undo :meth:`balance`."""
 
 
 class Classification(nn.Module):
@@ -56,20 +56,20 @@ class Classification(nn.Module):
     def forward(
         self, network: Backbone, batch: Mapping[str, Tensor], labels: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Logits (N, K) and the one term."""
+        """Compute logits (N, K) and the only term."""
         logits = network(batch[self.inputs[0]])
         return logits, {"ce": F.cross_entropy(logits, labels)}
 
     def balance(self, norms: Mapping[str, float]) -> dict[str, float]:
-        """Change nothing."""
+        """Return no factors."""
         return {}
 
     def reset(self) -> None:
-        """Change nothing."""
+        """Do nothing."""
 
 
 class _Loss(nn.Module):
-    """Network and task as one module, of which DistributedDataParallel averages the gradients."""
+    """Network and task as one module, as DistributedDataParallel needs it."""
 
     def __init__(self, network: Backbone, task: Task) -> None:
         super().__init__()
@@ -82,16 +82,16 @@ class _Loss(nn.Module):
 
 
 class Step:
-    """Forward, backward and update of single batches, by one process or by several together.
+    """Forward, backward and update for single batches, in one process or several.
 
     Args:
-        network: what is trained, on ``device``; its parameters that need gradients.
-        task: gives the terms of its loss, on ``device`` too; the terms' parameters are trained.
+        network: on ``device``; its parameters that need gradients are trained.
+        task: gives the terms of the loss, on ``device``; the terms' parameters are trained too.
         options: the config's ``training``.
-        device: where both are.
+        device: where network and task are.
         processes: those that share every batch.
 
-    Attributes: ``optimizer`` and ``scaler``, parts of a training's state.
+    Attributes: ``optimizer`` and ``scaler``, parts of the training's state.
     """
 
     def __init__(
@@ -107,9 +107,9 @@ class Step:
         self.dtype = PRECISIONS[options.precision]
         forward: nn.Module = _Loss(network, task)
         if options.compile:
-            # The gradients of single terms go through the graph before those of their sum, so no
-            # pass may overwrite what it was given. PyTorch notices such a use only where it has
-            # just compiled, and its cache does not tell code that overwrites from other code.
+            # Each term's gradient goes through the graph before the gradient of their sum. So no
+            # backward pass may overwrite its input. PyTorch detects this only in freshly compiled
+            # code, and the key of its cache does not contain the setting.
             functorch.donated_buffer = False
             torch.compiler.config.cache_key_tag = "dsnet: nothing is overwritten"
             forward = torch.compile(forward)  # type: ignore[assignment]
@@ -132,7 +132,7 @@ class Step:
     def forward(
         self, batch: Mapping[str, Tensor], labels: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Logits (N, K) and terms of the loss, scalars by name, of this process's clips.
+        """Compute logits (N, K) and the terms of the loss, scalars by name, of this process.
 
         ``batch``: (N, C, T, H, W) by modality; ``labels``: int64 (N,).
         """
@@ -140,16 +140,16 @@ class Step:
             return self._forward(batch, labels)
 
     def start_epoch(self) -> None:
-        """Forget the weights that :meth:`balance` has set."""
+        """Undo :meth:`balance`."""
         self.task.reset()
 
     def balance(
         self, terms: Mapping[str, Tensor], share: float
     ) -> tuple[dict[str, Tensor], dict[str, float]]:
-        """Give the terms the shares of the gradient that the task asks for; see :meth:`update`.
+        """Give the terms the shares of the gradient that the task wants, if any.
 
-        Returns the terms with their new weights, and :func:`.gradients.gradient_norms` of them
-        over the whole batch. A task that asks for no shares keeps its weights.
+        For ``share`` see :meth:`update`. Returns the terms with their new weights, and their
+        :func:`.gradients.gradient_norms` over the whole batch.
         """
         terms, norms = dict(terms), self._gradient_norms(terms, share)
         if self.task.shares:
@@ -165,13 +165,13 @@ class Step:
         return {name: norm / scale for name, norm in norms.items()}
 
     def update(self, terms: Mapping[str, Tensor], share: float) -> bool:
-        """Descend the gradient of the terms' sum over the whole batch; tell whether it was clipped.
+        """Take a step down the gradient of the terms' sum; return whether it was clipped.
 
-        ``share``: the part of the batch's clips that are this process's. The terms are means over
-        its own clips, so that the means weighted by the shares are those of the whole batch.
+        The terms are means over this process's clips, and ``share`` is its share of the batch. So
+        the sum over processes of terms times shares is the mean over the batch.
         """
         clipped = False
-        # The gradients are averaged over processes, where their sum is wanted.
+        # DistributedDataParallel averages the gradients, but their sum is needed.
         loss = torch.stack(list(terms.values())).sum() * (share * self.processes.count)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
@@ -185,10 +185,9 @@ class Step:
 
 
 def freeze(network: nn.Module, trainable: Sequence[str] | None) -> list[nn.Module]:
-    """Leave only the children named ``trainable`` to be trained, or all; return the others.
+    """Freeze all children except those named ``trainable``, and return them; None freezes none.
 
-    Raises:
-        TrainingError: the network has no child of such a name.
+    Raises TrainingError if the network has no child of that name.
     """
     if trainable is None:
         return []

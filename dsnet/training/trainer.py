@@ -1,4 +1,4 @@
-"""The training of one network, an epoch at a time."""
+"""Training of one network, one epoch at a time."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class Trainer:
 
     Args:
         network: what is trained, on ``device``.
-        task: gives its loss, on ``device`` too.
+        task: gives its loss, on ``device``.
         training: batches of :func:`dsnet.clips.training_loader`.
-        selection: batches of :func:`dsnet.clips.scoring_loader`, of the videos to select by.
+        selection: batches of :func:`dsnet.clips.scoring_loader`, for the selection of the epoch.
         spec: see :class:`dsnet.experiment.specs.TrainSpec`.
-        device: where all is computed.
+        device: where everything is computed.
         processes: those that train together.
 
     Raises:
-        TrainingError: the spec trains a module that is not there.
+        TrainingError: the spec trains a module that does not exist.
     """
 
     def __init__(
@@ -63,10 +63,10 @@ class Trainer:
         self.schedule = Schedule(self.step.optimizer, self.options, len(training))
 
     def epoch(self, epoch: int) -> dict[str, float]:
-        """Train epoch ``epoch``, from 0, and score the selection part: a row of the history."""
+        """Train epoch ``epoch``, from 0, score the selection part, and return a history row."""
         started = time.perf_counter()
         train = self._train_epoch(epoch)
-        # Where each process normalises by its own clips, their statistics differ.
+        # Without synchronised batch norm, the statistics differ between processes.
         self.processes.agree(self.network.buffers())
         lr = self.step.optimizer.param_groups[0]["lr"]
         val = self._select(epoch)
@@ -83,10 +83,11 @@ class Trainer:
         }
 
     def _train_epoch(self, epoch: int) -> dict[str, float]:
-        """One pass over the training videos.
+        """Train on all training videos once.
 
-        Returns mean ``loss``, terms and ``top1``, the part of the steps that were ``clipped``, and
-        of the first step the norm of each term's gradient and its share of their sum.
+        Returns the means of ``loss``, its terms and ``top1``, the share of steps that were
+        ``clipped``, and for the first step the norm of each term's gradient and its share of the
+        sum.
         """
         self.network.train()
         if self.options.frozen_statistics == "keep":
@@ -107,7 +108,7 @@ class Trainer:
             self.schedule.before_step(epoch * len(self.training) + step)
             logits, terms = self.step.forward(batch, labels)
             share = len(labels) / batches.sizes[step]
-            # Once, but for the first steps in float16, whose gradients may overflow.
+            # In the first step, and in float16 until no gradient overflows.
             if not all(map(math.isfinite, gradients.values())):
                 terms, gradients = self.step.balance(terms, share)
             values = check_finite(terms, epoch + 1, step + 1)
@@ -129,11 +130,10 @@ class Trainer:
 
     @torch.no_grad()
     def _select(self, epoch: int) -> dict[str, float]:
-        """Loss and top-1 of the selection part's video scores.
+        """Compute loss and top-1 of the selection part's video scores.
 
-        Raises:
-            TrainingError: the scores are not finite, though the loss was: the last step was too
-                large, or the batch-norm statistics overflowed.
+        It raises TrainingError if the scores are not finite. Then the last step was too large, or
+        the batch-norm statistics overflowed.
         """
         scores, owners = clip_logits(self.network, self.selection, self.device, self.processes)
         data = self.selection.dataset
@@ -145,7 +145,7 @@ class Trainer:
         return {"val_loss": float(loss), "val_top1": 100 * float((mean.argmax(1) == labels).mean())}
 
     def state(self) -> dict[str, Any]:
-        """All that an epoch changes, as tensors and plain values."""
+        """Return everything that an epoch changes, as tensors and plain values."""
         return {
             "state_dict": self.network.state_dict(),
             "terms": self.step.task.terms.state_dict(),
@@ -156,7 +156,7 @@ class Trainer:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on where :meth:`state` was taken."""
+        """Restore a :meth:`state`."""
         self.network.load_state_dict(state["state_dict"])
         self.step.task.terms.load_state_dict(state["terms"])
         self.step.optimizer.load_state_dict(state["optimizer"])
@@ -166,5 +166,5 @@ class Trainer:
 
 
 def rank(row: Mapping[str, float]) -> tuple[float, float]:
-    """Order epochs: the highest selection accuracy is best, of equal ones the lowest loss."""
+    """Return a sort key for epochs: highest selection accuracy first, then lowest loss."""
     return row["val_top1"], -row["val_loss"]
