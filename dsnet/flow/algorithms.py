@@ -1,4 +1,4 @@
-"""Flow by the algorithm that a spec names: TV-L1, or a user's."""
+"""The flow algorithm that a spec names: TV-L1, or a user's."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ from dsnet.flow.backends import compute, describe, resolve
 
 @dataclass(frozen=True)
 class Method:
-    """An algorithm with its parameters: its name for people, where it runs, and the function."""
+    """An algorithm with its parameters: its name, where it runs, and the function."""
 
     name: str
     where: str
     run: Callable[[np.ndarray], np.ndarray]
 
     def __call__(self, gray: np.ndarray) -> np.ndarray:
-        """(T, H, W) uint8 frames to (T-1, H, W, 2) float32 flow in pixels, x and y.
+        """Compute flow in pixels, (T-1, H, W, 2) float32, x and y, of frames, (T, H, W) uint8.
 
-        Raises:
-            PluginError: a user's algorithm gives something else.
+        Raises PluginError if a user's algorithm gives anything else.
         """
         flow = np.asarray(self.run(gray), np.float32)
         expected = (len(gray) - 1, *gray.shape[1:], 2)
@@ -38,31 +37,22 @@ class Method:
 
 
 class TVL1Flow:
-    """TV-L1 by one of its backends; see :func:`dsnet.flow.compute`.
-
-    Raises:
-        BackendError: the backend cannot run here, or not with these semantics.
-    """
+    """TV-L1 by one of its backends; see :func:`dsnet.flow.compute`, also for errors."""
 
     def __init__(self, backend: str, semantics: str, **params: Any) -> None:
         self.name, self.params = resolve(backend, semantics), {"semantics": semantics, **params}
         self.where = describe(self.name, semantics)
 
     def __call__(self, gray: np.ndarray) -> np.ndarray:
-        """(T, H, W) uint8 to (T-1, H, W, 2) float32."""
+        """Compute (T-1, H, W, 2) float32 flow of (T, H, W) uint8 frames."""
         return compute(gray, self.name, **self.params)
 
 
 def of_spec(spec: FlowSpec, backend: str | None = None) -> Method:
-    """Make the algorithm of a spec.
+    """Make the algorithm of a spec; ``backend`` replaces the spec's backend of TV-L1.
 
-    Args:
-        spec: names the algorithm and has its options, unless it is TV-L1.
-        backend: of TV-L1, instead of the spec's.
-
-    Raises:
-        BackendError: the backend cannot run here, or not with these semantics.
-        PluginError: a user's class cannot be imported, or not be made of its options.
+    Raises BackendError if the backend cannot run here, or not with these semantics; PluginError if
+    a user's class cannot be made of its options.
     """
     name, options = spec.algorithm, spec.options
     if name == TVL1_NAME:

@@ -1,4 +1,4 @@
-"""The backends of TV-L1 by name, how one is chosen, and the one function that computes flow."""
+"""Backends of TV-L1 by name, the choice of one, and the function that computes flow."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ log = logging.getLogger(__name__)
 class Backend:
     """A module of :mod:`dsnet.flow`, and when it may be chosen.
 
-    The module, imported when it is first asked, has ``why_not()``: why it cannot run here, or
-    ``None``; ``device()``: where it runs; and ``compute(gray, params)``.
+    The module is imported on first use. It has ``why_not()``, the reason why it cannot run here, or
+    ``None``; ``device()``, where it runs; and ``compute(gray, params)``.
     """
 
     module: str
-    auto: bool = True  # may be chosen without being named
-    needs_gpu: bool = False  # without one it may only be named
+    auto: bool = True  # `auto` may choose it
+    needs_gpu: bool = False  # `auto` chooses it only with a GPU
 
     def load(self) -> ModuleType:
-        """Its module."""
+        """Import the module."""
         return import_module(f"dsnet.flow.{self.module}")
 
 
@@ -44,18 +44,19 @@ BACKENDS = {
 
 
 class BackendError(UserError):
-    """A backend that was asked for and cannot run; the message says what is missing."""
+    """A backend that cannot run; the message says what is missing."""
 
 
 def resolve(backend: str = "auto", semantics: str | None = None) -> str:
-    """The name of the backend that ``backend`` stands for here.
+    """Return the name of the backend to use here.
 
-    ``auto`` is the first that can run and follows ``semantics``: opencv-cuda, torch on a GPU,
-    numba. ``semantics`` is ``cpu`` or ``cuda``, or ``None`` when either will do.
+    ``auto`` is the first that can run and has these ``semantics``: opencv-cuda, torch on a GPU,
+    numba. ``semantics`` is ``cpu``, ``cuda``, or ``None`` for either.
 
     Raises:
-        BackendError: the backend named cannot run here, or not with these semantics; says why.
-        ValueError: no backend has this name.
+        BackendError: the named backend cannot run here, or not with these semantics; the message
+            says why.
+        ValueError: unknown name.
     """
     if backend != "auto" and backend not in BACKENDS:
         raise ValueError(f"no flow backend {backend!r}; there are auto, {', '.join(BACKENDS)}")
@@ -83,9 +84,9 @@ def _why_not(name: str, semantics: str | None, *, chosen: bool) -> str | None:
         )
     try:
         module = entry.load()
-    except (ImportError, OSError, AttributeError) as error:  # not there, or its libraries are not
+    except (ImportError, OSError, AttributeError) as error:  # the package or a library is missing
         return f"{error}; install it"
-    except RuntimeError as error:  # numba finds no folder to keep compiled code in
+    except RuntimeError as error:  # numba finds no folder for compiled code
         return f"{error}; set NUMBA_CACHE_DIR to a folder that can be written to"
     reason = module.why_not()
     if reason is None and entry.needs_gpu and not chosen and module.device() == "cpu":
@@ -94,27 +95,26 @@ def _why_not(name: str, semantics: str | None, *, chosen: bool) -> str | None:
 
 
 def describe(backend: str, semantics: str) -> str:
-    """A backend, where it runs and what it follows, for logs."""
+    """Describe a backend for logs: its name, where it runs and its semantics."""
     return f"{backend} on {BACKENDS[backend].load().device()}, semantics {semantics}"
 
 
 def compute(gray: np.ndarray, backend: str = "auto", **params: Any) -> np.ndarray:
-    """TV-L1 optical flow between consecutive frames.
+    """Compute TV-L1 optical flow between consecutive frames.
 
     Args:
         gray: (T, H, W) uint8 frames, T at least 2, H and W at least 3.
         backend: ``auto`` or a name of :data:`BACKENDS`.
-        params: fields of :class:`dsnet.flow.params.TVL1`. Without ``semantics``, ``auto`` follows
-            ``cuda`` as the pipeline does; a backend that is named follows ``cpu`` if it can.
+        params: fields of :class:`dsnet.flow.params.TVL1`. The default of ``semantics`` is ``cuda``
+            for ``auto``, as in the pipeline. For a named backend it is ``cpu`` if possible.
 
     Returns:
-        (T-1, H, W, 2) float32, displacement in pixels (x to the right, y down) that takes frame i
-        to frame i+1.
+        (T-1, H, W, 2) float32, displacement in pixels (x to the right, y down) from frame i to
+        frame i+1.
 
     Raises:
         BackendError: the backend cannot run here, or not with these semantics.
-        ValueError: ``gray`` is not such an array, the backend's name is unknown, or a parameter
-            is out of range.
+        ValueError: wrong shape or dtype, unknown backend, or a parameter out of range.
         TypeError: an unknown parameter.
     """
     if gray.ndim != 3 or gray.dtype != np.uint8 or len(gray) < 2 or min(gray.shape[1:]) < 3:

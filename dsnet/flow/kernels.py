@@ -1,9 +1,9 @@
-"""The iterations of TV-L1 as row loops that numba compiles to vector instructions of one core.
+"""Iterations of TV-L1 as row loops that numba compiles to vector instructions of one core.
 
 Symbols are those of Sánchez Pérez, Meinhardt-Llopis and Facciolo, "TV-L1 Optical Flow Estimation",
-IPOL 2013. Every operation is rounded to float32 as in OpenCV's C++ code, in its order, and none
-are fused: a difference in the last digit grows from warp to warp (positions are rounded to 1/32
-pixel there) to hundredths of a pixel, so that only equal digits give equal flow.
+IPOL 2013. Every operation is rounded to float32 in the order of OpenCV's C++ code, and none are
+fused. Warping rounds positions to 1/32 pixel, so a difference in the last digit grows from warp to
+warp to hundredths of a pixel. Only equal digits give equal flow.
 """
 
 from __future__ import annotations
@@ -14,25 +14,24 @@ import llvmlite.binding as llvm
 import numpy as np
 from numba import njit
 
-# LLVM vectorises a loop over many arrays only after checking that they do not overlap, and by
-# default it gives up beyond 8 such comparisons; a row of TV-L1 needs some 40.
+# LLVM vectorises a loop over many arrays only after it has checked that they do not overlap. By
+# default it stops at 8 comparisons; a row of TV-L1 needs about 40.
 llvm.set_option("", "-runtime-memory-check-threshold=256")
 
 JIT: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
-# Inlined into the loop over rows, those checks are made once; for narrow frames that halves the
-# time.
+# Inlined into the loop over rows, these checks run once. This halves the time of narrow frames.
 INLINE = JIT | {"inline": "always"}
-LINE = 16  # float32 values in a cache line
+LINE = 16  # float32 values per cache line
 LEFT = LINE  # zero columns before column 0 of the dual's x components
 TINY = np.float32(np.finfo(np.float32).eps)
 ZERO, ONE = np.float32(0), np.float32(1)
 
 
 def plane(height: int, width: int) -> np.ndarray:
-    """A zero array that the kernels take as ``width`` columns of ``height`` rows.
+    """Make a zero array for ``width`` columns and ``height`` rows of the kernels.
 
-    Rows are aligned to cache lines and have room for :data:`LEFT` columns before and one after;
-    there is one row more. Columns begin at 0, those of the dual's x components at ``LEFT``.
+    Rows are aligned to cache lines, with :data:`LEFT` columns before and one after; there is one
+    row more. Columns start at 0, but at ``LEFT`` for the dual's x components.
     """
     stride = -(-(LEFT + width + 1) // LINE) * LINE
     flat = np.zeros((height + 1) * stride + LINE, np.float32)
@@ -42,7 +41,7 @@ def plane(height: int, width: int) -> np.ndarray:
 
 @njit(**JIT)
 def step(a, b, gx, gy, square, rho, div1, div2, threshold, theta):
-    """The new (u1, u2) of one pixel, v + θ·div p with v = u + clip(-rho(u)/|∇I1|², ±λθ)·∇I1."""
+    """Return (u1, u2) of a pixel: v + θ·div p with v = u + clip(-rho(u)/|∇I1|², ±λθ)·∇I1."""
     r = rho + (gx * a + gy * b)
     limit = threshold * square
     d = -r / square
@@ -54,7 +53,7 @@ def step(a, b, gx, gy, square, rho, div1, div2, threshold, theta):
 
 @njit(**INLINE)
 def primal(y, width, u1, u2, p11, p12, p21, p22, gx, gy, square, rho, changes, threshold, theta):
-    """Row y of u, and of ``changes`` = |Δu|²."""
+    """Update row y of u, and of ``changes`` = |Δu|²."""
     a0, b0 = u1[y, 0], u2[y, 0]
     for x in range(width):
         a, b, i = u1[y, x], u2[y, x], x + LEFT
@@ -77,7 +76,7 @@ def primal(y, width, u1, u2, p11, p12, p21, p22, gx, gy, square, rho, changes, t
 
 @njit(**INLINE)
 def dual(y, below, width, u1, u2, p11, p12, p21, p22, rate):
-    """Row y of p ← (p + (τ/θ)∇u) / (1 + (τ/θ)|∇u|), the y differences to row ``below``."""
+    """Update row y: p ← (p + (τ/θ)∇u) / (1 + (τ/θ)|∇u|); y differences are to row ``below``."""
     for x in range(width):
         ax, ay = u1[y, x + 1] - u1[y, x], u1[below, x] - u1[y, x]
         bx, by = u2[y, x + 1] - u2[y, x], u2[below, x] - u2[y, x]
@@ -91,7 +90,7 @@ def dual(y, below, width, u1, u2, p11, p12, p21, p22, rate):
 
 @njit(**JIT)
 def norm(x, y):
-    """√(x² + y²), rounded once, as ``hypot``."""
+    """Return √(x² + y²), rounded once, like ``hypot``."""
     return np.float32(np.sqrt(np.float64(x) * np.float64(x) + np.float64(y) * np.float64(y)))
 
 
@@ -99,7 +98,7 @@ def norm(x, y):
 def sweep(
     height, width, u1, u2, p11, p12, p21, p22, gx, gy, square, rho, changes, threshold, theta, rate
 ):
-    """One iteration in one pass over memory, the dual one row behind; returns Σ|Δu|²."""
+    """Run one iteration in one pass over memory, the dual one row behind; return Σ|Δu|²."""
     total = 0.0
     for y in range(height):
         primal(y, width, u1, u2, p11, p12, p21, p22, gx, gy, square, rho, changes, threshold, theta)
@@ -112,7 +111,7 @@ def sweep(
 
 @njit(fastmath={"reassoc"}, **JIT)
 def row_sum(values, y, width):
-    """The sum of one row, in any order."""
+    """Return the sum of one row, in any order."""
     total = ZERO
     for x in range(width):
         total += values[y, x]
@@ -121,7 +120,7 @@ def row_sum(values, y, width):
 
 @njit(**JIT)
 def sum_in_order(values, height, width):
-    """The sum in float32, pixel after pixel, as OpenCV's CPU code adds it."""
+    """Return the sum in float32, pixel after pixel, as OpenCV's CPU code adds."""
     total = ZERO
     for y in range(height):
         for x in range(width):
@@ -134,14 +133,14 @@ def iterate(
     iterations, every, bound, height, width,
     u1, u2, p11, p12, p21, p22, gx, gy, square, rho, changes, threshold, theta, rate,
 ):  # fmt: skip
-    """Up to ``iterations`` sweeps, until Σ|Δu|² is at most ``bound``; returns how many, and if so.
+    """Sweep up to ``iterations`` times, until Σ|Δu|² ≤ ``bound``; return the number, and if so.
 
-    With ``every`` the sum is asked for after every sweep and is the one that OpenCV's CPU code
-    gets in float32; else as in its CUDA code only after odd sweeps, counted from 0, and only when
-    the last one less ``bound`` for each sweep since is under ``bound``.
+    With ``every``, the sum is tested after every sweep, as OpenCV's CPU code adds it in float32.
+    Without, it is tested as in OpenCV's CUDA code: after odd sweeps, counted from 0, and only if
+    the last sum, less ``bound`` for each sweep since, is below ``bound``.
     """
     last = 0.0
-    # How far a float32 sum of so many numbers can be from the true one, relatively.
+    # Largest relative error of a float32 sum of so many numbers.
     doubt = 2 * height * width * 2.0**-24
     for n in range(iterations):
         total = sweep(
@@ -164,7 +163,7 @@ def iterate(
 
 @njit(**JIT)
 def gradient(image, gx, gy):
-    """Central differences, halved, of an image that goes on beyond its edges with their values."""
+    """Compute central differences, halved; beyond its edges the image has their values."""
     height, width = image.shape
     half = np.float32(0.5)
     for y in range(height):
@@ -179,7 +178,7 @@ def gradient(image, gx, gy):
 
 @njit(**JIT)
 def linearise(image0, u1, u2, gx, gy, square, rho):
-    """From I1 (in ``rho``) and ∇I1 at x + u: ``square`` = |∇I1|², ``rho`` = I1 - ∇I1·u - I0."""
+    """Compute ``square`` = |∇I1|², ``rho`` = I1 - ∇I1·u - I0; before, ``rho`` is I1 at x + u."""
     height, width = image0.shape
     for y in range(height):
         for x in range(width):

@@ -1,7 +1,7 @@
-"""Backend ``numba``: TV-L1 on one CPU core, bit for bit what OpenCV's CPU code gives, but faster.
+"""Backend ``numba``: TV-L1 on one CPU core, bit for bit as OpenCV's CPU code, but faster.
 
-The iterations are :mod:`dsnet.flow.kernels`. What is around them differs between the two versions
-of OpenCV: ``semantics: cpu`` resizes, warps and filters with OpenCV's own functions, ``cuda`` with
+The iterations are in :mod:`dsnet.flow.kernels`. The other steps differ between the two versions of
+OpenCV. ``semantics: cpu`` resizes, warps and filters with OpenCV itself, ``cuda`` with
 :mod:`dsnet.flow.sampling`.
 """
 
@@ -19,9 +19,9 @@ from dsnet.flow.threads import single_threaded
 
 
 class Level(ABC):
-    """One scale of the pyramid: the images of a pair, their flow, and arrays used every time."""
+    """One scale of the pyramid: the images of a pair, their flow, and reused arrays."""
 
-    every_sweep: bool  # whether convergence is asked after every sweep
+    every_sweep: bool  # convergence is tested after every sweep
 
     def __init__(self, height: int, width: int, params: TVL1):
         self.height, self.width, self.params = height, width, params
@@ -32,16 +32,16 @@ class Level(ABC):
         self.gx, self.gy, self.square, self.rho, _ = (self.inside(plane) for plane in self.data)
 
     def inside(self, plane: np.ndarray) -> np.ndarray:
-        """The part of a padded plane that is the image."""
+        """Return the image inside a padded plane."""
         return plane[: self.height, : self.width]
 
     @abstractmethod
     def resize(self, source: np.ndarray, scale: float | None = None) -> np.ndarray:
-        """(h, w) float32 at this level's size; ``scale``: the ratio, if not that of the sizes."""
+        """Resize (h, w) float32 to this level's size; ``scale``: the ratio, if not the sizes'."""
 
     @abstractmethod
     def set_target(self, image: np.ndarray) -> None:
-        """Take ``image``, (height, width) float32, as the second one of the pair."""
+        """Set the second image of the pair, (height, width) float32."""
 
     @abstractmethod
     def warp(self) -> None:
@@ -49,10 +49,10 @@ class Level(ABC):
 
     @abstractmethod
     def iterate(self) -> int:
-        """Iterate after a warp until convergence; returns the number of sweeps."""
+        """Iterate after a warp until convergence; return the number of sweeps."""
 
     def solve(self, image0: np.ndarray) -> int:
-        """Refine ``u`` to the flow from ``image0`` to the target; returns the number of sweeps."""
+        """Refine ``u`` to the flow from ``image0`` to the target; return the number of sweeps."""
         for plane in self.dual:
             plane[:] = 0
         sweeps = 0
@@ -63,7 +63,7 @@ class Level(ABC):
         return sweeps
 
     def sweep(self, iterations: int, bound: float) -> tuple[int, bool]:
-        """Up to so many sweeps; see :func:`dsnet.flow.kernels.iterate`."""
+        """Sweep up to ``iterations`` times; see :func:`dsnet.flow.kernels.iterate`."""
         tau, lambda_, theta = self.params.tau, self.params.lambda_, self.params.theta
         return kernels.iterate(
             iterations, self.every_sweep, bound, self.height, self.width,
@@ -73,12 +73,12 @@ class Level(ABC):
 
     @property
     def bound(self) -> float:
-        """Σ|Δu|² at which an iteration has converged."""
+        """Σ|Δu|² at convergence."""
         return self.params.epsilon**2 * self.height * self.width
 
 
 class CpuLevel(Level):
-    """As ``cv2.optflow.DualTVL1OpticalFlow``."""
+    """A level of ``cv2.optflow.DualTVL1OpticalFlow``."""
 
     every_sweep = True
 
@@ -120,7 +120,7 @@ class CpuLevel(Level):
 
 
 class CudaLevel(Level):
-    """As ``cv2.cuda.OpticalFlowDual_TVL1``."""
+    """A level of ``cv2.cuda.OpticalFlowDual_TVL1``."""
 
     every_sweep = False
 
@@ -151,22 +151,22 @@ LEVELS: dict[str, type[Level]] = {"cpu": CpuLevel, "cuda": CudaLevel}
 
 
 def why_not() -> str | None:
-    """Why this backend cannot run here; ``None``, since it runs on every CPU."""
+    """Return ``None``: this backend runs on every CPU."""
     return None
 
 
 def device() -> str:
-    """Where it runs."""
+    """Return where the backend runs."""
     return "cpu"
 
 
 def compute(gray: np.ndarray, params: TVL1) -> np.ndarray:
-    """(T, H, W) uint8 to (T-1, H, W, 2) float32; see :func:`dsnet.flow.compute`."""
+    """Compute (T-1, H, W, 2) float32 of (T, H, W) uint8; see :func:`dsnet.flow.compute`."""
     return compute_counting(gray, params)[0]
 
 
 def compute_counting(gray: np.ndarray, params: TVL1) -> tuple[np.ndarray, int]:
-    """:func:`compute`, and the sum over all sweeps of their pixels, for benchmarks."""
+    """Return :func:`compute`, and the pixels of all sweeps together, for benchmarks."""
     make = LEVELS[params.semantics]
     levels = [make(*shape, params) for shape in params.shapes(*gray.shape[1:])]
     flow = np.empty((len(gray) - 1, *gray.shape[1:], 2), np.float32)
@@ -174,7 +174,7 @@ def compute_counting(gray: np.ndarray, params: TVL1) -> tuple[np.ndarray, int]:
     with single_threaded(cv2.getNumThreads, cv2.setNumThreads):
         before = _pyramid(gray[0], levels)
         for field, frame in zip(flow, gray[1:], strict=True):
-            # A frame's pyramid serves the pair that it ends and the pair that it begins.
+            # A frame's pyramid serves two pairs: it ends one pair and begins the next.
             after = _pyramid(frame, levels)
             work += _pair(levels, before, after)
             field[:] = np.stack(levels[0].u, axis=-1)
@@ -192,7 +192,7 @@ def _pyramid(gray: np.ndarray, levels: Sequence[Level]) -> list[np.ndarray]:
 def _pair(
     levels: Sequence[Level], before: Sequence[np.ndarray], after: Sequence[np.ndarray]
 ) -> int:
-    """The flow from ``before`` to ``after``, coarse to fine, into ``levels[0].u``."""
+    """Compute the flow from ``before`` to ``after``, coarse to fine, in ``levels[0].u``."""
     work = 0
     coarser: Level | None = None
     for level, image0, image1 in reversed(list(zip(levels, before, after, strict=True))):

@@ -10,21 +10,20 @@ from dsnet.flow.threads import single_threaded
 
 
 def why_not() -> str | None:
-    """Why this backend cannot run here; ``None`` when it can."""
+    """Return why this backend cannot run here, or ``None``."""
     if not hasattr(cv2, "optflow"):
         return "this cv2 lacks the module optflow; install opencv-contrib-python(-headless)"
     return None
 
 
 def device() -> str:
-    """Where it runs."""
+    """Return where the backend runs."""
     return "cpu"
 
 
 def compute(gray: np.ndarray, params: TVL1) -> np.ndarray:
-    """(T, H, W) uint8 to (T-1, H, W, 2) float32; see :func:`dsnet.flow.compute`."""
-    # The object lowers its own number of scales for small frames and keeps that: a new one per
-    # video, whose frames all have one size.
+    """Compute (T-1, H, W, 2) float32 of (T, H, W) uint8; see :func:`dsnet.flow.compute`."""
+    # For small frames the object lowers its number of scales for good: a new one per call.
     method = cv2.optflow.DualTVL1OpticalFlow_create(  # type: ignore[attr-defined]
         tau=params.tau,
         lambda_=params.lambda_,
@@ -32,7 +31,7 @@ def compute(gray: np.ndarray, params: TVL1) -> np.ndarray:
         nscales=params.nscales,
         warps=params.warps,
         epsilon=params.epsilon,
-        innnerIterations=params.inner_iterations,  # OpenCV spells it so
+        innnerIterations=params.inner_iterations,  # OpenCV's spelling
         outerIterations=params.outer_iterations,
         scaleStep=params.scale_step,
         gamma=0.0,

@@ -11,17 +11,16 @@ import numpy as np
 
 from dsnet.flow.params import TVL1
 
-# One pair keeps a small part of a GPU busy: its kernels are short, and the host waits for the GPU
-# at every test of convergence. So many pairs are under way at a time, each with its own host
-# thread, stream and algorithm object.
+# One pair uses a small part of a GPU: kernels are short, and the host waits at every test of
+# convergence. So several pairs run at once, each with its own host thread, stream and algorithm
+# object.
 LANES = 8
 
 
 def why_not() -> str | None:
-    """Why this backend cannot run here; ``None`` when it can.
+    """Return why this backend cannot run here, or ``None``.
 
-    Nothing else of ``cv2.cuda`` is touched before the device count is known to be positive: in a
-    CUDA build without a driver other calls abort the process.
+    The device count comes first: in a CUDA build without a driver, other calls abort the process.
     """
     if not hasattr(cv2, "cuda") or not hasattr(cv2.cuda, "OpticalFlowDual_TVL1_create"):
         return "this cv2 was built without CUDA, as published wheels are; see envs/opencv-cuda"
@@ -34,14 +33,14 @@ def why_not() -> str | None:
 
 
 def device() -> str:
-    """Where it runs."""
+    """Return where the backend runs."""
     return f"cuda:{cv2.cuda.getDevice()}"
 
 
 def compute(gray: np.ndarray, params: TVL1) -> np.ndarray:
-    """(T, H, W) uint8 to (T-1, H, W, 2) float32; see :func:`dsnet.flow.compute`."""
+    """Compute (T-1, H, W, 2) float32 of (T, H, W) uint8; see :func:`dsnet.flow.compute`."""
     flow = np.empty((len(gray) - 1, *gray.shape[1:], 2), np.float32)
-    # A run of consecutive pairs per lane, so that a lane uploads every frame once.
+    # Each lane gets consecutive pairs, so that it uploads every frame once.
     bounds = np.linspace(0, len(flow), min(LANES, len(flow)) + 1).astype(int)
     runs = [(gray[a : b + 1], flow[a:b]) for a, b in pairwise(bounds)]
     current = cv2.cuda.getDevice()
@@ -52,8 +51,8 @@ def compute(gray: np.ndarray, params: TVL1) -> np.ndarray:
 
 
 def _lane(gpu: int, gray: np.ndarray, flow: np.ndarray, params: TVL1) -> None:
-    """Flow of consecutive frames into ``flow``, on a stream of its own."""
-    cv2.cuda.setDevice(gpu)  # the current device is a thread's own
+    """Compute the flow of consecutive frames into ``flow``, on a new stream."""
+    cv2.cuda.setDevice(gpu)  # every thread has its own current device
     stream = cv2.cuda.Stream()
     method = _create(params)
     height, width = gray.shape[1:]
@@ -67,11 +66,11 @@ def _lane(gpu: int, gray: np.ndarray, flow: np.ndarray, params: TVL1) -> None:
         field = method.calc(before, after, field, stream)
         fetched = field.download(stream, flow[i])
         stream.waitForCompletion()
-        flow[i] = fetched  # the same memory, unless the module made its own
+        flow[i] = fetched  # the same memory, unless OpenCV allocated its own
 
 
 def _create(params: TVL1) -> Any:
-    # A new object per lane and call: on small frames it lowers its own number of scales for good.
+    # A new object per lane and call: for small frames it lowers its number of scales for good.
     return cv2.cuda.OpticalFlowDual_TVL1_create(  # type: ignore[attr-defined]
         params.tau,
         params.lambda_,

@@ -1,24 +1,23 @@
-"""Parameters of TV-L1, with OpenCV's names and defaults, and what follows from them."""
+"""Parameters of TV-L1, with OpenCV's names and defaults."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# OpenCV has two versions of the algorithm, which differ; docs/method.md says how.
+# OpenCV's two versions of TV-L1; docs/method.md lists the differences.
 SEMANTICS = ("cpu", "cuda")
-MIN_SIDE = 16  # pixels; no level of the pyramid but the frame itself is smaller
+MIN_SIDE = 16  # pixels; only the frame itself may be smaller
 
 
 @dataclass(frozen=True)
 class TVL1:
     """Parameters of TV-L1; the defaults are those of OpenCV's ``DualTVL1OpticalFlow``.
 
-    ``semantics`` is whose algorithm the backends ``numba`` and ``torch`` follow, that of OpenCV's
-    ``cpu`` or of its ``cuda`` version. ``cuda`` runs ``inner_iterations * outer_iterations``
-    iterations per warp and has no median filter.
+    ``semantics`` is the version of OpenCV that ``numba`` and ``torch`` follow, ``cpu`` or ``cuda``.
+    ``cuda`` has ``inner_iterations * outer_iterations`` iterations per warp and no median filter.
 
     Raises:
-        ValueError: a value outside its range; says which.
+        ValueError: a value is out of range; the message says which.
     """
 
     tau: float = 0.25
@@ -48,10 +47,10 @@ class TVL1:
             raise ValueError(f"semantics: expected {' or '.join(SEMANTICS)}, got {self.semantics}")
 
     def shapes(self, height: int, width: int) -> list[tuple[int, int]]:
-        """The (height, width) of the pyramid's levels, the frame's first.
+        """Return (height, width) of the levels of the pyramid, the frame first.
 
-        As in OpenCV every level is ``scale_step`` of the one before, rounded, halves to even; the
-        pyramid ends before a level with a side under 16 pixels.
+        As in OpenCV, a level is ``scale_step`` times the level before, rounded half to even. The
+        pyramid ends before a level with a side below 16 pixels.
         """
         shapes = [(height, width)]
         while len(shapes) < self.nscales:

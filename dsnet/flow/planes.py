@@ -1,4 +1,4 @@
-"""Flow in pixels to 8-bit planes and back, as numbers and as JPEG images."""
+"""Conversion of flow in pixels to 8-bit planes and back, as numbers and as JPEG images."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Rounding = Literal["nearest", "truncate"]
 
 
 def encode(flow: np.ndarray, bound: float, rounding: Rounding = "nearest") -> np.ndarray:
-    """Flow in pixels, clipped to ±``bound`` and mapped linearly to 0..255, as uint8.
+    """Clip flow in pixels to ±``bound`` and map it linearly to 0..255, uint8.
 
-    Zero flow falls between 127 and 128. ``rounding="nearest"`` makes it 128 (halves are rounded
-    to even); ``"truncate"`` makes it 127, as MARS's extraction does, with its order of operations.
-    Mirroring, 255 - v, gives the value of the negated flow if rounded, and one more if truncated.
+    Zero flow falls between 127 and 128. ``rounding="nearest"`` makes it 128 (half to even).
+    ``"truncate"`` makes it 127, as MARS's extraction does, with its order of operations. Mirroring
+    computes 255 - v: the value of the negated flow if rounded, and one more if truncated.
     """
     shifted = np.clip(flow, -bound, bound) + bound
     if rounding == "truncate":
@@ -26,20 +26,20 @@ def encode(flow: np.ndarray, bound: float, rounding: Rounding = "nearest") -> np
 
 
 def decode(planes: np.ndarray, bound: float, rounding: Rounding = "nearest") -> np.ndarray:
-    """The inverse of :func:`encode` but for rounding: uint8 to float32 pixels.
+    """Invert :func:`encode` up to rounding: uint8 to float32 pixels.
 
-    Each value becomes the middle of the flow that :func:`encode` gives it for.
+    Each value becomes the middle of the flow values that are encoded as it.
     """
     values = planes.astype(np.float32)
     if rounding == "truncate":
-        values = np.minimum(values + np.float32(0.5), np.float32(255))  # 255 is the bound alone
+        values = np.minimum(values + np.float32(0.5), np.float32(255))  # only the bound is 255
     return values * np.float32(2 * bound / 255) - np.float32(bound)
 
 
 def to_bytes(
     flow: np.ndarray, bound: float, quality: int, rounding: Rounding = "nearest"
 ) -> Iterator[bytes]:
-    """(N, H, W, 2) flow in pixels to 2N JPEG images: plane x, then plane y, of each field."""
+    """Encode (N, H, W, 2) flow in pixels as 2N JPEG images: for each field x, then y."""
     for field in encode(flow, bound, rounding):
         for plane in (field[..., 0], field[..., 1]):
             yield images.encode(plane, quality)

@@ -1,8 +1,7 @@
-"""Resizing and warping as OpenCV's CUDA version of TV-L1 does, compiled by numba.
+"""Resizing and warping as in OpenCV's CUDA version of TV-L1, compiled by numba.
 
-Unlike on the CPU, pixels are points (no half-pixel shift when resizing), the image goes on beyond
-its edges with their values, and warping is a cubic convolution of parameter -0.5 at the exact
-positions.
+Unlike on the CPU, pixels are points (no half-pixel shift when resizing), edges are continued beyond
+the image, and warping is a cubic convolution with parameter -0.5 at exact positions.
 """
 
 from __future__ import annotations
@@ -15,18 +14,18 @@ from numba.extending import intrinsic
 from dsnet.flow.kernels import JIT, ONE
 
 FAST = JIT | {"fastmath": {"contract", "reassoc", "nsz"}}
-PAD = 4  # texels around a texture: a window that lies wholly outside sees only these
-CHANNELS = 4  # image, its x and its y gradient, and one unused so that a texel is 16 bytes
+PAD = 4  # texels around a texture: a window outside the image sees only these
+CHANNELS = 4  # image, x gradient, y gradient, and one unused, so that a texel is 16 bytes
 
 
 def empty_texture(height: int, width: int) -> np.ndarray:
-    """An uninitialised texture for :func:`texture`."""
+    """Make an uninitialised texture for :func:`texture`."""
     return np.empty((height + 2 * PAD, width + 2 * PAD, CHANNELS), np.float32)
 
 
 @njit(**FAST)
 def resize(source, step_y, step_x, out):
-    """Bilinear resize: pixel d of ``out`` is ``source`` at d·step, its last one beyond the end."""
+    """Resize bilinearly: pixel d of ``out`` is ``source`` at d·step; the last one is repeated."""
     height, width = source.shape
     left = np.empty(out.shape[1], np.int64)
     weight = np.empty(out.shape[1], np.float32)
@@ -48,7 +47,7 @@ def resize(source, step_y, step_x, out):
 
 @njit(**FAST)
 def texture(image, out):
-    """An image and its central differences, interleaved, with the edges continued around."""
+    """Interleave an image and its central differences, with the edges repeated around."""
     height, width = image.shape
     half = np.float32(0.5)
     for row in range(out.shape[0]):
@@ -65,10 +64,10 @@ def texture(image, out):
 
 @intrinsic
 def blend(typing, texels, row, column, wy, wx):
-    """The three channels of a 4 by 4 window of a texture, weighted by the products of wy and wx.
+    """Sum a 4 by 4 window of a texture, weighted by the products of wy and wx, in three channels.
 
-    A row of the window is 16 consecutive numbers, one vector load; LLVM does not vectorise loops
-    over so few numbers by itself, and they take three times as long.
+    A row of the window is 16 consecutive numbers, one vector load. LLVM does not vectorise such
+    short loops, which take three times as long.
     """
     vector = ir.VectorType(ir.FloatType(), 16)
 
@@ -77,7 +76,7 @@ def blend(typing, texels, row, column, wy, wx):
         return builder.shuffle_vector(source, source, mask)
 
     def spread(builder, values):
-        """A vector of ``values``, each repeated as often as the others."""
+        """Make a vector of ``values``, each repeated equally often."""
         few = ir.Constant(ir.VectorType(ir.FloatType(), len(values)), ir.Undefined)
         for i, value in enumerate(values):
             few = builder.insert_element(few, value, ir.IntType(32)(i))
@@ -113,7 +112,7 @@ def blend(typing, texels, row, column, wy, wx):
 
 @njit(**FAST)
 def cubic(t):
-    """Keys's cubic convolution weights, A = -0.5, of four pixels; t: distance from the second."""
+    """Return Keys's cubic weights, A = -0.5, of four pixels; t: distance from the second."""
     s = ONE - t
     half, three_halves, five_halves = np.float32(0.5), np.float32(1.5), np.float32(2.5)
     return (
@@ -126,7 +125,7 @@ def cubic(t):
 
 @njit(**FAST)
 def warp(texels, u1, u2, scratch, image, gx, gy):
-    """Image and gradient at x + u; ``scratch``: (4, width) float32."""
+    """Compute image and gradient at x + u; ``scratch``: (4, width) float32."""
     height, width = image.shape
     low, high_x, high_y = np.float32(-PAD), np.float32(width + PAD), np.float32(height + PAD)
     for y in range(height):

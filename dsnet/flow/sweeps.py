@@ -1,7 +1,7 @@
-"""The iterations of batched TV-L1 in PyTorch, each pair until it has converged.
+"""Iterations of batched TV-L1 in PyTorch, each pair until it has converged.
 
-The host does not wait for the GPU to learn after each sweep which pairs have converged: such a pair
-takes steps of size zero, which keep its digits, until the host asks and takes it out of the batch.
+The host does not wait after each sweep for the GPU to learn which pairs have converged. Such a pair
+takes steps of size zero, which keep its digits, until the host asks and drops it from the batch.
 """
 
 from __future__ import annotations
@@ -14,36 +14,34 @@ from torch.nn import functional
 
 from dsnet.flow.params import TVL1
 
-# Sweeps between two times that the host asks which pairs have converged. Even, since with the
-# semantics of CUDA only every second sweep can be the last.
+# Sweeps between two checks of the host for convergence. Even, because with CUDA's semantics only
+# every second sweep can be the last.
 GPU_PATIENCE, CPU_PATIENCE = 8, 2
-# The share of a batch that has to have converged before the others are copied together.
+# Share of a batch that must have converged before the other pairs are copied together.
 WORTH_COPYING = 0.25
 
 
 class Sweeps(ABC):
-    """The iterations after a warp, of all pairs of a batch that have not converged.
+    """Iterations after a warp, for all pairs of a batch that have not converged.
 
     Args:
-        u: (N, 2, H, W) float32 flow and
-        p: (N, 2, 2, H, W) float32 its dual, x and y differences of each component; both are
-            updated in place by :meth:`run`.
-        warped: (N, 3, H, W) float32 I1 and its x and y gradient at x + u.
+        u: (N, 2, H, W) float32 flow; :meth:`run` updates it in place.
+        p: (N, 2, 2, H, W) float32, its dual: x and y differences of each component; likewise.
+        warped: (N, 3, H, W) float32, I1 and its x and y gradient at x + u.
         image0: (N, H, W) float32.
     """
 
-    # What is kept of each pair, along the first dimension.
+    # Tensors with pairs along the first dimension.
     state: tuple[str, ...] = ("pairs", "active", "steps", "u", "p", "gradient", "square", "rho")
     scratch = ("change", "norm", "difference")
 
     def __init__(self, params: TVL1, u: Tensor, p: Tensor, warped: Tensor, image0: Tensor):
         self.params, self.result = params, (u, p)
-        self.bound = params.epsilon**2 * image0[0].numel()  # Σ|Δu|² of a pair that has converged
+        self.bound = params.epsilon**2 * image0[0].numel()  # Σ|Δu|² of a converged pair
         self.patience = CPU_PATIENCE if u.device.type == "cpu" else GPU_PATIENCE
         self.u, self.p = u.clone(), p.clone()
         self.gradient = warped[:, 1:]
-        # -|∇I1|², and next to nothing where that is zero: what is divided by it is clipped, and
-        # then multiplied with ∇I1.
+        # -|∇I1|², or a tiny number for zero: a quotient by it is clipped, then multiplied by ∇I1.
         self.square = self.gradient.square().sum(1, keepdim=True).neg_()
         self.square.clamp_(max=-torch.finfo(torch.float32).tiny)
         product = self.gradient * u
@@ -62,10 +60,10 @@ class Sweeps(ABC):
 
     @abstractmethod
     def converged(self, n: int) -> Tensor | None:
-        """After sweep ``n``, counted from 0: (n,) bool, or ``None`` if none can have."""
+        """Return which pairs converged in sweep ``n``, from 0: (n,) bool; ``None``: none can."""
 
     def sweep(self) -> None:
-        """One iteration, as :func:`dsnet.flow.kernels.sweep`; leaves Δu in ``change``."""
+        """Run one iteration, as :func:`dsnet.flow.kernels.sweep`; Δu stays in ``change``."""
         u, p, change, difference, norm = self.u, self.p, self.change, self.difference, self.norm
         low, high, theta, rate = self.steps[..., None, None, None].unbind(1)
         torch.mul(self.gradient, u, out=change)
@@ -86,7 +84,7 @@ class Sweeps(ABC):
         p.add_(difference.mul_(rate[:, None])).div_(norm[:, None])
 
     def sweeps(self, iterations: int) -> bool:
-        """Up to so many sweeps of each pair; returns whether any pair goes on."""
+        """Sweep each pair up to ``iterations`` times; return whether any pair goes on."""
         for n in range(iterations):
             self.sweep()
             converged = self.converged(n)
@@ -98,13 +96,13 @@ class Sweeps(ABC):
         return self.drop(0) > 0
 
     def total(self) -> Tensor:
-        """(n,) float32 Σ|Δu|² of the last sweep; ``change`` is used up."""
+        """Return Σ|Δu|² of the last sweep, (n,) float32; this overwrites ``change``."""
         return self.change.square_().flatten(1).sum(1)
 
     def drop(self, share: float) -> int:
-        """Take the pairs that have converged out of the batch; returns how many go on.
+        """Drop the converged pairs if they are ``share`` of the batch; return how many go on.
 
-        Only if they are at least ``share`` of it. This is where the host waits for the GPU.
+        Here the host waits for the GPU.
         """
         rows = self.active.nonzero()[:, 0]
         converged = len(self.active) - len(rows)
@@ -117,13 +115,13 @@ class Sweeps(ABC):
         return len(rows)
 
     def store(self) -> None:
-        """Give the caller what has been computed."""
+        """Copy the results to the caller's tensors."""
         for result, now in zip(self.result, (self.u, self.p), strict=True):
             result.index_copy_(0, self.pairs, now)
 
 
 class CpuSweeps(Sweeps):
-    """Convergence is asked for after every sweep, and u is filtered every so many sweeps."""
+    """Test for convergence after every sweep, and a median filter after every inner loop."""
 
     def run(self) -> None:
         for _ in range(self.params.outer_iterations):
@@ -137,7 +135,7 @@ class CpuSweeps(Sweeps):
 
 
 class CudaSweeps(Sweeps):
-    """Convergence is asked for after an odd sweep if by then it can be expected."""
+    """Test for convergence after odd sweeps, if it is expected by then."""
 
     state = (*Sweeps.state, "expected")
 
@@ -159,10 +157,10 @@ class CudaSweeps(Sweeps):
 
 
 def median(u: Tensor, size: int) -> Tensor:
-    """Median of windows of ``size`` x ``size`` pixels of (..., H, W), edges continued.
+    """Compute the median of ``size`` x ``size`` windows of (..., H, W), edges repeated.
 
-    By forgetful selection: of more than half of the values neither the least nor the greatest can
-    be the median. All steps are whole images.
+    By forgetful selection: among more than half of the values, neither the least nor the greatest
+    can be the median. Every step uses whole images.
     """
     if size == 1:
         return u

@@ -1,4 +1,4 @@
-"""A library on one thread for a while."""
+"""Running a library on one thread."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def single_threaded(get: Callable[[], int], set: Callable[[int], None]) -> Iterator[None]:
-    """Set a library's number of threads to one, and back at the end.
+    """Set a library's number of threads to one, and restore it at the end.
 
-    A second thread slows TV-L1 down, whose steps are too short to share; parallelism is over
-    shards.
+    A second thread slows TV-L1 down: its steps are too short to share. Shards run in parallel.
     """
     threads = get()
     set(1)

@@ -1,8 +1,8 @@
 """Backend ``torch``: TV-L1 in PyTorch, many pairs at once, on any GPU that PyTorch knows.
 
-The algorithm and the names are those of :mod:`dsnet.flow.numba`; pairs are along the batch
-dimension. Sums are rounded in another order, so that not every digit agrees with that backend, and
-with ``semantics: cpu``, which rounds positions, some flow differs by hundredths of a pixel.
+Algorithm and names are as in :mod:`dsnet.flow.numba`, with pairs along the batch dimension. Sums
+are rounded in another order, so some digits differ. ``semantics: cpu`` rounds positions, so some
+flow differs by hundredths of a pixel.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from dsnet.flow.params import TVL1
 from dsnet.flow.sweeps import CpuSweeps, CudaSweeps, Sweeps
 from dsnet.flow.threads import single_threaded
 
-PAD = 4  # texels around a texture: a window that lies wholly outside sees only these
-# What the arrays of a pair take at most, per pixel: 250 measured while filtering, 160 without the
-# filter, and a margin for what an allocator cannot use.
+PAD = 4  # texels around a texture: a window outside the image sees only these
+# Largest memory of a pair, per pixel: 250 measured with the filter, 160 without, and a margin for
+# what an allocator cannot use.
 BYTES_PER_PIXEL = 320
-# Pairs are taken in chunks that fit in so much. Until a GPU is full, more pairs at a time cost
-# little more; on a CPU the cost of starting an operation is paid off at some twenty small pairs.
+# Memory for a chunk of pairs. Until a GPU is full, more pairs at once cost little more. On a CPU,
+# twenty small pairs make up for the cost of starting an operation.
 GPU_MEMORY, CPU_MEMORY = 2 * 2**30, 32 * 2**20
 
 
@@ -29,23 +29,23 @@ class Level:
     """One scale of the pyramid; (N, H, W) float32 images, (N, 2, H, W) float32 flow."""
 
     sweeps: type[Sweeps]
-    centre: float  # of the first pixel, when resizing
+    centre: float  # of the first pixel, in resizing
     sharpness: float  # parameter A of the cubic convolution
-    border: str  # what is around the images
+    border: str  # padding around the images
 
     def __init__(self, height: int, width: int, params: TVL1, device: str):
         self.height, self.width, self.params = height, width, params
         axes = torch.arange(width, device=device), torch.arange(height, device=device)
         self.grid = torch.stack(torch.meshgrid(*axes, indexing="xy")).float()
-        # Beyond these positions all that a window sees is the padding.
+        # Beyond these positions, a window sees only the padding.
         self.first, self.last = self.grid[:, :1, :1] + (1 - PAD), self.grid[:, -1:, -1:] + (PAD - 2)
 
     def place(self, at: Tensor) -> Tensor:
-        """The positions where an image is sampled instead of ``at``; may overwrite ``at``."""
+        """Return the positions to sample instead of ``at``; may overwrite ``at``."""
         return at
 
     def resize(self, source: Tensor, scale: float | None = None) -> Tensor:
-        """(..., h, w) at this level's size, bilinear; ``scale``: its ratio, if not the sizes'."""
+        """Resize (..., h, w) to this level's size; ``scale``: the ratio, if not the sizes'."""
         for dim, size in ((-1, self.width), (-2, self.height)):
             length = source.shape[dim]
             step = 1 / scale if scale else length / size
@@ -62,7 +62,7 @@ class Level:
         return source
 
     def texture(self, image: Tensor) -> Tensor:
-        """(N, 3, H + 2·PAD, W + 2·PAD): images with their central differences, halved."""
+        """Return images with their central differences, halved: (N, 3, H + 2·PAD, W + 2·PAD)."""
         around = functional.pad(image[:, None], (1, 1, 1, 1), mode="replicate")
         gx = 0.5 * (around[..., 1:-1, 2:] - around[..., 1:-1, :-2])
         gy = 0.5 * (around[..., 2:, 1:-1] - around[..., :-2, 1:-1])
@@ -70,7 +70,7 @@ class Level:
         return functional.pad(channels, (PAD, PAD, PAD, PAD), mode=self.border)
 
     def warp(self, texture: Tensor, u: Tensor) -> Tensor:
-        """(N, 3, H, W): image and gradient at x + u."""
+        """Compute image and gradient at x + u, (N, 3, H, W)."""
         at = self.place(self.grid + u)
         at = torch.minimum(torch.maximum(at, self.first), self.last)
         corner = at.floor()
@@ -95,7 +95,7 @@ class Level:
 
 
 class CpuLevel(Level):
-    """As ``cv2.optflow.DualTVL1OpticalFlow``."""
+    """A level of ``cv2.optflow.DualTVL1OpticalFlow``."""
 
     sweeps = CpuSweeps
     centre, sharpness, border = 0.5, -0.75, "constant"
@@ -105,7 +105,7 @@ class CpuLevel(Level):
 
 
 class CudaLevel(Level):
-    """As ``cv2.cuda.OpticalFlowDual_TVL1``."""
+    """A level of ``cv2.cuda.OpticalFlowDual_TVL1``."""
 
     sweeps = CudaSweeps
     centre, sharpness, border = 0.0, -0.5, "replicate"
@@ -115,7 +115,7 @@ LEVELS: dict[str, type[Level]] = {"cpu": CpuLevel, "cuda": CudaLevel}
 
 
 def cubic(t: Tensor, a: float) -> list[Tensor]:
-    """Keys's cubic convolution weights of four pixels; t: distance from the second."""
+    """Return Keys's cubic convolution weights of four pixels; t: distance from the second."""
     r, s = t + 1, 1 - t
     first = ((a * r - 5 * a) * r + 8 * a) * r - 4 * a
     second = ((a + 2) * t - (a + 3)) * t * t + 1
@@ -124,10 +124,9 @@ def cubic(t: Tensor, a: float) -> list[Tensor]:
 
 
 def why_not() -> str | None:
-    """Why this backend cannot run here; ``None`` when it can.
+    """Return why this backend cannot run here, or ``None``.
 
-    A GPU that PyTorch sees may still be of no use: too old for this build, full, or without some
-    operation. So it is tried.
+    The GPU is tried: it may be too old for this PyTorch, full, or lack some operation.
     """
     try:
         if device() != "cpu":
@@ -138,8 +137,8 @@ def why_not() -> str | None:
 
 
 def device() -> str:
-    """Where it runs: a GPU if PyTorch finds one, of whatever make, else the CPU."""
-    if torch.cuda.is_available():  # ROCm's too
+    """Return where the backend runs: a GPU of any make if PyTorch finds one, else the CPU."""
+    if torch.cuda.is_available():  # also for ROCm
         return f"cuda:{torch.cuda.current_device()}"
     if torch.accelerator.is_available():
         return str(torch.accelerator.current_accelerator())
@@ -147,7 +146,7 @@ def device() -> str:
 
 
 def compute(gray: np.ndarray, params: TVL1) -> np.ndarray:
-    """(T, H, W) uint8 to (T-1, H, W, 2) float32; see :func:`dsnet.flow.compute`."""
+    """Compute (T-1, H, W, 2) float32 of (T, H, W) uint8; see :func:`dsnet.flow.compute`."""
     where = device()
     memory = CPU_MEMORY if where == "cpu" else GPU_MEMORY
     chunk = max(1, memory // (BYTES_PER_PIXEL * gray[0].size))
@@ -164,7 +163,7 @@ def compute(gray: np.ndarray, params: TVL1) -> np.ndarray:
 
 
 def _pairs(levels: list[Level], frames: Tensor) -> Tensor:
-    """(N, 2, H, W) float32 flow between N + 1 consecutive frames, coarse to fine."""
+    """Compute (N, 2, H, W) float32 flow between N + 1 consecutive frames, coarse to fine."""
     images = [frames.float()]
     for level in levels[1:]:
         images.append(level.resize(images[-1], level.params.scale_step))
