@@ -7,14 +7,14 @@ import struct
 import cv2
 import numpy as np
 
-ITEMS_PER_FRAME = {"rgb": 1, "flow": 2}  # images; those of flow are its x and y
-ROWS = 16  # between restart markers, which every stored file has: a row of blocks in colour
-HEADER = 2048  # bytes in which a header is looked for; OpenCV's have some 630
+ITEMS_PER_FRAME = {"rgb": 1, "flow": 2}  # flow has an x and a y image
+ROWS = 16  # rows between the restart markers of stored files: one row of blocks in colour
+HEADER = 2048  # bytes in which a header is looked for; OpenCV's headers have about 630
 MODES = {True: cv2.IMREAD_GRAYSCALE, False: cv2.IMREAD_COLOR_RGB}
 
 
 def encode(image: np.ndarray, quality: int) -> bytes:
-    """Encode (H, W, 3) RGB or (H, W) grey, uint8, as JPEG; quality from 1 to 100."""
+    """Encode an image, (H, W, 3) RGB or (H, W) grey, uint8, as JPEG of quality 1 to 100."""
     block = 8 if image.ndim == 2 else 16
     interval = -(-image.shape[1] // block) * (ROWS // block)
     options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_RST_INTERVAL, interval]
@@ -24,11 +24,7 @@ def encode(image: np.ndarray, quality: int) -> bytes:
 
 
 def decode(data: np.ndarray, gray: bool) -> np.ndarray:
-    """Decode the bytes of an image, uint8 (n,), to (H, W, 3) RGB or (H, W) grey, uint8.
-
-    Raises:
-        ValueError: the bytes are no image.
-    """
+    """Decode an image, (n,) uint8, to (H, W, 3) or grey (H, W), uint8; ValueError if damaged."""
     image = cv2.imdecode(data, MODES[gray]) if len(data) else None
     if image is None:
         raise ValueError("an image of the clips cannot be decoded; the file is damaged")
@@ -36,10 +32,9 @@ def decode(data: np.ndarray, gray: bool) -> np.ndarray:
 
 
 def size(data: np.ndarray) -> tuple[int, int]:
-    """Read height and width of an encoded image, from the header of a baseline JPEG.
+    """Return height and width of an encoded image, (n,) uint8; ValueError if damaged.
 
-    Raises:
-        ValueError: the bytes are no image.
+    They are read from the header of a baseline JPEG. Any other image is decoded.
     """
     raw, at = data[:HEADER].tobytes(), 2
     while raw[:2] == b"\xff\xd8" and at + 9 < len(raw) and raw[at] == 0xFF:

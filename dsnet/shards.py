@@ -1,4 +1,4 @@
-"""The stages frames, flow and pack: from a manifest to ``clips.h5``, a shard at a time."""
+"""The stages frames, flow and pack: from a manifest to ``clips.h5``, one shard at a time."""
 
 from __future__ import annotations
 
@@ -23,24 +23,22 @@ from dsnet.store import Reader, StoreError, Writer
 
 log = logging.getLogger(__name__)
 Path_ = str | os.PathLike[str]
-TELL = 60  # seconds between two lines in the log
-FLOW_CHUNK = 64  # pairs computed at a time, which bounds the memory of a long video
+TELL = 60  # seconds between two log lines
+FLOW_CHUNK = 64  # pairs per call; this bounds the memory for a long video
 
 
 class ReplacedError(RemakeError):
-    """A video that is not the one the manifest was made from."""
+    """A video that changed after the manifest was made."""
 
     kept = "outdated"
 
 
 def frames(manifest: Path_, shard: int, spec: FramesSpec, output: Path_) -> None:
-    """Decode a shard's videos into RGB frames, JPEG, at the spec's rate and size.
+    """Decode the videos of a shard into RGB frames, JPEG, at the spec's rate and size.
 
-    Videos that an interrupted attempt completed are kept. One that cannot be decoded, or has
-    fewer than two frames at that rate, is stored without frames, with its reason.
-
-    Raises:
-        ReplacedError: a video's bytes are not those that the manifest was made from.
+    Videos that an interrupted attempt completed are kept. A video that cannot be decoded, or has
+    fewer than two frames at that rate, is stored without frames and with the reason. Raises
+    ReplacedError if a video's bytes are not those that the manifest was made from.
     """
     rows = read_manifest(manifest)
     rows = rows[rows["shard"] == shard]
@@ -63,17 +61,13 @@ def frames(manifest: Path_, shard: int, spec: FramesSpec, output: Path_) -> None
 
 
 def encoded_frames(path: Path_, spec: FramesSpec) -> Iterator[bytes]:
-    """Decode a video to frames as they are stored.
-
-    Raises:
-        VideoError: see :func:`dsnet.video.decode`.
-    """
+    """Yield the frames of a video as they are stored; for errors see :func:`dsnet.video.decode`."""
     for frame in video.decode(path, spec.fps, spec.resize, spec.size, spec.sampling):
         yield images.encode(frame, spec.quality)
 
 
 def _check_video(path: str, expected: str, manifest: Path_) -> None:
-    """Make sure that a video is the one that was probed: reading it costs less than decoding."""
+    """Check that a video is the one in the manifest; reading costs less than decoding."""
     try:
         found = file_digest(path)
     except FileNotFoundError:
@@ -83,12 +77,11 @@ def _check_video(path: str, expected: str, manifest: Path_) -> None:
 
 
 def flow_shard(frames: Path_, spec: FlowSpec, output: Path_) -> None:
-    """Flow between the consecutive frames of a shard, as 8-bit JPEG planes.
+    """Compute the flow between consecutive frames of a shard, as 8-bit JPEG planes.
 
-    A backend of TV-L1 is resolved first, and the one that finished the file is recorded in its
-    ``extra``; the spec, which files to be packed together must share, has the semantics, since
-    machines with and without a GPU may work on one data set. Videos that an interrupted attempt
-    completed are kept.
+    Files that are packed together must have the same spec. Machines with and without a GPU may work
+    on one data set, so the spec has the semantics of TV-L1, and the file's ``extra`` has the
+    backend that finished it. Videos that an interrupted attempt completed are kept.
 
     Raises:
         BackendError: the backend cannot run here.
@@ -108,7 +101,7 @@ def flow_shard(frames: Path_, spec: FlowSpec, output: Path_) -> None:
 
 
 def _told(pairs: Mapping[str, int], name: str) -> Iterator[str]:
-    """The ids of ``pairs``; a bar tells how far they are, or the log where none is shown."""
+    """Yield the ids of ``pairs`` and report progress by a bar, or in the log if none is shown."""
     total, done = sum(pairs.values()), 0
     start = told = time.monotonic()
     with tqdm(total=total, desc=f"flow ({name})", unit="pair", disable=None) as bar:
@@ -125,10 +118,7 @@ def _told(pairs: Mapping[str, int], name: str) -> Iterator[str]:
 
 
 def encoded_planes(frames: Sequence[bytes], method: Method, spec: FlowSpec) -> Iterator[bytes]:
-    """Compute the flow of T stored frames as 2(T-1) stored planes, x and y in turn.
-
-    ``method`` is that of ``spec``.
-    """
+    """Compute the flow of T stored frames as 2(T-1) stored planes, x and y in turn."""
     for first in range(0, len(frames) - 1, FLOW_CHUNK):
         gray = np.stack(
             [
@@ -148,15 +138,14 @@ def pack(
     output: Path_,
     broken: Path_,
 ) -> None:
-    """Gather the shards of frames and flow into ``clips.h5``, and list what could not be used.
+    """Join the shards of frames and flow into ``clips.h5``, and list unusable videos.
 
-    ``clips.h5`` has the usable videos in the manifest's order; its ``extra`` has the
-    classes, the numbers of listed and missing videos, the backends that computed the flow,
-    and label, group and roles of every video.
-    ``name`` is the data set's, for messages.
+    ``clips.h5`` has the usable videos in the manifest's order. Its ``extra`` has the classes, the
+    numbers of listed and missing videos, the backends that computed the flow, and label, group and
+    roles of every video. ``name``, of the data set, is for messages.
 
     Raises:
-        StoreError: shards of different specs, or flow of other frames.
+        StoreError: the shards have different specs, or the flow was made from other frames.
         DamagedError: damaged bytes.
         BrokenVideosError: more than ``max_broken`` of the videos present cannot be used.
     """
@@ -185,7 +174,7 @@ def pack(
 
 
 def _common_spec(readers: Sequence[Reader]) -> Any:
-    """The settings that the shards of one kind share; raises StoreError if they differ."""
+    """Return the settings of all shards of one kind; raise StoreError if they differ."""
     for reader in readers[1:]:
         if reader.spec != readers[0].spec:
             raise StoreError(
@@ -197,7 +186,7 @@ def _common_spec(readers: Sequence[Reader]) -> Any:
 
 
 def _check_sources(rgb: Sequence[Reader], fields: Sequence[Reader]) -> None:
-    """Raise StoreError unless the shards of flow are those of the shards of frames, in order."""
+    """Raise StoreError unless the shards of flow were made from the shards of frames, in order."""
     for ours, theirs in zip(rgb, fields, strict=True):
         if theirs.source != ours.digest:
             raise StoreError(
@@ -207,7 +196,7 @@ def _check_sources(rgb: Sequence[Reader], fields: Sequence[Reader]) -> None:
 
 
 def _unusable(rows: pd.DataFrame, origin: Mapping[str, tuple[Reader, Reader]]) -> pd.DataFrame:
-    """The table ``broken.csv``: id, path, stage and reason, in the manifest's order."""
+    """Return the table ``broken.csv``: id, path, stage and reason, in the manifest's order."""
     found = []
     for id, path, error in zip(rows["id"], rows["path"], rows["error"], strict=True):
         reason = error or origin[id][0].videos[id].reason

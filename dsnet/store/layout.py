@@ -1,4 +1,4 @@
-"""What writer and reader agree on: names, the table's rows, the check of everything but images."""
+"""The layout that writer and reader share: names, rows of the table, and the check."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ VERSION = STORE_VERSION
 
 
 class StoreError(UserError):
-    """A file that is not what it should be: wrong format, version or spec."""
+    """A file of the wrong format, version or spec."""
 
 
 class DamagedError(RemakeError, StoreError):
-    """A file whose bytes are not those that were written."""
+    """A file with other bytes than those that were written."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,12 @@ class Video:
     reason: str  # why the video has no items; empty for a usable one
 
     def frames(self, modality: str) -> int:
-        """Number of frames (``rgb``) or of flow fields (``flow``)."""
+        """Return the number of frames (``rgb``) or of flow fields (``flow``)."""
         return self.items[modality] // ITEMS_PER_FRAME[modality]
 
 
 def check(file: h5py.File) -> str:
-    """SHA-256 of all attributes and datasets, and of the images' shape.
-
-    Raises:
-        UnicodeError: a text is not UTF-8, which no writer leaves.
-    """
+    """Compute the SHA-256 of all attributes and datasets, and of the images' shape."""
     found = hashlib.sha256()
     for name in ("format", "version", "spec", "source", "provenance"):
         found.update(f"{name}={file.attrs[name]!r}\n".encode())

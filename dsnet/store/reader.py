@@ -1,4 +1,4 @@
-"""Reading a file of the format through a memory map."""
+"""Reading of a file through a memory map."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ log = logging.getLogger(__name__)
 
 
 class Reader:
-    """Read a file of the format through a memory map, opened when first used in each process.
+    """A file of the format, read through a memory map; each process opens it on first use.
 
     Attributes: ``videos`` (dict of id to :class:`Video`, in the table's order), ``spec``,
     ``source``, ``extra``, ``provenance``.
 
     Raises:
         StoreError: a file of another format or version.
-        DamagedError: not a whole file of the format; only :meth:`verify` looks at the images.
+        DamagedError: not a complete file of the format; only :meth:`verify` checks the images.
         FileNotFoundError: no such file.
     """
 
@@ -56,7 +56,7 @@ class Reader:
                 self._read(file)
         except StoreError:
             raise
-        except Exception as error:  # damage surfaces in HDF5 as almost any
+        except Exception as error:  # damage raises almost anything in HDF5
             raise DamagedError(
                 self.path, f"{self.path} is damaged or not a {FORMAT} file ({error})"
             ) from error
@@ -96,12 +96,12 @@ class Reader:
 
     @property
     def digest(self) -> str:
-        """Identifies the content: spec, order of the videos and the CRC-32 of their bytes."""
+        """Digest of the content: spec, order of the videos and the CRC-32 of their bytes."""
         rows = [(video.id, video.items, video.crc, video.reason) for video in self.videos.values()]
         return digest([self.spec, rows])
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_maps": {}}  # maps are opened anew in each process
+        return {**self.__dict__, "_maps": {}}  # each process opens its own maps
 
     def _bytes(self, modality: str, first: int, last: int) -> np.ndarray:
         if modality not in self._maps:
@@ -112,7 +112,7 @@ class Reader:
         return self._maps[modality][int(offsets[first]) : int(offsets[last])]
 
     def item(self, id: str, modality: str, index: int) -> np.ndarray:
-        """The encoded bytes, uint8 (n,), of one item of a video; a view into the map."""
+        """Return the encoded bytes of one item of a video, uint8 (n,), a view into the map."""
         video = self.videos[id]
         if not 0 <= index < video.items[modality]:
             raise IndexError(f"{self.path}: {id} has {video.items[modality]} {modality} items")
@@ -120,10 +120,10 @@ class Reader:
         return self._bytes(modality, first, first + 1)
 
     def items(self, id: str, modality: str, verify: bool = False) -> list[bytes]:
-        """All encoded images of a video, in order.
+        """Return all encoded images of a video, in order.
 
         Raises:
-            DamagedError: ``verify`` is set and the bytes do not have the CRC-32 of the table.
+            DamagedError: ``verify`` is set, and the bytes have another CRC-32 than in the table.
         """
         if verify:
             self._verify(id, modality)
@@ -133,13 +133,9 @@ class Reader:
         return [block[a:b] for a, b in pairwise(ends)]
 
     def verify(self, ids: Iterable[str], modalities: Sequence[str]) -> None:
-        """Compare all bytes of some videos with the checksums of the table.
-
-        Raises:
-            DamagedError: naming the first video whose bytes are damaged.
-        """
+        """Check all bytes of some videos; raise DamagedError for the first damaged video."""
         started, size = time.monotonic(), 0
-        # The bar shows where that takes longer than some seconds.
+        # The bar appears if this takes longer than some seconds.
         with tqdm(desc="checking", unit="B", unit_scale=True, disable=None, delay=5) as bar:
             for id in ids:
                 for modality in modalities:
@@ -149,7 +145,7 @@ class Reader:
         log.info("%s: %.3g GB have their checksums (%.1f s)", self.path, size / 1e9, seconds)
 
     def _verify(self, id: str, modality: str) -> int:
-        """Compare the bytes of a video with its checksum; their number."""
+        """Check the bytes of a video, and return their number."""
         try:
             block = self._block(id, modality)
             right = zlib.crc32(block.data) == self.videos[id].crc[modality]
@@ -162,6 +158,6 @@ class Reader:
         return len(block)
 
     def _block(self, id: str, modality: str) -> np.ndarray:
-        """All bytes of a video, uint8 (n,); a view into the map."""
+        """Return all bytes of a video, uint8 (n,), a view into the map."""
         first = self.videos[id].start[modality]
         return self._bytes(modality, first, first + self.videos[id].items[modality])

@@ -1,4 +1,4 @@
-"""Writing one file of the format, resumable video by video."""
+"""Writing of a file, resumable video by video."""
 
 from __future__ import annotations
 
@@ -18,18 +18,17 @@ from dsnet.store.layout import FORMAT, VERSION, StoreError, check
 
 
 class Writer:
-    """Write one file of the format, resuming what an earlier attempt with this spec completed.
+    """Write a file of the format; resume what an earlier attempt with this spec completed.
 
-    Encoded images go to a side file next to ``path`` with a journal of the videos completed;
-    :meth:`close` assembles the HDF5 file, renames it into place and removes the side files.
-    A journal of another spec or source is discarded.
+    Encoded images go to a side file next to ``path``, with a journal of the completed videos.
+    :meth:`close` assembles the HDF5 file, renames it into place and removes the side files. A
+    journal of another spec or source is discarded.
 
     Args:
         path: the file to make.
         modalities: names of the groups, of :data:`ITEMS_PER_FRAME`.
         spec: settings that determine the bytes; JSON-serialisable.
-        source: what the bytes are made from, such as the digest of an input; an earlier attempt
-            is resumed only when both are the same.
+        source: origin of the bytes, such as the digest of an input.
     """
 
     def __init__(
@@ -59,11 +58,11 @@ class Writer:
 
     @property
     def done(self) -> frozenset[str]:
-        """Ids of the videos already complete."""
+        """Ids of the completed videos."""
         return frozenset(self._rows)
 
     def _resume(self) -> None:
-        """Read the journal; start anew when there is none, or it is of another spec."""
+        """Read the journal; start anew if there is none, or it is of another spec or source."""
         head = canonical({"version": VERSION, "spec": self.spec, "source": self.source})
         try:
             lines = self._journal_path.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -74,20 +73,20 @@ class Writer:
             or lines[0] != head + "\n"
             or not all(p.exists() for p in self._parts.values())
         ):
-            self._journal_path.unlink(missing_ok=True)  # before the parts that it vouches for
+            self._journal_path.unlink(missing_ok=True)  # before the parts that it describes
             for part in self._parts.values():
                 part.write_bytes(b"")
             self._journal_path.write_text(head + "\n", encoding="utf-8")
             return
-        complete = [line for line in lines[1:] if line.endswith("\n")]  # the last may be cut short
+        complete = [line for line in lines[1:] if line.endswith("\n")]  # the last line may be cut
         self._rows = {row["id"]: row for row in map(json.loads, complete)}
         self._journal_path.write_text("".join([lines[0], *complete]), encoding="utf-8")
 
     def add(self, id: str, items: Mapping[str, Iterable[bytes]], reason: str = "") -> None:
         """Append one video: for each modality its encoded images, in order.
 
-        ``reason`` says why a video without items could not be used. An exception from the
-        iterators leaves the file as if the video had not been begun.
+        ``reason`` says why a video without items is unusable. An exception from the iterators
+        leaves the file as if the video had not been started.
         """
         if id in self._rows:
             raise ValueError(f"{self.path}: video {id} is there already")
@@ -102,7 +101,8 @@ class Writer:
                     crcs[modality] = zlib.crc32(item, crcs[modality])
         except BaseException:
             for modality, begin in begins.items():
-                # What is still buffered is written on seeking: a full disk gets room for it first.
+                # Seeking writes what is buffered. On a full disk, this truncation makes room for
+                # it.
                 os.ftruncate(self._blobs[modality].fileno(), begin)
                 self._blobs[modality].seek(begin)
                 self._blobs[modality].truncate()
@@ -116,10 +116,9 @@ class Writer:
         self._rows[id] = row
 
     def close(self, order: Sequence[str], extra: Any = None) -> None:
-        """Assemble the file with its table in the given order of ids and remove the side files.
+        """Assemble the file with the videos of ``order``, and remove the side files.
 
-        Raises:
-            ValueError: a video of ``order`` was not added.
+        Raises ValueError if a video of ``order`` was not added.
         """
         absent = [id for id in order if id not in self._rows]
         if absent:
@@ -133,7 +132,7 @@ class Writer:
                 source=canonical(self.source),
                 provenance=canonical(record()),
             )
-            # A dataset and not an attribute, which may have no more than 64 KiB.
+            # A dataset, because an attribute may have at most 64 KiB.
             file.create_dataset("extra", data=canonical(extra), dtype=h5py.string_dtype())
             firsts = {
                 m: _write_items(file.create_group(m), self._parts[m], self._rows, m)
@@ -141,12 +140,12 @@ class Writer:
             }
             _write_table(file.create_group("videos"), [self._rows[id] for id in order], firsts)
             file.attrs["check"] = check(file)
-        # The journal first: it must never vouch for parts that are gone.
+        # The journal first: it must never describe missing parts.
         for side in (self._journal_path, *self._parts.values()):
             side.unlink()
 
     def abandon(self) -> None:
-        """Close the side files and leave them for a later attempt."""
+        """Close the side files and keep them for a later attempt."""
         for blob in self._blobs.values():
             blob.close()
         self._journal.close()
@@ -161,7 +160,7 @@ class Writer:
 def _write_items(
     group: h5py.Group, part: Path, rows: Mapping[str, dict[str, Any]], modality: str
 ) -> dict[str, int]:
-    """Copy a side file into ``data`` and give the first item of each video."""
+    """Copy a side file into ``data``, and return the first item of each video."""
     counts = [len(row["sizes"][modality]) for row in rows.values()]
     sizes = [size for row in rows.values() for size in row["sizes"][modality]]
     offsets = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]).astype(np.int64)

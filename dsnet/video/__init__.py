@@ -1,8 +1,7 @@
 """Probe, decode and encode video with ffmpeg (through ffmpeg-python).
 
-Every video goes through the same two calls: :func:`probe` decodes it once and counts what is
-there, :func:`decode` streams RGB frames at a common rate and size. Both run one single-threaded
-ffmpeg process per video, because videos, not threads, are what runs in parallel.
+:func:`probe` decodes a video once and counts its frames. :func:`decode` streams RGB frames at a
+common rate and size. Both run one single-threaded ffmpeg per video, because videos run in parallel.
 """
 
 from dsnet.video.decoding import Resize, Sampling, decode

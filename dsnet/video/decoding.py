@@ -1,4 +1,4 @@
-"""The frames of a video, at a common rate and size, one at a time."""
+"""Frames of a video, at a common rate and size, one at a time."""
 
 import logging
 import os
@@ -33,22 +33,21 @@ def decode(
 ) -> Iterator[np.ndarray]:
     """Stream the frames of ``path`` at ``fps``, as (H, W, 3) uint8 RGB.
 
-    ``resize="square"`` gives size x size, whatever the aspect; ``"short_side"`` keeps the aspect,
-    so that min(H, W) == size and the other side is round(long * size / short); None keeps the
-    native size. Frames are repeated or dropped to reach ``fps``, by their time stamps:
-    ``sampling="fps_filter"`` counts from the first frame and takes the nearest one;
-    ``"output_rate"`` is ffmpeg's ``-r`` after the input, as in MARS's extraction, which counts from
-    the start of the file and lets frames drift by up to 1.1 of an interval, so that a video mostly
-    has one frame more, and frame k there is k - 1 here.
+    ``resize="square"`` gives size x size for any aspect. ``"short_side"`` keeps the aspect: min(H,
+    W) == size, and the other side is round(long * size / short). None keeps the native size. Frames
+    are repeated or dropped to reach ``fps``, by their time stamps. ``sampling="fps_filter"`` counts
+    from the first frame and takes the nearest one. ``"output_rate"`` is ffmpeg's ``-r`` after the
+    input, as in MARS's extraction. It counts from the start of the file, and frames drift by up to
+    1.1 of an interval. So a video mostly has one frame more, and frame k there is k - 1 here.
 
-    One frame is in memory at a time. Closing the generator early ends ffmpeg. Raises VideoError
-    if nothing decodes, if the frame size changes within the video (possible where it is not
-    resized to a square), or if no data arrives for ``timeout`` seconds.
+    One frame is in memory at a time. Closing the generator early ends ffmpeg. Raises VideoError if
+    nothing decodes, if the frame size changes within the video (possible unless it is resized to a
+    square), or if no data arrives for ``timeout`` seconds.
     """
     check_file(path)
     native, rate = source(max_pixels)["V:0"], {}
     if sampling == "fps_filter":
-        # Videos may start late (their sound first): count from their own first frame.
+        # The frames may start late, after the sound: count from the first frame.
         native = native.filter("setpts", "PTS-STARTPTS").filter("fps", fps=fps)
     elif sampling == "output_rate":
         rate = {"r": fps}
@@ -66,7 +65,7 @@ def decode(
         for frame in _read_ppm(process.stdout, timeout):
             count += 1
             yield frame
-        # The pipe is at its end, so ffmpeg is about to end by itself; if not, it is killed.
+        # The pipe is at its end, so ffmpeg should end by itself. Otherwise it is killed.
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout)
         complaints = messages(said)
@@ -113,7 +112,7 @@ def _read_ppm(pipe: IO[bytes], timeout: float) -> Iterator[np.ndarray]:
 
 
 def _read(pipe: IO[bytes], length: int, timeout: float) -> bytearray:
-    """Read ``length`` bytes, or fewer at the end of the stream; VideoError if none come in time."""
+    """Read ``length`` bytes, or fewer at the end of the stream; VideoError after the timeout."""
     data = bytearray(length)
     view = memoryview(data)
     filled = 0

@@ -1,4 +1,4 @@
-"""Frames to a video file."""
+"""Encoding of frames to a video file."""
 
 import itertools
 import subprocess
@@ -23,11 +23,10 @@ def encode(
 ) -> None:
     """Write ``frames``, (H, W, 3) uint8 RGB of one size, as a video file.
 
-    The suffix of ``path`` names the container. ``codec``: ``mpeg4`` (quality: quantiser, 1 best
-    to 31) or ``libx264`` (quality: CRF, 0 best to 51; even sizes only). ``gop``: frames from one
-    key frame to the next; 1 codes every frame by itself. The same frames give the same bytes.
-    Raises ValueError without frames or for frames that differ in shape, RuntimeError with
-    ffmpeg's message if it fails.
+    The suffix of ``path`` names the container. ``codec``: ``mpeg4`` (quality: quantiser, 1 best to
+    31) or ``libx264`` (quality: CRF, 0 best to 51; even sizes only). ``gop``: frames between key
+    frames; 1 codes every frame by itself. The same frames give the same bytes. Raises ValueError
+    without frames or for different shapes, and RuntimeError with ffmpeg's message if it fails.
     """
     iterator = iter(frames)
     first = next(iterator, None)
@@ -47,7 +46,7 @@ def encode(
     )
     with running(stream, path, stdin=subprocess.PIPE) as (process, said):
         assert process.stdin is not None
-        with suppress(BrokenPipeError):  # ffmpeg gave up before the end, and has said why
+        with suppress(BrokenPipeError):  # ffmpeg ended early; its message says why
             for frame in itertools.chain([first], iterator):
                 _check(frame, first, path)
                 process.stdin.write(np.ascontiguousarray(frame).data)
@@ -57,7 +56,7 @@ def encode(
 
 
 def _check(frame: np.ndarray, first: np.ndarray, path: PathLike) -> None:
-    """Raise ValueError for a frame that cannot follow ``first``."""
+    """Raise ValueError unless a frame has the shape of ``first``."""
     if frame.shape != first.shape or frame.dtype != np.uint8:
         raise ValueError(
             f"{path}: expected uint8 frames of shape {first.shape}, got {frame.dtype} {frame.shape}"

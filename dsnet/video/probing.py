@@ -1,4 +1,4 @@
-"""What is in a video, counted by decoding it once."""
+"""Content of a video, counted by decoding it once."""
 
 import logging
 import subprocess
@@ -10,16 +10,16 @@ from dsnet.video.running import messages, running
 
 log = logging.getLogger(__name__)
 
-# Fine enough to represent any frame's time stamp; a video's nominal rate need not be.
+# Fine enough for the time stamp of any frame; a video's nominal rate may not be.
 TICKS_PER_SECOND = 90_000
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What decoding a video once has shown.
+    """Result of decoding a video once.
 
-    Width and height are in pixels, after rotation; ``fps`` is the mean native rate between the
-    first and the last time stamp, in frames per second; ``frames`` counts decoded native frames.
+    Width and height are in pixels, after rotation. ``fps`` is the mean native rate between the
+    first and the last time stamp, in frames per second. ``frames`` counts decoded native frames.
     """
 
     width: int
@@ -35,25 +35,25 @@ def probe(
     fps: float = 25,
     timeout: float = TIMEOUT,
 ) -> VideoInfo:
-    """Decode ``path`` once and report its size, mean native rate and number of frames.
+    """Decode ``path`` once, and return its size, mean native rate and number of frames.
 
-    A damaged video whose first frames decode is usable; what ffmpeg says is logged. Raises
-    VideoError for what cannot be used: no such file, not a video, no video stream, no decodable
-    frame, a single frame (flow needs two), less than two frames' time at ``fps``, frames of more
-    than ``max_pixels`` pixels, or an ffmpeg that takes longer than ``timeout`` seconds.
+    A damaged video is usable if its first frames decode; ffmpeg's message is logged. Raises
+    VideoError for an unusable file: missing, not a video, no video stream, no decodable frame, a
+    single frame (flow needs two), less than two frames' time at ``fps``, frames of more than
+    ``max_pixels`` pixels, or an ffmpeg that takes longer than ``timeout`` seconds.
     """
     check_file(path)
     stream = source(max_pixels).output(
         "pipe:",
         map="0:V:0",  # V, not v: without cover pictures
         format="framecrc",
-        # num:den is the one spelling that old and new versions of ffmpeg share.
+        # num:den is the only spelling that old and new versions of ffmpeg share.
         enc_time_base=f"1:{TICKS_PER_SECOND}",
         threads=1,
     )
     with running(stream, path, stdout=subprocess.PIPE) as (process, said):
         try:
-            # Whatever the exit status: a truncated file ends in an error, and its frames count.
+            # For any exit status: a truncated file gives an error, but its frames count.
             listed, _ = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             raise VideoError(f"ffmpeg did not finish within {timeout:g} s") from None
@@ -77,7 +77,7 @@ def _parse_framecrc(text: str, complaints: list[str], path: PathLike, fps: float
         raise VideoError("only one frame (optical flow needs two)")
     seconds = (max(stamps) - min(stamps)) / TICKS_PER_SECOND
     native = (len(stamps) - 1) / seconds if seconds > 0 else 0.0
-    # What the fps filter will make of it: the last frame lasts as long as the others.
+    # The number of frames after the fps filter: the last frame lasts as long as the others.
     if seconds <= 0 or round(fps * len(stamps) / native) < 2:
         raise VideoError(f"too short: {len(stamps)} frames within {seconds:.3f} s")
     width, height = map(int, header["dimensions 0"].split("x"))

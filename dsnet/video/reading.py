@@ -1,4 +1,4 @@
-"""A video as ffmpeg's input: what it is never asked about, and why nothing came of the rest."""
+"""A video as input of ffmpeg: checks of the file, and the reason for a failure."""
 
 import os
 import stat
@@ -9,9 +9,9 @@ import ffmpeg
 from dsnet.disk import PathLike
 from dsnet.video.running import THE_FILE, url
 
-# Twice the pixels of an 8K frame: larger ones would need gigabytes in every parallel job.
+# Twice the pixels of an 8K frame: larger frames would need gigabytes in every parallel job.
 MAX_PIXELS = 2**26
-# Seconds without any output after which ffmpeg counts as stuck.
+# After so many seconds without output, ffmpeg counts as stuck.
 TIMEOUT = 600.0
 
 
@@ -20,7 +20,7 @@ class VideoError(Exception):
 
 
 def check_file(path: PathLike) -> None:
-    """Raise VideoError for what ffmpeg should not even be asked about."""
+    """Raise VideoError for a file that ffmpeg must not open."""
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
@@ -37,13 +37,13 @@ def check_file(path: PathLike) -> None:
 
 
 def source(max_pixels: int) -> Any:
-    """The video as an input of ffmpeg-python, decoded on one thread."""
-    # Only files: a playlist in disguise must not make ffmpeg open network addresses.
+    """Make the video an input of ffmpeg-python, decoded on one thread."""
+    # Only files: a hidden playlist must not make ffmpeg open network addresses.
     return ffmpeg.input(THE_FILE, threads=1, max_pixels=max_pixels, protocol_whitelist="file")
 
 
 def reason(complaints: list[str], path: PathLike) -> str:
-    """Why nothing was decoded, from what ffmpeg said (its wording depends on its version)."""
+    """Return why nothing was decoded, from ffmpeg's messages, which depend on its version."""
     everything = "\n".join(complaints)
     if "max pixel count" in everything:
         return "frames too large: more pixels than the limit"

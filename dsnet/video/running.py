@@ -1,4 +1,4 @@
-"""ffmpeg as a process: which one, its arguments, what it says, and that it ends."""
+"""ffmpeg as a process: the executable, its arguments, its messages, and its end."""
 
 import functools
 import logging
@@ -16,18 +16,18 @@ from dsnet.disk import PathLike
 
 log = logging.getLogger(__name__)
 
-# Bicubic, as ffmpeg's own default and so as in MARS; the other flags make the result the same
-# on every processor instead of depending on its vector instructions.
+# Bicubic is ffmpeg's default and so MARS's. The other flags make the result the same on every
+# processor; otherwise it depends on vector instructions.
 SCALER_FLAGS = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
-# Stands for the video in what ffmpeg-python builds; it cannot take names that are not UTF-8.
+# Placeholder for the video in ffmpeg-python, which cannot take names that are not UTF-8.
 THE_FILE = "file:"
 
 
 @functools.cache
 def ffmpeg_executable() -> str:
-    """Path of the ffmpeg to use: the one on PATH, else that of the imageio-ffmpeg wheel.
+    """Return the path of ffmpeg: the one on PATH, else the one in the imageio-ffmpeg wheel.
 
-    Raises RuntimeError, saying what to install, if there is neither.
+    Raises RuntimeError with advice if there is neither.
     """
     found = shutil.which("ffmpeg")
     if found is None:
@@ -52,8 +52,8 @@ def running(
 ) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
     """Run ffmpeg-python's ``stream``, with ``path`` for :data:`THE_FILE`, during the block.
 
-    Gives the process and the file that it writes its messages to, see :func:`messages`. A process
-    that has not ended by the end of the block is killed.
+    Yields the process and the file of its messages, see :func:`messages`. A process that has not
+    ended by the end of the block is killed.
     """
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
@@ -69,24 +69,24 @@ def running(
             process.wait()
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
-                    with suppress(BrokenPipeError):  # of what was not written any more
+                    with suppress(BrokenPipeError):  # some input was not written
                         pipe.close()
 
 
 def url(path: PathLike) -> str:
-    """``path`` as ffmpeg takes it: with a protocol, so that no part of a name is read as one."""
+    """Return ``path`` with a protocol, so that ffmpeg reads no part of the name as one."""
     return f"file:{os.fspath(path)}"
 
 
 def messages(said: IO[bytes]) -> list[str]:
-    """The non-empty lines at the end of ffmpeg's messages, without their ``[component]``."""
+    """Return the last non-empty lines of ffmpeg's messages, without their ``[component]``."""
     said.seek(max(0, said.seek(0, os.SEEK_END) - 65_536))
     lines = said.read().decode("utf-8", "backslashreplace").splitlines()
     return [line.rpartition("] ")[2].strip() for line in lines if line.strip()]
 
 
 def _command(stream: Any, path: PathLike, *, interactive: bool) -> list[str]:
-    """The argument list of ``stream``, with ``path`` for the file in it."""
+    """Return the arguments of ``stream``, with ``path`` for the file."""
     quiet = stream.global_args("-v", "error", *(() if interactive else ("-nostdin",)))
     arguments: list[str] = quiet.compile(cmd=ffmpeg_executable())
     return [url(path) if argument == THE_FILE else argument for argument in arguments]
