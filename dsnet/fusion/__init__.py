@@ -1,7 +1,7 @@
-"""Fusion of streams from their scores alone, each kind a class in a file of its own.
+"""Fusion of streams from their scores alone; each kind is a class in its own file.
 
-A fusion maps the scores of S streams, each (V, K) float32, to (V, K) float32. One that learns has
-``fit(scores, labels, seed)``. One that weighs the streams may have ``weights(scores)``, (V, S).
+A fusion maps the scores of S streams, each (V, K) float32, to (V, K) float32. If it learns, it has
+``fit(scores, labels, seed)``. If it weighs the streams, it may have ``weights(scores)``, (V, S).
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from dsnet.scores import ScoreError, Scores, accuracies, aligned, per_class, rea
 log = logging.getLogger(__name__)
 PathLike = str | os.PathLike[str]
 Fusion = Callable[[Sequence[np.ndarray]], np.ndarray]
-# The part of the scores that a fusion is fitted on, by the config's fusion.fit.
+# Part of the scores that a fusion is fitted on, by the config's fusion.fit.
 FITTED = {"train": "train", "held-out": "validation"}
 
 
 def fuse(
     paths: Sequence[PathLike], kind: str, options: Mapping[str, Any], output: PathLike
 ) -> dict[str, Any]:
-    """Fuse the video scores of two or more streams and write what came out as JSON.
+    """Fuse the video scores of two or more streams and write the result as JSON.
 
     Args:
         paths: ``scores.h5`` of each stream, of the same data set, split, clip length and seed.
@@ -40,7 +40,7 @@ def fuse(
 
     Raises:
         ScoreError: the streams were evaluated on different videos or in different runs.
-        PluginError: the fusion's class cannot be imported, or not be made of its options.
+        PluginError: the fusion's class cannot be imported, or its options do not fit.
         RemakeError: one of ``paths`` is damaged.
     """
     scores = [read_scores(path) for path in paths]
@@ -78,9 +78,8 @@ def fitted(
 ) -> tuple[Fusion, dict[str, Any] | None]:
     """Make a fusion and fit it, if it learns; return it and which scores it was fitted on.
 
-    Raises:
-        ScoreError: the streams were evaluated on different videos.
-        PluginError: its class cannot be imported, or not be made of its options.
+    Raises ScoreError if the streams were evaluated on different videos, and PluginError if its
+    class cannot be made of its options.
     """
     own = {key: value for key, value in options.items() if key not in ("fit", "place", "kind")}
     fusion = registry.make(f"fusion {kind}", "FUSIONS", options.get("place", kind), **own)
@@ -94,14 +93,10 @@ def fitted(
 
 
 def load(path: PathLike) -> tuple[Fusion, list[Path]]:
-    """The fusion that a file of :func:`fuse` is of, and the folders of its streams.
+    """Load the fusion of a file of :func:`fuse`, and return the folders of its streams.
 
-    It is fitted anew, to the scores that lie in these folders.
-
-    Raises:
-        ScoreError: ``path`` is not such a file, or see :func:`fitted`.
-        FileNotFoundError: the scores of a stream are gone.
-        RemakeError: they are damaged.
+    It is fitted again to the scores in these folders. Raises ScoreError if ``path`` is not such a
+    file, FileNotFoundError if the scores of a stream are gone, and what :func:`fitted` raises.
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))

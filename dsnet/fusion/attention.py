@@ -1,4 +1,4 @@
-"""Fusion by attention (figure 2 of the paper, which has two streams)."""
+"""Fusion by attention (figure 2 of the paper, with two streams there)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ class AttentionFusion(nn.Module):
 
     Args:
         num_classes: K.
-        hidden: width between the two linear layers. The paper names no nonlinearity between them
-            and none is used.
-        streams: S, how many are fused.
+        hidden: width between the linear layers. As in the paper, there is no nonlinearity.
+        streams: S, the number of streams.
     """
 
     def __init__(self, num_classes: int, hidden: int, streams: int = 2) -> None:
@@ -26,11 +25,11 @@ class AttentionFusion(nn.Module):
         self.linear2 = nn.Linear(hidden, streams)
 
     def weights(self, *scores: Tensor) -> Tensor:
-        """(N, K) scores of each of the S streams to (N, S) weights that sum to one."""
+        """Compute weights, (N, S), that sum to one from the S streams' scores, each (N, K)."""
         return self.linear2(self.linear1(torch.cat(scores, dim=1))).softmax(dim=1)
 
     def forward(self, *scores: Tensor) -> Tensor:
-        """(N, K) scores of each of the S streams to their weighted sum, (N, K)."""
+        """Compute the weighted sum, (N, K), of the S streams' scores, each (N, K)."""
         weights = self.weights(*scores)
         first, *others = (weights[:, i : i + 1] * s for i, s in enumerate(scores))
         return sum(others, first)
@@ -39,9 +38,9 @@ class AttentionFusion(nn.Module):
 class Attention:
     """:class:`AttentionFusion`, fitted to scores by cross-entropy.
 
-    The streams are frozen: only their scores are seen. Streams know their training videos by heart,
-    so that scores of held-out videos say more of what a stream is worth in the test. Cross-fitting,
-    which gives all training videos such scores, would train every stream once more for each fold.
+    The streams are frozen: only their scores are used. Streams know their training videos by heart,
+    so scores of held-out videos tell more of a stream's worth in the test. Cross-fitting would give
+    such scores to all training videos, but would train every stream once more per fold.
 
     Args:
         hidden: see :class:`AttentionFusion`.
@@ -58,7 +57,7 @@ class Attention:
         self.lr, self.weight_decay = lr, weight_decay
 
     def fit(self, scores: Sequence[np.ndarray], labels: np.ndarray, seed: int) -> None:
-        """Learn from (V, K) float32 scores of each of the S streams and (V,) int64 labels."""
+        """Fit to (V, K) float32 scores of each of the S streams and (V,) int64 labels."""
         torch.manual_seed(seed)
         torch.set_num_threads(1)
         inputs, targets = [torch.from_numpy(s) for s in scores], torch.from_numpy(labels)
@@ -76,10 +75,10 @@ class Attention:
 
     @torch.no_grad()
     def weights(self, scores: Sequence[np.ndarray]) -> np.ndarray:
-        """(V, S) float32, the weights of the streams."""
+        """Compute the weights of the streams, (V, S) float32."""
         return self.module.weights(*map(torch.from_numpy, scores)).numpy()
 
     @torch.no_grad()
     def __call__(self, scores: Sequence[np.ndarray]) -> np.ndarray:
-        """(V, K) float32 scores of each stream to (V, K) float32."""
+        """Fuse the scores of each stream, (V, K) float32, to (V, K) float32."""
         return self.module(*map(torch.from_numpy, scores)).numpy()

@@ -1,4 +1,4 @@
-"""What the weights of a fusion are on average."""
+"""Average weights of a fusion."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ import numpy as np
 
 
 def summary(weights: np.ndarray, labels: np.ndarray, classes: int) -> dict[str, Any]:
-    """Mean weights of the streams, over all videos and over those of each class.
+    """Compute mean weights of the S streams over all videos, and over the videos of each class.
 
-    Args:
-        weights: (V, S) of the S streams.
-        labels: (V,) int64.
-        classes: K.
+    ``weights`` is (V, S), ``labels`` (V,) int64, and ``classes`` is K.
     """
     return {
         "mean": weights.mean(axis=0).tolist(),

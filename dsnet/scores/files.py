@@ -1,4 +1,4 @@
-"""File format ``scores.h5`` of a stream's scores."""
+"""File format ``scores.h5``."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def write_scores(path: str | PathLike[str], scores: Scores) -> None:
 
 @contextmanager
 def open_scores(path: str | PathLike[str]) -> Iterator[h5py.File]:
-    """Open ``scores.h5`` to read it in the body of a ``with``.
+    """Open ``scores.h5`` for reading, as a context manager.
 
     Raises:
         ScoreError: a file of another format or version.
-        RemakeError: opening it or reading in it fails, as it does in a damaged file.
-        OSError: the file is not there, or the system refuses it.
+        RemakeError: opening or reading fails, as in a damaged file.
+        OSError: the file is missing, or the system refuses it.
     """
     name = fspath(path)
     try:
@@ -58,19 +58,14 @@ def open_scores(path: str | PathLike[str]) -> Iterator[h5py.File]:
             yield file
     except ScoreError:
         raise
-    except Exception as error:  # damage surfaces in HDF5 as almost any
+    except Exception as error:  # damage raises almost anything in HDF5
         if isinstance(error, OSError) and error.errno:
             raise
         raise RemakeError(path, f"{name} is damaged or not a {FORMAT} file ({error})") from error
 
 
 def read_scores(path: str | PathLike[str]) -> Scores:
-    """Read ``scores.h5``.
-
-    Raises:
-        ScoreError: a file of another format or version.
-        RemakeError: the file is damaged.
-    """
+    """Read ``scores.h5``; for errors see :func:`open_scores`."""
     with open_scores(path) as file:
         parts = {
             name: Part(

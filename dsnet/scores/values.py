@@ -1,4 +1,4 @@
-"""Clip and video scores of a stream, and their accuracies."""
+"""Scores of clips and videos of a stream, and their accuracies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ScoreError(UserError):
-    """Scores that mean nothing, or that do not go together; the message says which and why."""
+    """Scores without meaning, or that do not fit together; the message says which and why."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,7 @@ class Part:
     Attributes:
         ids: ids of the V videos.
         labels: (V,) int64.
-        clips: (C, K) float32 logits of all clips, those of a video next to each other, videos
-            in the order of ``ids``.
+        clips: (C, K) float32 logits of all clips, video by video in the order of ``ids``.
         counts: (V,) int64, the clips of each video; they sum to C.
         groups: the group of each video; videos of a group share a source.
     """
@@ -39,7 +38,7 @@ class Part:
 
     @property
     def videos(self) -> np.ndarray:
-        """(V, K) float32: the mean of each video's clip logits."""
+        """The mean of each video's clip logits, (V, K) float32."""
         starts = np.concatenate([[0], np.cumsum(self.counts)[:-1]]).astype(np.int64)
         if not len(self.ids):
             return self.clips[:0]
@@ -51,9 +50,8 @@ class Part:
 class Scores:
     """Content of ``scores.h5``: ``parts`` by name, ``classes`` in label order, and ``run``.
 
-    ``run`` names dataset, split, clip_length, seed, stream and protocol, and the numbers of videos
-    that the data set lists and that were missing, n_listed and n_missing. ``spec`` is that of the
-    stream's training.
+    ``run`` has dataset, split, clip_length, seed, stream and protocol, and the numbers of listed
+    and missing videos, n_listed and n_missing. ``spec`` is the spec of the stream's training.
     """
 
     run: dict[str, Any]
@@ -63,7 +61,7 @@ class Scores:
 
 
 def topk(logits: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
-    """Say whether each label is among the ``k`` highest of (N, K) ``logits``: (N,) bool.
+    """Return whether each label is among the ``k`` highest of (N, K) ``logits``, (N,) bool.
 
     A tie counts against the label, and so does NaN: constant scores are never right.
     """
@@ -88,14 +86,14 @@ def per_class(logits: np.ndarray, labels: np.ndarray) -> list[float | None]:
 
 
 def confusion(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Count the videos of class (row) that were taken for class (column), (K, K) int64."""
+    """Count the videos of a class (row) that were taken for another (column), (K, K) int64."""
     classes = logits.shape[1]
     flat = labels * classes + logits.argmax(axis=1)
     return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
 
 
 def metrics(part: Part) -> dict[str, Any]:
-    """Compute video and clip top-1 and top-5 in per cent, video top-1 per class, and the counts."""
+    """Compute video and clip top-1 and top-5 in per cent, video top-1 per class, and counts."""
     videos = part.videos
     of_clips = accuracies(part.clips, np.repeat(part.labels, part.counts))
     return {
@@ -108,11 +106,7 @@ def metrics(part: Part) -> dict[str, Any]:
 
 
 def aligned(scores: Iterable[Scores], part: str) -> list[Part]:
-    """Give the same part of several streams, checked to hold the same videos in the same order.
-
-    Raises:
-        ScoreError: the streams were evaluated on different videos.
-    """
+    """Return the same part of several streams; raise ScoreError if their videos differ."""
     parts = [s.parts[part] for s in scores]
     for other in parts[1:]:
         if other.ids != parts[0].ids:
@@ -123,6 +117,6 @@ def aligned(scores: Iterable[Scores], part: str) -> list[Part]:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Turn (..., K) logits into probabilities, float64, that sum to one along the last axis."""
+    """Compute probabilities, (..., K) float64, that sum to one along the last axis."""
     powers = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True, initial=-np.inf))
     return powers / powers.sum(axis=-1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Measured results beside the paper's, and tests of what differs beyond chance."""
+"""Tables of measured results beside the paper's, with tests of the differences."""
 
 from dsnet.tables.formats import to_html, to_latex, to_markdown, write
 from dsnet.tables.layout import DETAILED, render_table1, render_table2

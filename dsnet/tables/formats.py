@@ -1,4 +1,4 @@
-"""The files of a table: CSV, Markdown, LaTeX, and HTML that needs no other file."""
+"""File formats of a table: CSV, Markdown, LaTeX, and HTML that needs no other file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LATEX = str.maketrans(
         **{character: "\\" + character for character in "&%$#_{}"},
         **{"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
         **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"},
-        # After \\ a bracket would begin an optional argument and a star change the spacing.
+        # After \\ a bracket would start an optional argument, and a star would change the spacing.
         **{"[": "{[}", "*": "{*}"},
         **{"±": r"$\pm$", REPORTED: r"$^{\dagger}$", NOTHING: "--", "\n": " "},
     }
@@ -82,14 +82,8 @@ def write(
 ) -> None:
     """Write a table as CSV (numbers to four decimals), Markdown, LaTeX and HTML.
 
-    All but the CSV end with the package versions and the commit. Each file appears under its name
-    only when complete.
-
-    Args:
-        table: the numbers.
-        text: the cells.
-        csv: file to write, as are the next three.
-        page: the cells of the HTML, where they are others.
+    All except the CSV end with package versions and commit. Each file appears when it is complete.
+    ``table`` has the numbers, ``text`` the cells, and ``page`` other cells for the HTML, if any.
     """
     origin = canonical(record())
     contents = {
@@ -104,7 +98,7 @@ def write(
 
 
 def to_markdown(text: TextTable) -> str:
-    """Write title, one table per block (Markdown has no merged cells), and the notes as a list."""
+    """Format title, one table per block (Markdown cannot merge cells), and the notes as a list."""
 
     def row(cells: Iterable[str]) -> str:
         return f"| {' | '.join(cell.translate(MARKDOWN) for cell in cells)} |"
@@ -120,7 +114,7 @@ def to_markdown(text: TextTable) -> str:
 
 
 def to_latex(text: TextTable) -> str:
-    """Write a ``table`` environment in the style of booktabs, never wider than the text."""
+    """Format a ``table`` environment in the style of booktabs, never wider than the text."""
 
     def row(cells: Iterable[str]) -> str:
         return " & ".join(cell.translate(LATEX) for cell in cells) + r" \\"
@@ -147,7 +141,7 @@ def to_latex(text: TextTable) -> str:
 
 
 def _starts(groups: Iterable[tuple[str, int]]) -> dict[int, int]:
-    """First column and width of the groups that have a name."""
+    """Return first column and width of the groups that have a name."""
     found, column = {}, 0
     for name, width in groups:
         if name:
@@ -157,10 +151,9 @@ def _starts(groups: Iterable[tuple[str, int]]) -> dict[int, int]:
 
 
 def to_html(text: TextTable, origin: str) -> str:
-    """Write a page with title, one table per block, notes, and ``origin``, folded up at the end.
+    """Format a page with title, one table per block, notes, and ``origin``, folded up, at the end.
 
-    The first line of a cell is large. Numbers that are only reported are grey, and so are cells
-    without one.
+    The first line of a cell is large. Reported numbers and empty cells are grey.
     """
     return PAGE.format(
         title=escape(text.title),
@@ -172,7 +165,7 @@ def to_html(text: TextTable, origin: str) -> str:
 
 
 def _table(text: TextTable, block: Block) -> str:
-    """One block as a table; groups are as wide as their columns that have a name in it."""
+    """Format one block as a table; only columns with a name count for the width of a group."""
     groups, column = [], 0
     for name, width in text.groups:
         groups.append((name, sum(map(bool, block.header[column : column + width]))))
@@ -191,7 +184,7 @@ def _table(text: TextTable, block: Block) -> str:
 
 
 def _row(cells: Sequence[str], align: Sequence[str], starts: Iterable[int], tag: str) -> str:
-    """One line; the first cell of every line is its heading."""
+    """Format one line; its first cell is its heading."""
     parts = []
     for column, cell in enumerate(cells):
         kinds = [align[column]] + ["group"] * (column in starts)
@@ -199,7 +192,7 @@ def _row(cells: Sequence[str], align: Sequence[str], starts: Iterable[int], tag:
         name, scope = (tag, "") if column or tag == "th" else ("th", ' scope="row"')
         scope = ' scope="col"' if tag == "th" else scope
         first, *others = (escape(line) for line in cell.split("\n"))
-        first = first.replace("+", "+<wbr>") if tag == "th" else first  # may break there
+        first = first.replace("+", "+<wbr>") if tag == "th" else first  # a line may break there
         content = first + "".join(f"<small>{line}</small>" for line in others)
         parts.append(f'<{name}{scope} class="{" ".join(kinds)}">{content}</{name}>')
     return f"<tr>{''.join(parts)}</tr>"

@@ -1,4 +1,4 @@
-"""Tables 1 and 2 as text, in the paper's shape."""
+"""Tables 1 and 2 as text, in the layout of the paper."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from dsnet.tables.text import (
     per_cent,
 )
 
-BLOCKS = {  # an empty name fills a block up to the width of the other
+BLOCKS = {  # an empty name makes both blocks equally wide
     "Method": ("RGB", "Flow", "RGB+Flow", ""),
     "Distillation methods": ("Mimic", "Mimic+RGB", "Mimic+Flow", "Mimic+RGB+Flow"),
 }
-WIDTH = 4  # columns of each data set
+WIDTH = 4  # columns per data set
 PROTOCOLS = {
     "held-out": "the epoch selected on training videos set aside",
     "paper": "the epoch selected on the test split, on which MARS's code validates",
@@ -30,7 +30,7 @@ PROTOCOLS = {
 
 
 class Cells(NamedTuple):
-    """A way to write a measured cell of Table 1, and the sentence that explains it."""
+    """A format for a measured cell of Table 1, and the sentence that explains it."""
 
     write: Callable[[Mapping[Any, Any]], str]
     note: str
@@ -61,12 +61,10 @@ DETAILED = Cells(
 def render_table1(
     table: pd.DataFrame, listed: Mapping[str, int] | None = None, cells: Cells = COMPACT
 ) -> TextTable:
-    """Write Table 1: a row per method, column groups per data set, two blocks.
+    """Format Table 1: a row per method, column groups per data set, two blocks.
 
-    Args:
-        table: result of :func:`dsnet.tables.table1`.
-        listed: videos that the official lists of each data set name, by its title.
-        cells: :data:`COMPACT` or :data:`DETAILED`.
+    ``table`` is from :func:`dsnet.tables.table1`. ``listed`` has the number of videos in the
+    official lists of each data set, by its title. ``cells`` is :data:`COMPACT` or :data:`DETAILED`.
     """
     places = _distinct(table, ["dataset", "split"])
     titles = [dataset for dataset, _ in places]
@@ -96,17 +94,17 @@ def render_table1(
 def _table1_rows(
     table: pd.DataFrame, places: Sequence[Any], columns: Sequence[str], written: Cells
 ) -> tuple[tuple[str, ...], ...]:
-    """Cells of one block. Methods with several kinds of pre-training have a row for each."""
+    """Return the cells of one block; a method has one row per kind of pre-training."""
     block = table[table["column"].isin(columns)].to_dict("records")
     measured = {row["method"] for row in block if row["source"] == "measured"}
     cells: dict[tuple[str, str], dict[tuple[Any, str], str]] = {}
     pretrain: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
-    for row in block:  # measured rows come first and are not replaced by reported ones
+    for row in block:  # measured rows come first; reported ones do not replace them
         key = (row["method"], "" if row["method"] in measured else row["pretrain"])
         place = ((row["dataset"], row["split"]), row["column"])
         text = f"{row['top1']:.1f}{REPORTED}" if row["source"] == "reported" else written.write(row)
         cells.setdefault(key, {}).setdefault(place, text)
-        # The last of a data set is of all streams.
+        # The last row of a data set is of all streams.
         pretrain.setdefault(key, {}).setdefault(row["source"], {})[row["dataset"]] = row["pretrain"]
     places_and_columns = [(place, column) for place in places for column in columns]
     return tuple(
@@ -120,7 +118,7 @@ def _table1_rows(
 
 
 def _pretraining(by_source: Mapping[str, Mapping[str, str]]) -> str:
-    """Pre-training of a method here, for each data set, and in the paper if it differs."""
+    """Return the pre-training of a method for each data set, and the paper's if it differs."""
     ours, theirs = (
         ", ".join(dict.fromkeys(by_source.get(source, {}).values()))
         for source in ("measured", "reported")
@@ -131,7 +129,7 @@ def _pretraining(by_source: Mapping[str, Mapping[str, str]]) -> str:
 
 
 def _distinct(table: pd.DataFrame, columns: list[str]) -> list[tuple[Any, ...]]:
-    """Different values of some columns, in order of appearance."""
+    """Return the distinct values of some columns, in order of appearance."""
     return list(table[columns].drop_duplicates().itertuples(index=False, name=None))
 
 
@@ -145,7 +143,7 @@ def _statistic(measured: pd.DataFrame) -> str:
 
 
 def _conditions(measured: pd.DataFrame, listed: Mapping[str, int] | None) -> list[str]:
-    """Sentences on each data set and split: clip lengths, videos, protocol, missing videos."""
+    """Describe each data set and split: clip lengths, videos, protocol, missing videos."""
     sentences = []
     for dataset, split in _distinct(measured, ["dataset", "split"]):
         rows = measured[(measured["dataset"] == dataset) & (measured["split"] == split)]
@@ -165,7 +163,7 @@ def _conditions(measured: pd.DataFrame, listed: Mapping[str, int] | None) -> lis
 
 
 def render_table2(table: pd.DataFrame, listed: Mapping[str, int] | None = None) -> TextTable:
-    """Write Table 2 with intervals and the paper's numbers; see :func:`render_table1`."""
+    """Format Table 2 with intervals and the paper's numbers; see :func:`render_table1`."""
     places = _distinct(table, ["dataset", "split", "clip_length"])
     paper = "Paper (UCF-101, split 1, 16f)"
     ours = "; ".join(f"{dataset}, split {split}, {length}f" for dataset, split, length in places)

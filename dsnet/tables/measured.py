@@ -1,4 +1,4 @@
-"""Results of a run: the accuracy of every stream and fusion, and which videos it gets right."""
+"""Results of a run: the accuracy of every stream and fusion, and the videos it gets right."""
 
 from __future__ import annotations
 
@@ -15,17 +15,12 @@ from dsnet.scores import ScoreError, Scores, accuracies, read_scores, topk
 from dsnet.tables.statistics import Estimate, estimate
 
 Experiment = tuple[str, int, int]  # title of the data set, split, clip length
-Fused = tuple[Sequence[str], str]  # streams, and the kind of their fusion, empty for one stream
-Streams = Mapping[str, Mapping[str, Any] | None]  # the config's; those left out are None
+Fused = tuple[Sequence[str], str]  # streams, and kind of their fusion, empty for one stream
+Streams = Mapping[str, Mapping[str, Any] | None]  # the config's; a stream that is left out is None
 
 
 def titled_scores(paths: Sequence[Path], titles: Mapping[str, str]) -> list[Scores]:
-    """Read ``scores.h5`` files; add the ``title`` of its data set to the run of each.
-
-    Raises:
-        ScoreError: a file of another format or version.
-        RemakeError: a file is damaged.
-    """
+    """Read ``scores.h5`` files (:func:`.read_scores`); add their data set's ``title`` to runs."""
     scores = [read_scores(path) for path in paths]
     for item in scores:
         item.run["title"] = titles[item.run["dataset"]]
@@ -33,7 +28,7 @@ def titled_scores(paths: Sequence[Path], titles: Mapping[str, str]) -> list[Scor
 
 
 def titled_fusions(paths: Sequence[Path], titles: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Read the JSON of fusions in the same way."""
+    """Read the JSON files of fusions; add the title in the same way."""
     fusions = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     for fusion in fusions:
         fusion["run"]["title"] = titles[fusion["run"]["dataset"]]
@@ -41,7 +36,7 @@ def titled_fusions(paths: Sequence[Path], titles: Mapping[str, str]) -> list[dic
 
 
 def listed(scores: Sequence[Scores]) -> dict[str, int]:
-    """Count the videos that each data set lists, by its title."""
+    """Return the number of videos that each data set lists, by its title."""
     return {item.run["title"]: item.run["n_listed"] for item in scores}
 
 
@@ -55,8 +50,8 @@ class Result:
         ids: of the videos.
         groups: of the videos; videos of a group share a source.
         protocol: rule that selects the epoch.
-        n_missing: videos that the data set lists and that were not there.
-        trained: whether it depends on the seed; weights that are taken as they are do not.
+        n_missing: videos that the data set lists but does not have.
+        trained: whether the result depends on the seed; weights taken as they are do not.
         selection: top-1 in per cent on the part that selects the epoch; NaN for fusions.
     """
 
@@ -75,10 +70,9 @@ class Result:
 
 
 class Measured:
-    """Every result, by experiment, streams, kind of fusion (empty for one stream) and seed.
+    """All results, by experiment, streams, kind of fusion (empty for one stream) and seed.
 
-    Raises:
-        ScoreError: two results are of the same experiment, streams, kind and seed.
+    Raises ScoreError if one is there twice.
     """
 
     def __init__(self, scores: Iterable[Scores], fusions: Iterable[Mapping[str, Any]]) -> None:
@@ -118,23 +112,19 @@ class Measured:
         )
 
     def pooled(self) -> dict[tuple[str, int], list[Experiment]]:
-        """Group the experiments, which differ in the split, by data set and clip length."""
+        """Group the experiments of different splits by data set and clip length."""
         found: dict[tuple[str, int], list[Experiment]] = {}
         for title, split, length in self.experiments:
             found.setdefault((title, length), []).append((title, split, length))
         return found
 
     def streams(self, experiment: Experiment) -> set[str]:
-        """List the streams that an experiment has a result of, for any seed."""
+        """Return the streams with a result in an experiment, for any seed."""
         keys = [key for key in self._by_key if key[0] == experiment]
         return {name for _, streams, kind in keys if not kind for name in streams}
 
     def of(self, experiment: Experiment, result: Fused) -> list[Result]:
-        """Give the results of all seeds, in the order of :attr:`seeds`.
-
-        Raises:
-            ScoreError: there is none for one of the run's seeds.
-        """
+        """Return the results of all :attr:`seeds`; raise ScoreError if one is missing."""
         found = self._by_key.get(_key(experiment, result), {})
         missing = [seed for seed in self.seeds if seed not in found]
         if missing:
@@ -143,10 +133,9 @@ class Measured:
         return [found[seed] for seed in self.seeds]
 
     def right(self, experiment: Experiment, result: Fused) -> np.ndarray:
-        """(S, V) bool: whether each seed gets each test video right.
+        """Return whether each seed gets each test video right, (S, V) bool.
 
-        Raises:
-            ScoreError: a seed's result is absent, or was measured on other videos.
+        Raises ScoreError if the result of a seed is missing, or is of other videos.
         """
         results = self.of(experiment, result)
         first = results[0].ids
@@ -158,7 +147,7 @@ class Measured:
     def accuracy(self, experiments: Sequence[Experiment], result: Fused) -> Estimate:
         """Estimate top-1 in per cent on the test videos of all ``experiments``; see :meth:`right`.
 
-        The values of each experiment are (S, V), 100 where a video is recognised.
+        The values of each experiment are (S, V), 100 if a video is recognised, else 0.
         """
         seeds = self.trainings(experiments, result)
         values = [
@@ -168,16 +157,12 @@ class Measured:
         return estimate(values, (0, 100))
 
     def trainings(self, experiments: Sequence[Experiment], *results: Fused) -> slice:
-        """Select the seeds that count: one where all ``results`` are weights taken as they are."""
+        """Select the seeds that count: one if all ``results`` are of weights taken as they are."""
         found = [r for e in experiments for result in results for r in self.of(e, result)]
         return slice(None) if any(result.trained for result in found) else slice(1)
 
     def same(self, name: str, experiment: Experiment, result: Fused) -> int | str:
-        """Give the value of an attribute that all seeds' results must share.
-
-        Raises:
-            ScoreError: the seeds were measured on different videos or by different protocols.
-        """
+        """Return an attribute of the results of all seeds; raise ScoreError if they differ."""
         values = sorted({getattr(found, name) for found in self.of(experiment, result)})
         if len(values) > 1:
             where = describe(experiment, result, *self.seeds)
@@ -186,7 +171,7 @@ class Measured:
 
 
 def named(row: Mapping[str, Any]) -> Fused:
-    """Streams and kind of a result that the config names: stream, and optionally fuse and by."""
+    """Return streams and kind of a result in the config: stream, and optionally fuse and by."""
     if not row.get("fuse"):
         return (row["stream"],), ""
     return (row["stream"], *row["fuse"]), row.get("by") or "average"

@@ -1,4 +1,4 @@
-"""Long-form tables from scores: mean and spread over seeds beside the paper's numbers."""
+"""Tables in long form from scores: mean and spread over seeds beside the paper's numbers."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ TABLE2_COLUMNS = (
     *("dataset", "split", "clip_length", "n_videos", "protocol", "n_missing", "low", "high"),
 )
 COUNTS = ("split", "clip_length", "seeds", "n_videos", "n_missing")
-PAPER_SPLIT = 1  # both of the paper's tables are of split 1
+PAPER_SPLIT = 1  # both tables of the paper
 
 
 def _row(measured: Measured, experiment: Experiment, result: Fused) -> dict[str, Any]:
-    """Cells of one result that both tables have; see :class:`Measured` for the errors."""
+    """Return the cells of one result in both tables; for errors see :class:`Measured`."""
     top1 = [found.top1 for found in measured.of(experiment, result)]
     shared = ("n_videos", "protocol", "n_missing")
     same = {name: measured.same(name, experiment, result) for name in shared}
@@ -43,13 +43,13 @@ def _row(measured: Measured, experiment: Experiment, result: Fused) -> dict[str,
 
 
 def _paper(name: str) -> pd.DataFrame:
-    """One of the paper's tables, as it lies in the package."""
+    """Read a table of the paper, a file of this package."""
     with resources.files("dsnet").joinpath("paper", name).open(encoding="utf-8") as file:
         return pd.read_csv(file)
 
 
 def _frame(rows: list[dict[Any, Any]], columns: Sequence[str]) -> pd.DataFrame:
-    """Rows as a table; counts may be empty and stay whole numbers."""
+    """Make a table of rows; a count may be empty, and otherwise is a whole number."""
     table = pd.DataFrame(rows, columns=list(columns))
     return table.astype(dict.fromkeys([c for c in columns if c in COUNTS], "Int64"))
 
@@ -66,22 +66,22 @@ def table1(
 
     Args:
         scores: scores of every stream, data set, split, clip length and seed.
-        fusions: the fusion files as dictionaries; only the averages are used.
+        fusions: the content of the fusion files; only averages are used.
         streams: the config's streams, in the order of the rows.
         two_stream: the RGB and the flow stream of the classic two-stream method.
-        students: the RGB streams of the second block, each fused with the first of these, with
-            its teacher (or the second of these when it has none), and with both.
-        kinds: the kinds of the data sets by their titles, for ``{dataset}`` in ``pretrained``.
+        students: RGB streams of the second block. Each is fused with the first of ``two_stream``,
+            with its teacher (or the second of ``two_stream`` without one), and with both.
+        kinds: kinds of the data sets by title, for ``{dataset}`` in ``pretrained``.
 
     Returns:
-        Columns :data:`TABLE1_COLUMNS`, accuracies in per cent. ``top1_std`` is the sample
-        deviation over the seeds, ``low`` and ``high`` the 95 % interval; all are empty for one
-        seed. ``paper_top1`` is set where the paper has the same data set, split, method and
-        column. ``streams`` are those of the cell, joined by ``+``.
+        Columns :data:`TABLE1_COLUMNS`, accuracies in per cent. ``top1_std`` is the sample standard
+        deviation over the seeds, ``low`` and ``high`` the 95 % interval; all three are empty for
+        one seed. ``paper_top1`` is the paper's number for the same data set, split, method and
+        column. ``streams`` are the streams of the cell, joined by ``+``.
 
     Raises:
-        ScoreError: a result is missing for some seed, is there twice, does not say which videos
-            it has right, or two streams share a title.
+        ScoreError: a result of some seed is missing, is there twice, or does not say which videos
+            it has right; or two streams share a title.
     """
     measured = Measured(scores, fusions)
     paper = _paper("table1.csv")
@@ -96,7 +96,7 @@ def table1(
                 raise ScoreError(
                     f"two streams have the title of {method!r}; tables need distinct ones"
                 )
-            own = names[:1] if column.startswith("Mimic") else names  # not what it is fused with
+            own = names[:1] if column.startswith("Mimic") else names  # without those fused with it
             pretrain = [_pretrain(streams, name, length, kind) for name in own]
             known = numbers.get((title, method, column)) if split == PAPER_SPLIT else None
             rows[key] = {
@@ -110,7 +110,7 @@ def table1(
 def _cells(
     streams: Streams, two_stream: Sequence[str], students: Sequence[str], length: int
 ) -> Iterable[tuple[str, str, tuple[str, ...]]]:
-    """Method, column and streams of every measured cell of Table 1 at one clip length."""
+    """Yield method, column and streams of every measured cell of Table 1 at one clip length."""
     rgb, flow = two_stream
     method = f"Two streams ({length}f)"
     yield method, "RGB", (rgb,)
@@ -126,7 +126,7 @@ def _cells(
 
 
 def _pretrain(streams: Streams, name: str, length: int, kind: str) -> str:
-    """Checkpoint that a stream's weights go back to through other streams, or ``none``."""
+    """Return the checkpoint that a stream goes back to through other streams, or ``none``."""
     stream: Mapping[str, Any] = {"init": name}
     while stream.get("init"):
         stream = streams[stream["init"]] or {}
@@ -135,7 +135,7 @@ def _pretrain(streams: Streams, name: str, length: int, kind: str) -> str:
 
 
 def _reported(paper: pd.DataFrame) -> list[dict[Any, Any]]:
-    """The paper's Table 1 as rows of ours."""
+    """Return the rows of the paper's Table 1."""
     lengths = paper["method"].str.extract(r"\((\d+)f\)$", expand=False).astype("Int64")
     table = paper.assign(split=PAPER_SPLIT, clip_length=lengths, source="reported")
     return table.assign(paper_top1=paper["top1"]).to_dict("records")
@@ -146,20 +146,19 @@ def table2(
     fusions: Sequence[Mapping[str, Any]],
     rows: Sequence[Mapping[str, Any]],
 ) -> pd.DataFrame:
-    """Make Table 2, the ablation, of the data set, split and clip length of the first result.
+    """Make Table 2, the ablation, for the data set, split and clip length of the first result.
 
     Args:
-        scores: scores of the streams, every seed; those of other experiments are ignored.
-        fusions: the fusion files as dictionaries, of the same experiment.
+        scores: scores of the streams, every seed; other experiments are ignored.
+        fusions: the content of the fusion files of the same experiment.
         rows: ``tables.ablation`` of the config: method, stream and optionally fuse (a list) and by.
 
     Returns:
-        Columns :data:`TABLE2_COLUMNS`, as those of :func:`table1`. But ``paper_top1`` is the
-        paper's number for the method, of UCF-101, split 1, 16 frames, whatever the data set here.
+        Columns :data:`TABLE2_COLUMNS`, as in :func:`table1`. But ``paper_top1`` is the paper's
+        number for the method on UCF-101, split 1, 16 frames, for any data set here.
 
     Raises:
-        ScoreError: a result is missing for some seed, is there twice, or does not say which
-            videos it has right.
+        ScoreError: see :func:`table1`, titles aside.
     """
     measured = Measured(scores, fusions)
     numbers = _paper("table2.csv").set_index("method")["top1"].to_dict()

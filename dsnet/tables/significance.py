@@ -1,4 +1,4 @@
-"""Pairs of methods, compared on the same seeds and videos."""
+"""Comparison of pairs of methods on the same seeds and videos."""
 
 from __future__ import annotations
 
@@ -30,12 +30,9 @@ HEADERS = {
 def significance(scores: Sequence[Scores], streams: Streams) -> pd.DataFrame:
     """Compare every pair of RGB streams of an experiment, the later one against the earlier.
 
-    Returns:
-        Columns :data:`COLUMNS`, see :func:`compare`; ``p_holm`` is adjusted for all pairs of the
-        experiment.
-
-    Raises:
-        ScoreError: two streams were scored on different videos or with different seeds.
+    Returns :data:`COLUMNS`, see :func:`compare`. ``p_holm`` is adjusted for all pairs of the
+    experiment. Raises ScoreError if two streams were scored on different videos or with different
+    seeds.
     """
     measured = Measured(scores, ())
     titles = {name: s["title"] for name, s in streams.items() if s and s["input"] == "rgb"}
@@ -65,21 +62,21 @@ def compare(
     against: Fused,
     within: float | None = None,
 ) -> dict[str, Any]:
-    """Compare two results on the same seeds and videos, those of several splits taken together.
+    """Compare two results on the same seeds and videos, all splits together.
 
     Args:
         measured: results of every seed.
         experiments: splits of one data set.
         method: streams and the kind of their fusion, empty for a single stream.
         against: the same.
-        within: percentage points, where the question is whether the two differ by less.
+        within: percentage points; then the question is whether the two differ by less.
 
     Returns:
         ``difference`` of the mean top-1 in percentage points, ``low`` and ``high`` of its interval,
-        two-sided ``p``, ``seeds``, ``n_videos``. ``p`` is that the difference is 0 or, of
-        ``within``, that it is just as large: twice the larger p of two one-sided tests (Schuirmann
-        1987), since a difference that is larger is an answer too. One seed has neither interval
-        nor ``p``.
+        two-sided ``p``, ``seeds``, ``n_videos``. The null hypothesis of ``p`` is that the
+        difference is 0. With ``within``, it is that the difference is exactly as large. Then ``p``
+        is twice the larger p of two one-sided tests (Schuirmann 1987), because a larger difference
+        is an answer too. For one seed, interval and ``p`` are NaN.
 
     Raises:
         ScoreError: a result is missing, or the two were scored on different videos.
@@ -103,19 +100,16 @@ def compare(
 
 
 def render_significance(table: pd.DataFrame) -> TextTable:
-    """Write the table with headings, and how to read it."""
+    """Format the table of :func:`significance`, with notes for the reader."""
     title = "Pairs of methods: difference of top-1 accuracy"
     return render_pairs(table, title, (), "pairs of a data set, split and clip length")
 
 
 def render_pairs(table: pd.DataFrame, title: str, notes: Sequence[str], family: str) -> TextTable:
-    """Write differences with their sign, intervals in one column, and p as papers do.
+    """Format differences with their sign, intervals in one column, and p as papers do.
 
-    Args:
-        table: rows of :func:`compare` with ``p_holm``.
-        title: first sentence of the caption.
-        notes: sentences before those on the statistics.
-        family: rows that ``p_holm`` is adjusted for.
+    ``table`` has rows of :func:`compare` with ``p_holm``, adjusted for the ``family``. ``title`` is
+    the first sentence of the caption, and ``notes`` precede those on the statistics.
     """
     ends = zip(table["low"], table["high"], strict=True)
     columns = {

@@ -1,4 +1,4 @@
-"""Means with intervals and p for which both seeds and groups of videos are random."""
+"""Means with intervals and p; both seeds and groups of videos are random."""
 
 from __future__ import annotations
 
@@ -12,25 +12,24 @@ from scipy.optimize import brentq
 from scipy.special import stdtrit
 
 LEVEL = 0.05  # share of false answers, and of intervals that miss the mean
-SMALLEST = 1e-9  # p below it are not told apart
+SMALLEST = 1e-9  # smaller p are not distinguished
 Values = tuple[np.ndarray, Sequence[str]]  # (S, V) of one split, and the group of each video
 Part = tuple[float, float]  # a part of a variance, and its degrees of freedom
 
 
 def deviation(values: Sequence[float]) -> float:
-    """Compute the sample standard deviation; NaN of a single value."""
+    """Compute the sample standard deviation; NaN for a single value."""
     return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean whose variance is the sum of independent parts.
+    """A mean with a variance that is the sum of independent parts.
 
     Attributes:
         mean: in the unit of the values.
-        parts: the parts of its variance with their degrees of freedom; NaN where the data say
-            nothing of a part.
-        bounds: what the mean lies between.
+        parts: the parts of its variance with their degrees of freedom; NaN if unknown.
+        bounds: smallest and largest possible mean.
     """
 
     mean: float
@@ -41,21 +40,21 @@ class Estimate:
         """Compute half the interval that misses the mean with probability ``level`` at most.
 
         √(Σ t² v), with the t quantile of each part's own degrees of freedom (Banerjee 1960). The
-        bound holds for normal values and any ratio of the parts. Satterthwaite's approximation
-        does not keep it with three seeds.
+        bound holds for normal values and any ratio of the parts. Satterthwaite's approximation does
+        not keep it with three seeds.
         """
         return math.sqrt(sum(float(stdtrit(df, level / 2)) ** 2 * v for v, df in self.parts))
 
     def interval(self) -> tuple[float, float]:
-        """Compute the 95 % interval, cut at the bounds; NaN where a part is."""
+        """Compute the 95 % interval, cut at the bounds; NaN if a part is NaN."""
         half = self.half_width()
         low, high = np.clip([self.mean - half, self.mean + half], *self.bounds)
         return float(low), float(high)
 
     def p(self, distance: float) -> float:
-        """Compute two-sided p: that the mean differs from a value at this ``distance`` by chance.
+        """Compute two-sided p for a value at this ``distance`` from the mean; NaN if a part is NaN.
 
-        It is the level at which the interval reaches that far; NaN where a part is.
+        It is the level at which the interval reaches that value.
         """
 
         def excess(log_p: float) -> float:
@@ -70,24 +69,24 @@ class Estimate:
 
 
 def estimate(splits: Sequence[Values], bounds: tuple[float, float]) -> Estimate:
-    """Estimate the mean over seeds and videos of all splits, seeds and groups both random.
+    """Estimate the mean over seeds and videos of all splits, with random seeds and groups.
 
-    The variance is the sum of what the seeds' means and what the groups' means vary by (Owen
+    The variance is the sum of the variance of the seeds' means and of the groups' means (Owen
     2007). What varies by seed and group together is in both, so the sum is rather too large.
 
     Args:
         splits: (S, V) for each split, and the groups of its videos. A group may have videos in
-            several splits. A split's trainings are its own.
-        bounds: the lowest and the highest value there can be.
+            several splits. The trainings of a split are its own.
+        bounds: smallest and largest possible value.
 
     Returns:
-        The mean, its two parts and its bounds. The seeds' part of one seed is NaN, and so is the
-        groups' part where all videos of a split are one group.
+        The mean, its two parts and its bounds. The seeds' part is NaN for one seed. The groups'
+        part is NaN if all videos of a split are one group.
     """
     mean = float(np.concatenate([values for values, _ in splits], axis=1).mean())
     variance, df = groups_part(splits)
     # Two more videos at the bounds (Bonett and Price 2012). Without them the interval is too short
-    # where few videos differ, and has no width where none does.
+    # if few videos differ, and has no width if none do.
     videos = sum(values.shape[1] for values, _ in splits)
     extremes = 2 * ((bounds[1] - bounds[0]) / 2 / (videos + 2)) ** 2
     return Estimate(mean, (seeds_part(splits), (variance + extremes, df)), bounds)
@@ -96,7 +95,7 @@ def estimate(splits: Sequence[Values], bounds: tuple[float, float]) -> Estimate:
 def seeds_part(splits: Sequence[Values]) -> Part:
     """Estimate the variance of the mean due to seeds.
 
-    Splits have trainings of their own: their variances add up, with Satterthwaite's (1946) degrees
+    Splits have their own trainings, so their variances add up, with Satterthwaite's (1946) degrees
     of freedom.
     """
     videos = sum(values.shape[1] for values, _ in splits)
@@ -113,16 +112,16 @@ def seeds_part(splits: Sequence[Values]) -> Part:
 def groups_part(splits: Sequence[Values]) -> Part:
     """Estimate the variance of the mean due to groups of videos, of different sizes.
 
-    It is from the sum of each group's deviations from the mean of its split (Bell and McCaffrey
-    2002, CR2 for independent videos). The degrees of freedom are the effective number of groups
-    (Carter, Schnepel and Steigerwald 2017) less the number of splits.
+    It uses the sum of each group's deviations from the mean of its split (Bell and McCaffrey 2002,
+    CR2 for independent videos). The degrees of freedom are the effective number of groups (Carter,
+    Schnepel and Steigerwald 2017) minus the number of splits.
     """
     codes = pd.factorize(np.concatenate([np.asarray(groups, object) for _, groups in splits]))[0]
     deviations = np.concatenate([v.mean(axis=0) - v.mean() for v, _ in splits])
     ends = np.cumsum([values.shape[1] for values, _ in splits])
     shares = [np.bincount(c)[c] / len(c) for c in np.split(codes, ends[:-1])]
     sizes = np.bincount(codes).astype(float)
-    # How much of a group is in the mean that its videos deviate from.
+    # Share of a group in the mean that its videos deviate from.
     leverage = np.bincount(codes, np.concatenate(shares)) / sizes
     if (leverage > 1 - 1e-9).any():
         return float("nan"), float("nan")
@@ -135,8 +134,8 @@ def groups_part(splits: Sequence[Values]) -> Part:
 def holm(p: Sequence[float]) -> list[float]:
     """Adjust p for all of a family (Holm 1979); NaN stay as they are and do not count.
 
-    With all under :data:`LEVEL` called answers, the chance of a false one is :data:`LEVEL` at most,
-    whatever the dependence.
+    If an adjusted p under :data:`LEVEL` is an answer, the chance of any false answer is at most
+    :data:`LEVEL`, for any dependence.
     """
     given = np.asarray(p, float)
     order = np.argsort(given)[: int((~np.isnan(given)).sum())]

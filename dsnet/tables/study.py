@@ -1,4 +1,4 @@
-"""Answers to claims, and results in groups: every split and seed of a data set taken together."""
+"""Answers to claims, and results in groups; all splits and seeds of a data set together."""
 
 from __future__ import annotations
 
@@ -31,20 +31,17 @@ def claims(
     streams: Streams,
     rows: Sequence[Mapping[str, Any]],
 ) -> pd.DataFrame:
-    """Answer whether what is claimed holds here, for every data set and clip length.
+    """Answer whether claims hold here, for every data set and clip length.
 
-    Args as of :func:`~dsnet.tables.table1`, and ``rows``, ``tables.claims`` of the config: claim,
-    the results method and against, and optionally within.
+    For arguments and errors see :func:`~dsnet.tables.table1`. ``rows`` are ``tables.claims`` of the
+    config: claim, the results method and against, and optionally within.
 
     Returns:
         Columns :data:`CLAIM_COLUMNS`, see :func:`dsnet.tables.significance.compare`. ``p_holm`` is
-        adjusted for all claims of the data set and clip length. ``answer`` is ``undecided`` unless
-        ``p_holm`` is under 0.05; then it is ``supported`` when the difference is above zero or, of
-        ``within``, smaller than that, else ``not supported``. Of one seed it is
+        adjusted for all claims of the data set and clip length. ``answer`` is ``undecided`` if
+        ``p_holm`` is not under 0.05. Otherwise it is ``supported`` if the difference is above zero
+        or, with ``within``, smaller than that, else ``not supported``. For one seed it is
         :data:`NO_ANSWER`.
-
-    Raises:
-        ScoreError: a result is missing, or two were measured on different videos.
     """
     measured = Measured(scores, fusions)
     table = []
@@ -69,7 +66,7 @@ def claims(
 def _answer(pair: Mapping[str, Any]) -> str:
     if pair["seeds"] < 2:
         return NO_ANSWER
-    if not pair["p_holm"] < LEVEL:  # nor is NaN
+    if not pair["p_holm"] < LEVEL:  # also for NaN
         return "undecided"
     difference, within = pair["difference"], pair["within"]
     holds = difference > 0 if within is None else abs(difference) < within
@@ -79,10 +76,10 @@ def _answer(pair: Mapping[str, Any]) -> str:
 def _result(
     measured: Measured, places: Sequence[Experiment], streams: Streams, row: Mapping[str, Any]
 ) -> tuple[str, Fused]:
-    """Title, and streams and kind, of a result that the config names.
+    """Return title, and streams and kind, of a result in the config.
 
-    Of a list of streams it is the one with the highest accuracy on the part that selects the epoch,
-    over all splits and seeds; the first one among equals.
+    For a list of streams, it is the one with the highest accuracy on the part that selects the
+    epoch, over all splits and seeds; the first one among equals.
     """
     titles = {name: stream["title"] for name, stream in streams.items() if stream}
     if isinstance(row["stream"], list):
@@ -94,7 +91,7 @@ def _result(
 
 
 def _selection(measured: Measured, places: Sequence[Experiment], result: Fused) -> float:
-    """Mean accuracy in per cent on the selection part; NaN of a fusion."""
+    """Return the mean accuracy in per cent on the selection part; NaN for a fusion."""
     return float(np.mean([found.selection for e in places for found in measured.of(e, result)]))
 
 
@@ -104,18 +101,15 @@ def study(
     streams: Streams,
     groups: Sequence[Mapping[str, Any]],
 ) -> pd.DataFrame:
-    """Gather results in groups, for every data set and clip length.
+    """Collect results in groups, for every data set and clip length.
 
-    Args as of :func:`~dsnet.tables.table1`, and ``groups``, ``tables.study`` of the config: group,
-    and rows of results.
+    For arguments and errors see :func:`~dsnet.tables.table1`. ``groups`` are ``tables.study`` of
+    the config: group, and rows of results.
 
     Returns:
-        Columns :data:`STUDY_COLUMNS`: ``top1`` of all splits' test videos in per cent, the mean
-        over seeds, its sample standard deviation and interval; ``selection``, the mean on the part
-        that selects the epoch, by which settings may be chosen.
-
-    Raises:
-        ScoreError: a result is missing for some seed or split.
+        Columns :data:`STUDY_COLUMNS`: ``top1`` on the test videos of all splits in per cent, the
+        mean over seeds, with its sample standard deviation and interval; ``selection``, the mean on
+        the part that selects the epoch, for the choice of settings.
     """
     measured = Measured(scores, fusions)
     table = []
@@ -130,7 +124,7 @@ def study(
 
 
 def _pooled(measured: Measured, places: Sequence[Experiment], result: Fused) -> dict[str, Any]:
-    """Cells of one result, the test videos of all splits taken together."""
+    """Return the cells of one result, with the test videos of all splits together."""
     found = measured.accuracy(places, result)
     low, high = found.interval()
     pooled = np.concatenate([100.0 * measured.right(place, result) for place in places], axis=1)
@@ -142,7 +136,7 @@ def _pooled(measured: Measured, places: Sequence[Experiment], result: Fused) -> 
 
 
 def render_claims(table: pd.DataFrame) -> TextTable:
-    """Write the table with headings, and how to read it."""
+    """Format the table of :func:`claims`, with notes for the reader."""
     notes = [
         f"An answer needs p (Holm) under {LEVEL}; without it a claim is undecided. Supported: the "
         "difference is above zero. Not supported: it is below.",
@@ -156,7 +150,7 @@ def render_claims(table: pd.DataFrame) -> TextTable:
 
 
 def render_study(table: pd.DataFrame) -> TextTable:
-    """Write the table with headings, and how to read it."""
+    """Format the table of :func:`study`, with notes for the reader."""
     rows = table.to_dict("records")
     shown = table.assign(
         top1=[accuracy(row) for row in rows],

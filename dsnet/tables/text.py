@@ -1,4 +1,4 @@
-"""Tables of plain text: the cells that every format writes."""
+"""Tables of plain text: the cells for every format."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ RANDOM = (
 class Block:
     """Rows under one line of column names, all as plain text.
 
-    A column without a name has nothing in it: formats that need not align the blocks drop it.
+    A column without a name is empty. Formats that need not align the blocks drop it.
     """
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
     def named(self, cells: Sequence[str]) -> list[str]:
-        """Select those of one row's cells whose column has a name."""
+        """Return the cells of a row in the columns with names."""
         return [cell for cell, name in zip(cells, self.header, strict=True) if name]
 
 
@@ -57,13 +57,10 @@ def render_plain(
     notes: Sequence[str] = (),
     headers: Mapping[str, str] | None = None,
 ) -> TextTable:
-    """Write any table as text: floats with three significant digits, a dash for empty cells.
+    """Format any table as text: floats with three significant digits, a dash for empty cells.
 
-    Args:
-        table: text and numbers.
-        title: first sentence of the caption.
-        notes: further sentences.
-        headers: names to show instead of the columns' own.
+    ``title`` is the first sentence of the caption, ``notes`` are further sentences, and ``headers``
+    replace the names of columns.
     """
     rows = tuple(tuple(map(_plain, row)) for row in table.itertuples(index=False, name=None))
     header = tuple((headers or {}).get(column, column) for column in table.columns)
@@ -81,16 +78,16 @@ def _plain(value: Any) -> str:
 
 
 def accuracy(row: Mapping[Any, Any]) -> str:
-    """Write ``top1`` and ``top1_std`` as ``75.0 ± 7.1``, or ``75.0`` of a single seed."""
+    """Format ``top1`` and ``top1_std`` as ``75.0 ± 7.1``, or ``75.0`` for a single seed."""
     spread = "" if pd.isna(row["top1_std"]) else f" ± {row['top1_std']:.1f}"
     return f"{row['top1']:.1f}{spread}"
 
 
 def interval(row: Mapping[Any, Any]) -> str:
-    """Write ``low`` and ``high`` as ``70.1 to 79.3``; a dash where there is none."""
+    """Format ``low`` and ``high`` as ``70.1 to 79.3``; a dash without an interval."""
     return NOTHING if pd.isna(row["low"]) else f"{row['low']:.1f} to {row['high']:.1f}"
 
 
 def per_cent(value: float) -> str:
-    """Write a number with one decimal; a dash for what is not known."""
+    """Format a number with one decimal; a dash if it is unknown."""
     return NOTHING if pd.isna(value) else f"{value:.1f}"
