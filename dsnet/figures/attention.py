@@ -1,4 +1,4 @@
-"""Weights of the attention fusion: each stream's share, class by class."""
+"""Weights of the attention fusion: the share of each stream in every class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 
 from dsnet.figures.style import BLUE, ORANGE, SKY, STYLE, literal, panels_of, wrapped
 
-# A light, a middle and a dark one; the hatches tell them apart without any colour.
+# A light, a middle and a dark colour; the hatches tell them apart without colour.
 ROLES: dict[str, dict[str, Any]] = {
     "student": {"color": BLUE, "hatch": "", "label": "student (Mimic)"},
     "rgb": {"color": SKY, "hatch": "////", "label": "RGB"},
@@ -28,18 +28,16 @@ def attention_weights(
 ) -> Figure:
     """Draw the mean weight of each stream on the test videos of every class, a panel per fusion.
 
-    It is the mean over seeds; at the dashed lines all streams weigh the same. All videos are on
-    top, then the classes, first those in which the last stream, flow, weighs most in the first
-    panel. Classes without test videos are left out.
+    It is the mean over seeds. At the dashed lines all streams have the same weight. All videos are
+    on top, then the classes, sorted by the weight of the last stream, flow, in the first panel.
+    Classes without test videos are left out. Raises ValueError without fusions, or with different
+    classes.
 
     Args:
-        fusions: the fusion files by attention as dictionaries, of one data set, split and clip
+        fusions: the content of the files of attention fusions, of one data set, split and clip
             length; those of the same streams are of different seeds.
         streams: the config's streams.
         rgb: the RGB stream of the classic two-stream method, which is no student.
-
-    Raises:
-        ValueError: there is none, or they have different classes.
     """
     if len({tuple(fusion["classes"]) for fusion in fusions}) != 1:
         raise ValueError("expected one or more fusions, all of the same classes")
@@ -71,7 +69,7 @@ def attention_weights(
 
 
 def _weights(found: Mapping[str, Any]) -> np.ndarray:
-    """(1 + K, S): weights of the streams on all videos, and on each class; NaN without videos."""
+    """Return the weights on all videos and on each class, (1 + K, S); NaN without videos."""
     nothing = [float("nan")] * len(found["mean"])
     return np.array([found["mean"], *(row or nothing for row in found["per_class"])])
 
@@ -83,7 +81,7 @@ def _role(name: str, streams: Mapping[str, Mapping[str, Any]], rgb: str) -> str:
 
 
 def _panel(ax: Axes, shares: np.ndarray, roles: Sequence[str]) -> None:
-    """Bars of length one, cut into the streams' shares; the first line has more room."""
+    """Draw bars of length one, cut into the streams' shares; the first bar has more room."""
     places = np.array([-0.6, *range(1, len(shares))])
     left = np.zeros(len(shares))
     for role, width in zip(roles, shares.T, strict=True):

@@ -31,15 +31,10 @@ PAPER_MARKER: dict[str, Any] = {"marker": "D", "ls": "", "mfc": "white", "mec": 
 
 @matplotlib.rc_context(STYLE)
 def table1_bars(table: pd.DataFrame) -> Figure:
-    """Draw the measured rows of Table 1 as bars, a panel per data set and split.
+    """Draw the measured rows of :func:`dsnet.tables.table1`, a panel per data set and split.
 
-    Error bars are the standard deviation over seeds, diamonds the paper's numbers.
-
-    Args:
-        table: result of :func:`dsnet.tables.table1`.
-
-    Raises:
-        ValueError: nothing was measured.
+    Error bars are standard deviations over seeds, diamonds the paper's numbers. Raises ValueError
+    without rows.
     """
     measured = table[table["source"] == "measured"]
     if measured.empty:
@@ -58,14 +53,14 @@ def table1_bars(table: pd.DataFrame) -> Figure:
     )
     if measured["paper_top1"].notna().any():
         upper.append(Line2D([], [], label="paper", **PAPER_MARKER))
-    # A legend is filled by columns: each has one handle of either block.
+    # Legends are filled by columns: each column has one handle of each block.
     handles = [h for pair in zip_longest(upper, lower) for h in pair if h is not None]
     figure.legend(handles=handles, loc="outside lower center", ncols=max(len(upper), len(lower)))
     return figure
 
 
 def _bars(ax: Axes, rows: pd.DataFrame, methods: Sequence[str]) -> None:
-    """Thin bars per method, their numbers in a column on the right."""
+    """Draw thin bars per method, with their numbers in a column on the right."""
     for row in rows.to_dict("records"):
         column, top1, spread, paper = (row[k] for k in ("column", "top1", "top1_std", "paper_top1"))
         block = next(block for block in BLOCKS if column in block)

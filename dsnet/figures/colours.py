@@ -9,10 +9,10 @@ from matplotlib.colors import hsv_to_rgb
 
 
 def flow_colours(flow: np.ndarray, full: float) -> np.ndarray:
-    """Colour flow (..., 2) in pixels, x to the right and y downwards, as (..., 3) uint8.
+    """Convert flow (..., 2) in pixels, x to the right and y downwards, to colours (..., 3) uint8.
 
-    The hue is the direction (red to the right, then clockwise through yellow and green), the
-    saturation the speed, full at ``full`` pixels.
+    The hue is the direction: red to the right, then clockwise through yellow and green. The
+    saturation is the speed, full at ``full`` pixels.
     """
     hue = (np.arctan2(flow[..., 1], flow[..., 0]) / (2 * np.pi)) % 1
     saturation = np.clip(np.linalg.norm(flow, axis=-1) / full, 0, 1)
@@ -23,7 +23,7 @@ def flow_colours(flow: np.ndarray, full: float) -> np.ndarray:
 def colour_wheel(size: int, full: float) -> tuple[np.ndarray, np.ndarray]:
     """Colour all directions and speeds up to ``full``, y downwards as in images.
 
-    Returns (size, size, 3) uint8, and (size, size) bool: the disc within which it counts.
+    Returns (size, size, 3) uint8, and the disc of the wheel, (size, size) bool.
     """
     line = np.linspace(-full, full, size)
     flow = np.stack(np.meshgrid(line, line), -1)
@@ -31,7 +31,7 @@ def colour_wheel(size: int, full: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def full_speed(fields: Iterable[np.ndarray]) -> float:
-    """Choose the speed of the full colour: the 99th percentile of (..., 2) flow, in pixels."""
+    """Return the speed of the full colour: the 99th percentile of (..., 2) flow, in pixels."""
     speeds = [np.linalg.norm(field, axis=-1).ravel() for field in fields]
     full = float(np.percentile(np.concatenate(speeds), 99)) if speeds else 0.0
-    return max(full, 0.1)  # where nothing moves, the noise of the compression would glow
+    return max(full, 0.1)  # without motion, compression noise would get full colours

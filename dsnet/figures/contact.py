@@ -34,7 +34,7 @@ class Row:
 
 def draw_contact(clips_path: Path, png: Path, svg: Path) -> None:
     """Draw frames and flow of the first test video of up to ten classes, spread over all."""
-    from dsnet import clips  # and with it PyTorch, which all other figures do without
+    from dsnet import clips  # this imports PyTorch, which no other figure needs
 
     reader = clips.open_clips(clips_path)
     table = clips.table(reader)
@@ -54,26 +54,18 @@ def contact_sheet(
     class_names: Sequence[str],
     columns: int = 6,
 ) -> Figure:
-    """Draw a row per video: frames at regular times and under each the flow to the next frame.
+    """Draw a row per video: frames at regular times and, under each, the flow to the next frame.
 
-    Flow is in colours: the hue is the direction, the saturation the speed, white is at rest. The
-    most saturated colour is the 99th percentile of the speeds shown, the same for all videos.
-
-    Args:
-        clips: frames and flow.
-        ids: the videos to show.
-        labels: their labels.
-        class_names: names of the classes in label order.
-        columns: frames per video, fewer when it is shorter.
-
-    Raises:
-        ValueError: there is no video, or one has no frames or a damaged one.
+    Hue is the direction of flow, saturation its speed; white is at rest. The most saturated colour
+    is the 99th percentile of the speeds shown, the same for all videos. A row has ``columns``
+    frames, or fewer for a shorter video. Raises ValueError if there is no video, or see
+    :func:`read_row`.
     """
     if not ids:
         raise ValueError("a contact sheet needs at least one video")
     rows = []
     for id in ids:
-        video = clips.videos[id]  # the last frame that is shown has flow, where there is any
+        video = clips.videos[id]  # the last frame shown has flow, if there is any
         last = max(min(video.frames("rgb"), video.frames("flow")) - 1, 0)
         rows.append(read_row(clips, id, evenly(last + 1, columns)))
     full = full_speed(field for row in rows for field in row.flow)
@@ -90,7 +82,7 @@ def contact_sheet(
 
 
 def read_row(clips: Reader, id: str, indices: Sequence[int]) -> Row:
-    """Read frames of a video by their numbers and, as far as there is, their flow.
+    """Read frames of a video by their numbers and, where it exists, their flow.
 
     Raises:
         ValueError: the video has no frames or a damaged one.
@@ -107,17 +99,16 @@ def read_row(clips: Reader, id: str, indices: Sequence[int]) -> Row:
 
 
 def _gap(width: int) -> int:
-    """Pixels between images of some width."""
     return max(1, width // 25)
 
 
 def _picture(row: Row, full: float, columns: int) -> np.ndarray:
-    """Frames side by side and the flow under them, as wide as ``columns`` frames."""
+    """Return frames side by side and the flow under them, as wide as ``columns`` frames."""
     height, width = row.frames[0].shape[:2]
     gap = _gap(width)
     picture = np.full((2 * height + gap, columns * (width + gap) - gap, 3), 255, np.uint8)
     flow = [flow_colours(field, full) for field in row.flow]
-    for image in flow:  # a thin border, since what is at rest is white
+    for image in flow:  # a thin border: places at rest are white
         image[[0, -1]] = image[:, [0, -1]] = 190
     for y, shown in ((0, row.frames), (height + gap, flow)):
         for i, image in enumerate(shown):
@@ -127,7 +118,7 @@ def _picture(row: Row, full: float, columns: int) -> np.ndarray:
 
 
 def _draw(axes: Axes, row: Row, picture: np.ndarray, name: str) -> None:
-    """One video: its picture, the name of its class and the numbers of the frames."""
+    """Draw a video: its picture, the name of its class and the numbers of the frames."""
     axes.imshow(picture, interpolation="nearest", aspect="auto")
     text = wrapped(name.replace("_", " "), 16)
     axes.text(-0.015, 0.5, text, ha="right", va="center", transform=axes.transAxes)
@@ -140,7 +131,6 @@ def _draw(axes: Axes, row: Row, picture: np.ndarray, name: str) -> None:
 
 
 def _wheel(axes: Axes, full: float) -> None:
-    """The legend."""
     colours, inside = colour_wheel(201, full)
     colours[~inside] = 255
     axes.imshow(colours, extent=(-1, 1, 1, -1))

@@ -1,4 +1,4 @@
-"""Accuracy against the time that a clip costs, with TV-L1 and without."""
+"""Accuracy against the time per clip, with TV-L1 and without."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from dsnet.figures.style import BLUE, STYLE, VERMILION, faint_grid, literal, place, spread
 
-SPAN, HEIGHT = 4.4, 3.4  # inches of the axes, names aside
-LINE, CHARACTER = 0.16, 0.064  # inches from label to label, and of a character on average
+SPAN, HEIGHT = 4.4, 3.4  # inches of the axes without names
+LINE, CHARACTER = 0.16, 0.064  # inches between labels, and mean width of a character
 ROWS = "needs no flow", "networks and TV-L1", "networks alone, flow given"
 LOOKS: tuple[dict[str, Any], ...] = (
     {"marker": "s", "color": BLUE},
@@ -28,21 +28,16 @@ LOOKS: tuple[dict[str, Any], ...] = (
 
 @matplotlib.rc_context(STYLE)
 def accuracy_cost(table1: pd.DataFrame, latency: pd.DataFrame) -> Figure:
-    """Draw top-1 against milliseconds per clip of all that was both scored and timed.
+    """Draw top-1 against milliseconds per clip of all results that were both scored and timed.
 
-    A square needs no flow. A pair of circles does: the empty one is at the time of its networks
-    alone, the full one counts TV-L1. Bars are 95 % intervals. One seed has none.
-
-    Args:
-        table1: result of :func:`dsnet.tables.table1`; its first experiment is drawn.
-        latency: result of :func:`dsnet.latency.measure`.
-
-    Raises:
-        ValueError: nothing was both scored and timed.
+    A square needs no flow. A pair of circles does: the empty one has the time of its networks
+    alone, the full one also TV-L1. Bars are 95 % intervals. One seed has none. ``table1`` is from
+    :func:`dsnet.tables.table1` (its first experiment counts), ``latency`` from
+    :func:`dsnet.latency.measure`. Raises ValueError if nothing was both scored and timed.
     """
     points = _joined(table1, latency)
     needs = points["ms_flow"] > 0
-    rooms = []  # inches for the names, on the left of what needs no flow
+    rooms = []  # inches for the names, on the left for results without flow
     for rows in (points[~needs], points[needs]):
         rooms.append(0.2 + CHARACTER * max(rows["name"].str.len(), default=0))
     width = SPAN + rooms[0]
@@ -65,7 +60,7 @@ def accuracy_cost(table1: pd.DataFrame, latency: pd.DataFrame) -> Figure:
 
 
 def _joined(table1: pd.DataFrame, latency: pd.DataFrame) -> pd.DataFrame:
-    """Rows of both tables that are of the same streams, those of the first experiment."""
+    """Join the rows of both tables by streams, for the first experiment."""
     scored = table1[table1["source"] == "measured"]
     if len(scored):
         key = ["dataset", "split", "clip_length"]
@@ -87,7 +82,7 @@ def _point(axes: Axes, row: Mapping[Any, Any]) -> None:
 
 
 def _scales(axes: Axes, points: pd.DataFrame, wider: float) -> None:
-    """Scales that end at the points, but for the room of names on the left."""
+    """Set scales that end at the points, with room for names on the left."""
     first, last = points["ms_network"].min(), 1.15 * points["ms_total"].max()
     axes.set_xscale("log")
     axes.set_xlim(last / 10 ** (math.log10(last / first) * wider), last)
@@ -103,11 +98,11 @@ def _scales(axes: Axes, points: pd.DataFrame, wider: float) -> None:
 
 
 def _names(axes: Axes, points: pd.DataFrame, side: str, left: float) -> None:
-    """A column of names with a line to each point: up to ``left``, or on the right of the axes."""
+    """Draw a column of names with a line to each point: up to ``left``, or right of the axes."""
     low, high = axes.get_ylim()
     gap = (high - low) * LINE / HEIGHT
     places = spread(points["top1"].tolist(), gap)
-    # None hangs over an end of the axis, unless they are too many.
+    # No name extends beyond the axis, unless there are too many.
     shift = max(0.0, low + gap / 2 - min(places, default=high))
     shift -= max(0.0, max(places, default=low) + gap / 2 - high)
     inside = side == "right"

@@ -24,7 +24,7 @@ DASHES = ("-", "--", "-.", ":")
 Look = Mapping[str, Any]
 TRAINING: Look = {"color": style.VERMILION, "ls": "--"}
 VALIDATION: Look = {"color": style.BLUE, "ls": "-"}
-# Of the distillation terms, in colours that the parts do not have.
+# For the distillation terms, in colours that differ from the two above.
 TERMS = (
     {"color": style.GREEN, "ls": "-"},
     {"color": style.PURPLE, "ls": "-."},
@@ -39,14 +39,10 @@ Histories = Mapping[tuple[str, int], pd.DataFrame]
 def training_curves(histories: Histories, titles: Mapping[str, str]) -> Figure:
     """Draw top-1, cross-entropy and distillation terms of every stream against the epoch.
 
-    The panels of a stream stand below one another, and every seed is a line. Top-1 and
-    cross-entropy are of training and of the part that selects the epoch; the distillation terms,
-    as weighted in the loss, are of training, and have a panel only where there are any. Top-1 axes
-    share their range; the others do not. A stream without epochs is left out.
-
-    Args:
-        histories: the table of ``history.csv`` by stream and seed.
-        titles: the streams' titles.
+    ``histories`` has ``history.csv`` by stream and seed. The panels of a stream are below one
+    another, and every seed is a line. Top-1 and cross-entropy are of training and of the part that
+    selects the epoch. Distillation terms, if any, are of training, as weighted in the loss. Only
+    top-1 axes share their range. A stream without epochs is left out.
     """
     of = _by_stream(histories)
     if not of:
@@ -82,7 +78,7 @@ def training_curves(histories: Histories, titles: Mapping[str, str]) -> Figure:
 
 
 def _by_stream(histories: Histories) -> dict[str, list[pd.DataFrame]]:
-    """The histories of every stream; a stream without epochs took weights as they are."""
+    """Return the histories of every stream; a stream without epochs took weights as they are."""
     found: dict[str, list[pd.DataFrame]] = {}
     for (stream, _), history in histories.items():
         if len(history):
@@ -91,14 +87,14 @@ def _by_stream(histories: Histories) -> dict[str, list[pd.DataFrame]]:
 
 
 def _nothing() -> Figure:
-    """A figure in place of curves where every stream took weights as they are."""
+    """Make a figure for the case that every stream took weights as they are."""
     figure = Figure(figsize=(4, 1))
     figure.text(0.5, 0.5, "Nothing was trained here", ha="center", va="center")
     return figure
 
 
 def _terms(history: pd.DataFrame) -> list[str]:
-    """Names of the distillation terms that a history has."""
+    """Return the names of the distillation terms of a history."""
     names = [str(name).removeprefix("loss_") for name in history if str(name).startswith("loss_")]
     return [name for name in names if name != "ce"]
 
@@ -106,10 +102,10 @@ def _terms(history: pd.DataFrame) -> list[str]:
 def _panels(
     axes: list[Axes], histories: Sequence[pd.DataFrame], looks: Mapping[str, Look]
 ) -> list[Axes]:
-    """Draw one stream; remove the third axes where there are no terms, and return the others."""
+    """Draw one stream; remove the third axes if there are no terms, and return the others."""
 
     def line(ax: Axes, history: pd.DataFrame, column: str, look: Look) -> None:
-        epochs = history["epoch"]  # of a single one a point is drawn
+        epochs = history["epoch"]  # a single epoch is drawn as a point
         ax.plot(epochs, history[column], lw=1.2, marker=".", markevery=[-1], alpha=0.85, **look)
 
     for history in histories:
@@ -143,13 +139,9 @@ def _panels(
 def curves_together(histories: Histories, titles: Mapping[str, str]) -> Figure:
     """Draw top-1 of every stream on the part that selects the epoch, against the epoch.
 
-    Of several seeds the mean is a line and the range a band. Lines differ in colour and dashes, and
-    are named on the right, each as near as can be to the height that it ends at. A stream without
-    epochs is left out.
-
-    Args:
-        histories: the table of ``history.csv`` by stream and seed.
-        titles: the streams' titles.
+    ``histories`` has ``history.csv`` by stream and seed. For several seeds, the mean is a line and
+    the range a band. Lines differ in colour and dashes. Their names are on the right, as near as
+    possible to their ends. A stream without epochs is left out.
     """
     of = _by_stream(histories)
     if not of:
@@ -167,7 +159,7 @@ def curves_together(histories: Histories, titles: Mapping[str, str]) -> Figure:
     axes.set_ylim(0, 102)
     gap = 102 * 0.16 * lines / (height - 0.75)
     places = spread(ends, gap)
-    shift = max(0.0, 0.5 * gap - min(places))  # no name below the axis, where the epochs are
+    shift = max(0.0, 0.5 * gap - min(places))  # no name below the axis, at the epochs
     beside = axes.get_yaxis_transform()  # x in shares of the axes, y in data
     for name, y, look in zip(names, (p + shift for p in places), looks, strict=True):
         axes.plot([1.03, 1.11], [y, y], lw=1.6, transform=beside, clip_on=False, **look)
@@ -179,7 +171,7 @@ def curves_together(histories: Histories, titles: Mapping[str, str]) -> Figure:
 
 
 def _mean_and_range(axes: Axes, histories: Sequence[pd.DataFrame], look: Look) -> float:
-    """One stream's line and, of several seeds, band; returns the height at which the line ends."""
+    """Draw one stream's line and, for several seeds, band; return the height of the line's end."""
     together = pd.concat([h.set_index("epoch")["val_top1"] for h in histories], axis=1)
     mean = together.mean(axis=1)
     axes.plot(mean.index, mean, lw=1.6, marker=".", markevery=[-1], **look)

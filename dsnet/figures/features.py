@@ -1,4 +1,4 @@
-"""Effects of distillation: how alike students and teacher are on every level, and feature maps."""
+"""Effects of distillation: similarity of students and teacher on every level, feature maps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dsnet.figures.style import STYLE, place, save, wrapped
 from dsnet.flow.planes import decode
 from dsnet.spacing import middles
 
-TIMES = 3  # of a clip
+TIMES = 3  # per clip
 NAME_WIDTH = 26
 
 
@@ -29,15 +29,14 @@ def draw_features(
     png: Sequence[Path],
     svg: Sequence[Path],
 ) -> None:
-    """Draw the likeness of students and teacher, and the feature maps of some streams.
+    """Draw the similarity of students and teacher, and the feature maps of some streams.
 
     Args:
         tables: ``similarity.csv`` of every seed of one data set, split and clip length.
         maps: ``maps.npz`` of one of them.
         titles: the streams' titles by name.
         shown: streams whose maps are drawn, in their order.
-        png: the two files to write, in that order.
-        svg: the same.
+        png, svg: the two files to write, in that order.
     """
     with np.load(maps) as kept:
         pictures = dict(kept)
@@ -52,9 +51,7 @@ def draw_features(
 def similarity(tables: Sequence[pd.DataFrame], titles: Mapping[str, str]) -> Figure:
     """Draw CKA of every stream with its teacher as a matrix with numbers, a column per level.
 
-    Args:
-        tables: results of :func:`dsnet.similarity.compare`, one per seed; their mean is drawn.
-        titles: the streams' titles.
+    ``tables`` are results of :func:`dsnet.similarity.compare`, one per seed; their mean is drawn.
     """
     first = tables[0]
     streams, levels = (list(dict.fromkeys(first[column])) for column in ("stream", "level"))
@@ -86,14 +83,9 @@ def feature_maps(
 ) -> Figure:
     """Draw some clips at regular times: frame, flow, and the strength of each stream's features.
 
-    A map is the mean over the channels of the absolute features of the last level of full
-    resolution, layer1 in a 3D ResNeXt, from the weakest (dark) to the strongest (bright) of its
-    clip.
-
-    Args:
-        maps: content of ``maps.npz``.
-        titles: the streams' titles.
-        shown: the streams to draw, in their order.
+    ``maps`` is the content of ``maps.npz``. A map is the mean over channels of the absolute
+    features of the last level of full resolution, layer1 in a 3D ResNeXt. It goes from the weakest
+    (dark) to the strongest (bright) feature of its clip.
     """
     clips, height, width = maps["rgb"].shape[0], *maps["rgb"].shape[2:4]
     names = ["Frames", "Flow field", *(titles.get(name, name) for name in shown)]
@@ -105,7 +97,7 @@ def feature_maps(
         for row, picture in enumerate(_rows(maps, clip, shown)):
             x, y = left + clip * (TIMES * side + gap), top + row * (tall + 0.04)
             axes = place(figure, x, y, TIMES * side, tall)
-            # The scale is for maps alone: pictures of three channels have none.
+            # The scale counts for maps only, not for pictures of three channels.
             axes.imshow(picture, aspect="auto", cmap="cividis", vmin=0, vmax=1)
             for cut in range(1, TIMES):
                 axes.axvline(picture.shape[1] * cut / TIMES - 0.5, color="white", lw=1.5)
@@ -119,7 +111,7 @@ def feature_maps(
 
 
 def _rows(maps: Mapping[str, np.ndarray], clip: int, shown: Sequence[str]) -> list[np.ndarray]:
-    """Pictures of a clip, each :data:`TIMES` of them side by side: frames, flow, then streams."""
+    """Return the pictures of a clip, :data:`TIMES` side by side: frames, flow, then streams."""
     frames = maps["rgb"][clip]
     fields = decode(maps["flow"][clip], float(maps["bound"]), maps["rounding"].item())
     rows = [frames, flow_colours(fields, full_speed(fields))]
@@ -134,6 +126,6 @@ def _rows(maps: Mapping[str, np.ndarray], clip: int, shown: Sequence[str]) -> li
 
 
 def _sharpest(maps: Mapping[str, np.ndarray]) -> str:
-    """Name the last of the levels with the most places."""
+    """Return the last of the levels with the most places."""
     levels = [k for k, map in maps.items() if map.ndim == 5 and k not in ("rgb", "flow")]
     return max(reversed(levels), key=lambda level: maps[level].size)

@@ -21,8 +21,8 @@ from dsnet.figures.videos import check_name, write_video
 from dsnet.provenance import keep_input, replacing
 
 log = logging.getLogger(__name__)
-CHUNK = 2**23  # pixels computed at a time, which bounds the memory: some 50 bytes for each
-Chunk = tuple[np.ndarray, np.ndarray]  # N frames, and the N fields that lead to the next ones
+CHUNK = 2**23  # pixels per call; this bounds the memory, about 50 bytes per pixel
+Chunk = tuple[np.ndarray, np.ndarray]  # N frames, and the N fields to the next frames
 
 
 def flow_video(
@@ -36,14 +36,14 @@ def flow_video(
 ) -> None:
     """Write the frames of ``source``, at ``fps`` and in their size, beside their flow in colours.
 
-    The full colour is the 95th percentile of the speeds of the first second or so; a wheel in the
-    corner explains the colours. ``raw`` takes the flow too: (T-1, H, W, 2) float32 in pixels, x
-    and y, as ``.npy``.
+    The full colour is the 95th percentile of the speeds of about the first second. A wheel in the
+    corner explains the colours. ``raw`` is a ``.npy`` file for the flow, (T-1, H, W, 2) float32 in
+    pixels.
 
     Raises:
         BackendError: the backend cannot run here.
-        UserError: the video cannot be decoded or has fewer than two frames, or ``output`` cannot
-            be such a file, or it or ``raw`` is the video itself.
+        UserError: the video cannot be decoded or has fewer than two frames; or ``output`` has a
+            wrong suffix; or it or ``raw`` is the video itself.
     """
     check_name(output)
     for file in (output, *([raw] if raw is not None else [])):
@@ -97,7 +97,7 @@ def _pictures(chunks: Iterable[Chunk], full: float) -> Iterator[np.ndarray]:
 
 
 def _kept(chunks: Iterable[Chunk], path: Path) -> Iterator[Chunk]:
-    """Pass ``chunks`` on and write their flow as one array, whose length shows at the end."""
+    """Pass ``chunks`` on, and write their flow as one array; its length is known at the end."""
     shape: tuple[int, ...] = ()
 
     def header(stream: BinaryIO) -> None:

@@ -1,4 +1,4 @@
-"""Points with their intervals: the answers to claims, and a study's results."""
+"""Points with their intervals: the answers to claims, and the results of a study."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAME_WIDTH = 52
 class Line(NamedTuple):
     """A name and, unless it is a heading, a value with its interval (NaN for none).
 
-    ``within`` is how far from zero a claim lets it be; NaN for no such claim.
+    ``within`` is the largest distance from zero in a claim; NaN if the claim has none.
     """
 
     name: str
@@ -43,14 +43,9 @@ class Line(NamedTuple):
 def intervals(table: pd.DataFrame) -> Figure:
     """Draw a line per row with its value and 95 % interval, a panel per data set and clip length.
 
-    A grey band is what a claim of a small difference allows. One seed has no intervals.
-
-    Args:
-        table: result of :func:`dsnet.tables.claims`, drawn as differences around zero and
-            coloured by answer, or of :func:`dsnet.tables.study`, drawn as accuracies in groups.
-
-    Raises:
-        ValueError: the table is empty.
+    A grey band is the range of a claim of a small difference. One seed has no intervals. ``table``
+    is from :func:`dsnet.tables.claims`, with differences around zero coloured by answer, or from
+    :func:`dsnet.tables.study`, with accuracies in groups. Raises ValueError if it is empty.
     """
     if table.empty:
         raise ValueError("there are no intervals to draw")
@@ -84,7 +79,7 @@ def intervals(table: pd.DataFrame) -> Figure:
 
 
 def _claims(rows: pd.DataFrame) -> list[Line]:
-    """A line per claim, which says what is compared."""
+    """Return a line per claim, with what is compared."""
     lines = []
     for row in rows.to_dict("records"):
         pair = wrapped(f"{row['method']} minus {row['against']}", NAME_WIDTH + 10)
@@ -95,7 +90,7 @@ def _claims(rows: pd.DataFrame) -> list[Line]:
 
 
 def _study(rows: pd.DataFrame) -> list[Line]:
-    """A line per result, and one above each group."""
+    """Return a line per result, and a heading for each group."""
     lines = []
     for heading, results in groupby(rows.to_dict("records"), lambda row: row["group"]):
         lines.append(Line(wrapped(heading, NAME_WIDTH)))

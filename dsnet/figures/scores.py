@@ -1,4 +1,4 @@
-"""Figures of scores: what each class is taken for, and in which classes two streams differ."""
+"""Figures of scores: confusion matrices, and the classes in which two streams differ."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dsnet.figures.style import (
 )
 from dsnet.scores import Scores, accuracies, confusion, per_class, read_scores
 
-MAX_NAMES = 20  # classes whose names fit beside a confusion matrix
+MAX_NAMES = 20  # most classes with names beside a confusion matrix
 
 
 def draw_run(
@@ -42,9 +42,8 @@ def draw_run(
         scores: ``scores.h5`` of all streams and seeds of one data set, split and clip length.
         histories: ``history.csv`` of the same, in the same order.
         streams: the config's streams.
-        compare: the two streams whose difference is drawn, first minus second.
-        png: the files to write: curves of each stream and of all, confusion, difference.
-        svg: the same.
+        compare: two streams; the figure shows the first minus the second.
+        png, svg: the files to write: curves of each stream and of all, confusion, difference.
 
     Raises:
         RemakeError: one of ``scores`` is damaged.
@@ -69,11 +68,8 @@ def draw_run(
 def confusion_matrices(scores: Sequence[Scores], titles: Mapping[str, str]) -> Figure:
     """Draw a matrix per stream: the share of each class's test videos taken for each class.
 
-    Class names are shown for at most 20 classes. A class without videos has an empty row.
-
-    Args:
-        scores: one per stream, all of the same classes.
-        titles: the streams' titles.
+    ``scores`` has one item per stream, all of the same classes. Class names are shown for at most
+    20 classes. A class without videos has an empty row.
     """
     classes = scores[0].classes
     named = len(classes) <= MAX_NAMES
@@ -83,7 +79,7 @@ def confusion_matrices(scores: Sequence[Scores], titles: Mapping[str, str]) -> F
     size = (columns * (side + 0.15) + margin + 1.1, rows * (side + 0.75) + margin + 0.3)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    scale = PowerNorm(0.5, 0, 1)  # with many classes single errors would be too faint to see
+    scale = PowerNorm(0.5, 0, 1)  # with many classes, single errors would be too faint
     places = range(len(classes)) if named else []
     names = [literal(name) for name in classes] if named else []
     for ax in axes.flat[len(scores) :]:
@@ -109,16 +105,10 @@ def confusion_matrices(scores: Sequence[Scores], titles: Mapping[str, str]) -> F
 def per_class_difference(
     a: Sequence[Scores], b: Sequence[Scores], titles: tuple[str, str]
 ) -> Figure:
-    """Draw top-1 of ``a`` minus that of ``b`` for each class, the mean over seeds, sorted.
+    """Draw top-1 of ``a`` minus ``b`` for each class, the mean over seeds, sorted.
 
-    Classes without test videos are left out. The figure grows with the number of classes.
-
-    Args:
-        a: scores of the first stream, one per seed; ``b`` those of the second.
-        titles: their titles.
-
-    Raises:
-        ValueError: the streams have different classes.
+    Both have one item per seed. Classes without test videos are left out. The figure grows with the
+    number of classes. Raises ValueError if the streams have different classes.
     """
     if a[0].classes != b[0].classes:
         raise ValueError(f"{titles[0]} and {titles[1]} have different classes")

@@ -1,4 +1,4 @@
-"""Shared parts of figures: fonts, colours that the colour-blind can tell apart, layout, saving."""
+"""Shared parts of figures: fonts, colours for the colour-blind, layout, saving."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from dsnet.provenance import replacing
 # Okabe and Ito, "Color Universal Design", 2008.
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY = "#CC79A7", "#56B4E9"
-GREY = "#7F7F7F"  # for their black, on which error bars would not show
+GREY = "#7F7F7F"  # instead of their black, on which error bars would not show
 
 STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine draws the same
+    "font.family": "DejaVu Sans",  # part of matplotlib, so figures are the same on every machine
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.labelsize": 9,
@@ -39,7 +39,7 @@ STYLE: dict[Any, Any] = {
 
 
 def grid(panels: int, most: int = 4) -> tuple[int, int]:
-    """Choose rows and columns for some panels: at most ``most`` columns, and few left empty."""
+    """Choose rows and columns for panels: at most ``most`` columns, and few empty places."""
     rows = math.ceil(panels / most)
     return rows, math.ceil(panels / rows)
 
@@ -57,9 +57,9 @@ def place(figure: Figure, x: float, y: float, width: float, height: float) -> Ax
 
 
 def spread(wanted: Sequence[float], gap: float) -> list[float]:
-    """Place labels as near to where they are ``wanted`` as ``gap`` between them allows.
+    """Place labels near their ``wanted`` places, at least ``gap`` apart, in the same order.
 
-    The result keeps their order and is nearest in the least squares.
+    The result is the nearest one in the least squares.
     """
     if not wanted:
         return []
@@ -76,21 +76,18 @@ def wrapped(text: str, width: int) -> str:
 
 
 def literal(text: str) -> str:
-    """Escape dollar signs, which would begin a formula."""
+    """Escape dollar signs, which would start a formula."""
     return text.replace("$", r"\$")
 
 
 def faint_grid(axes: Axes, axis: Literal["x", "y", "both"]) -> None:
-    """Draw lines behind all else, from the ticks of one axis or both."""
+    """Draw grid lines behind everything else, for one axis or both."""
     axes.grid(axis=axis, color="0.9", lw=0.6)
     axes.set_axisbelow(True)
 
 
 def save(figure: Figure, png: Path, svg: Path) -> None:
-    """Write a figure as PNG (150 dpi) and SVG; equal figures give equal bytes.
-
-    Each file appears under its name only when complete.
-    """
+    """Write a figure as PNG (150 dpi) and SVG, when complete; equal figures give equal bytes."""
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": "dsnet", "svg.fonttype": "path"}):
         with replacing(png) as temporary:
             figure.savefig(temporary, format="png", dpi=150)

@@ -16,15 +16,15 @@ SUFFIXES = (".mp4", ".mkv", ".avi", ".mov")
 
 
 def check_name(output: str | os.PathLike[str]) -> None:
-    """Raise UserError unless the name is that of a video file; best before hours of work."""
+    """Raise UserError unless ``output`` names a video file; call it before hours of work."""
     if Path(output).suffix.lower() not in SUFFIXES:
         raise UserError(f"{output}: expected a video file, {', '.join(SUFFIXES)}")
 
 
 def write_video(output: str | os.PathLike[str], frames: Iterable[np.ndarray], fps: float) -> None:
-    """Write (H, W, 3) uint8 RGB frames as H.264, whole or not at all.
+    """Write (H, W, 3) uint8 RGB frames as H.264; the file appears when it is complete.
 
-    An odd height or width, which the codec does not take, gets a black row or column more.
+    The codec needs an even height and width, so an odd one gets a black row or column.
     """
 
     def even(frame: np.ndarray) -> np.ndarray:
@@ -33,7 +33,7 @@ def write_video(output: str | os.PathLike[str], frames: Iterable[np.ndarray], fp
     output = Path(output)
     check_name(output)
     output.parent.mkdir(parents=True, exist_ok=True)
-    # Under its own name, from which the container follows, in a folder on the same disk.
+    # With its own name, which sets the container, in a folder on the same disk.
     with tempfile.TemporaryDirectory(dir=output.parent) as folder:
         picture = Path(folder) / output.name
         video.encode(picture, map(even, frames), fps, codec="libx264", quality=18)

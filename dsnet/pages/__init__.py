@@ -1,4 +1,4 @@
-"""Pages to read in a browser: they need no other file and are light or dark as the reader is."""
+"""Pages for a browser: they need no other file, and follow the reader's light or dark mode."""
 
 from dsnet.pages.classes import classes_page
 from dsnet.pages.provenance import provenance_page

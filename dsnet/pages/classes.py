@@ -20,7 +20,7 @@ from dsnet.scores import Part, Scores, accuracies, aligned, per_class, read_scor
 from dsnet.spacing import middles
 from dsnet.store import Reader
 
-COLUMNS = 6  # frames of a video
+COLUMNS = 6  # frames per video
 ROLES = ("rgb", "student", "teacher")
 SAMPLES = {True: "Recognised", False: "Mistaken"}
 
@@ -31,7 +31,7 @@ class PageError(UserError):
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream's test scores as probabilities, those of a class over all classes.
+    """A stream's test scores as probabilities over all classes.
 
     Attributes:
         role: of :data:`ROLES`.
@@ -40,8 +40,7 @@ class Stream:
         videos: (V, K) float64, softmax of the videos' logits.
         clips: for each video (C, K) float64, softmax of its clips' logits.
         right: (V,) bool, whether the video's label is its highest score.
-        per_class: top-1 in per cent of every class, ``None`` without videos.
-        top1: of all videos, in per cent.
+        per_class, top1: top-1 in per cent, of every class (``None`` without videos) and of all.
     """
 
     role: str
@@ -59,8 +58,8 @@ def classes_page(
 ) -> None:
     """Write a page with a section for every class of one run's test videos.
 
-    A section has the accuracy of the three streams, the video that the student recognises with the
-    highest probability and the one that it mistakes with the highest, and a list of all.
+    A section has the accuracy of the three streams, the recognised and the mistaken video with the
+    student's highest probability, and a list of all videos.
 
     Args:
         clips_path: ``clips.h5``.
@@ -106,7 +105,7 @@ def classes_page(
 
 
 def _stream(role: str, scores: Scores, titles: Mapping[str, str]) -> Stream:
-    assert scores.spec is not None  # of a stream that the workflow scored
+    assert scores.spec is not None  # the workflow scored it
     part, name = scores.parts["test"], scores.run["stream"]
     return Stream(
         role,
@@ -126,8 +125,8 @@ class Sections:
 
     Attributes:
         reader: the clips.
-        test: the test videos and their labels, which are the same for all streams.
-        shown: student and teacher, whose scores are drawn over time.
+        test: test videos and their labels, the same for all streams.
+        shown: student and teacher, with their scores over time.
         names: the classes in label order.
         length: frames of a clip.
     """
@@ -144,18 +143,18 @@ class Sections:
         return DataSpec.model_validate(self.reader.spec).rgb.fps
 
     def own(self, label: int) -> list[int]:
-        """List the places of a class's test videos."""
+        """Return the indices of a class's test videos."""
         return np.flatnonzero(self.test.labels == label).tolist()
 
     def chosen(self, label: int) -> dict[bool, int | None]:
-        """Choose the recognised and the mistaken video that the student is most certain of."""
+        """Choose the recognised and the mistaken video with the student's highest probability."""
         student = self.shown[0]
         certain = student.videos.max(axis=1)
         found = {r: [i for i in self.own(label) if student.right[i] == r] for r in SAMPLES}
         return {r: max(own, key=lambda i: certain[i], default=None) for r, own in found.items()}
 
     def said(self, index: int) -> list[dict[str, Any]]:
-        """Give the answers of student and teacher to a video, and how certain they are."""
+        """Return the answers of student and teacher for a video, with their probabilities."""
         return [
             {
                 "right": bool(stream.right[index]),
@@ -167,10 +166,10 @@ class Sections:
         ]
 
     def sample(self, index: int) -> dict[str, Any]:
-        """Show frames, flow and scores of a video."""
+        """Return frames, flow and scores of a video, for the template."""
         id = self.test.ids[index]
         count = self.reader.videos[id].frames("rgb")
-        # Every frame has flow but for the last.
+        # Every frame except the last has flow.
         row = read_row(self.reader, id, [min(i, count - 2) for i in middles(count, COLUMNS)])
         full = full_speed(row.flow)
         frames, flow = strips(row, full)
@@ -179,7 +178,7 @@ class Sections:
         return {**about, "chart": drawn, "said": self.said(index)}
 
     def _over_time(self, index: int, id: str, duration: float) -> Chart:
-        """Probability of the truth and of the strongest other class, clip by clip."""
+        """Draw the probability of the truth and of the strongest other class, clip by clip."""
         label = int(self.test.labels[index])
         lines = []
         for stream in reversed(self.shown):
@@ -197,7 +196,7 @@ class Sections:
         return chart(lines, duration)
 
     def _spans(self, id: str, modality: str, count: int) -> list[tuple[float, float]]:
-        """Seconds that each clip of a video shows; a video shorter than a clip as a whole."""
+        """Return the seconds that each clip shows; a video shorter than a clip has one span."""
         frames, fps = self.reader.videos[id].frames(modality), self.fps
         positions = clips.scoring_positions(frames, self.length)
         if len(positions) != count:

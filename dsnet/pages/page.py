@@ -1,4 +1,4 @@
-"""Pages from templates: one file of HTML that needs no other."""
+"""Pages from templates: one HTML file that needs no other file."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from dsnet.provenance import replacing
 def write(template: str, output: Path, **values: Any) -> None:
     """Fill a template of ``dsnet/pages/templates`` and write it; every value is escaped.
 
-    The file appears under its name only when complete.
-
-    Raises:
-        jinja2.UndefinedError: the template asks for a value that is not given.
+    The file appears when it is complete. Raises jinja2.UndefinedError for a value that is not
+    given.
     """
     environment = Environment(
         loader=PackageLoader("dsnet.pages"),
@@ -27,5 +25,5 @@ def write(template: str, output: Path, **values: Any) -> None:
     )
     text = environment.get_template(template).render(**values)
     with replacing(output) as temporary:
-        # A path that is no UTF-8, of a video, is shown with marks for what it cannot say.
+        # A video's path may not be UTF-8; then some characters are replaced.
         temporary.write_text(text + "\n", encoding="utf-8", errors="replace")

@@ -1,4 +1,4 @@
-"""Pictures that a page holds in itself: frames and flow as JPEG, scores over time as SVG."""
+"""Pictures inside a page: frames and flow as JPEG, scores over time as SVG."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from dsnet import images
 from dsnet.figures.colours import colour_wheel, flow_colours
 from dsnet.figures.contact import Row
 
-HEIGHT = 96  # pixels of a frame on a page; larger ones are scaled down
+HEIGHT = 96  # pixels of a frame on a page; larger frames are scaled down
 QUALITY = 80
 GREY = 128
-# The chart in its own units: the whole, and the space left of, below and above the axes.
+# The chart in its own units: its size, and the space left of, below and above the axes.
 WIDTH, TALL, LEFT, BELOW, ABOVE = 640, 150, 40, 26, 8
 
 
 def strips(row: Row, full: float) -> tuple[str, str]:
-    """Write frames side by side, and their flow in colours, as addresses of JPEG images."""
+    """Return frames side by side, and their flow in colours, as addresses of JPEG images."""
     return _beside(row.frames), _beside([flow_colours(field, full) for field in row.flow])
 
 
@@ -32,14 +32,14 @@ def _beside(pictures: Sequence[np.ndarray]) -> str:
         size = round(width * HEIGHT / height), HEIGHT
         pictures = [cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in pictures]
     joined = np.hstack(pictures)
-    # A line between them: frames of one background would run into each other.
+    # A line between the frames separates their similar backgrounds.
     wide = pictures[0].shape[1]
     joined[:, wide - 1 : -1 : wide] = GREY
     return _address("jpeg", images.encode(joined, QUALITY))
 
 
 def wheel(size: int) -> str:
-    """Write the colours of all directions and speeds, a disc, as the address of a PNG image."""
+    """Return the colours of all directions and speeds, a disc, as the address of a PNG image."""
     colours, inside = colour_wheel(size, 1.0)
     pixels = np.dstack([colours[..., ::-1], np.where(inside, 255, 0).astype(np.uint8)])
     return _address("png", cv2.imencode(".png", pixels)[1].tobytes())
@@ -62,7 +62,7 @@ class Line(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """Places of the parts of a chart, in its own units, for the template to draw."""
+    """Places of the parts of a chart, in its own units, for the template."""
 
     width: int
     height: int
@@ -74,7 +74,7 @@ class Chart(NamedTuple):
 
 
 def chart(lines: Sequence[Line], duration: float) -> Chart:
-    """Draw steps over ``duration`` seconds: a span holds its value to its end."""
+    """Draw steps over ``duration`` seconds: a span keeps its value to its end."""
 
     def x(second: float) -> float:
         return round(LEFT + (WIDTH - LEFT) * min(second / duration, 1), 1)
@@ -96,7 +96,7 @@ def chart(lines: Sequence[Line], duration: float) -> Chart:
 
 
 def ticks(duration: float) -> list[float]:
-    """Choose round seconds from 0, at most six of them, the last not after ``duration``."""
-    # A little longer: where six steps fit exactly there would be seven.
+    """Choose at most six round seconds from 0 to ``duration``."""
+    # Slightly longer: six steps that fit exactly would have seven ticks.
     found = MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]).tick_values(0, duration * (1 + 1e-9))
     return [round(float(second), 6) for second in found if second <= duration]

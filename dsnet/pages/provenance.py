@@ -1,7 +1,7 @@
-"""Provenance of a run: versions, commits and settings of every artifact, time and memory of jobs.
+"""Provenance of a run: versions, commits and settings of artifacts, time and memory of jobs.
 
-Snakemake's report has the rules, the configuration and the run time of each job. It does not know
-from which commit and on which machine each artifact was made, and what a training warned of.
+Snakemake's report has the rules, the configuration and the run time of each job. It does not have
+the commit and machine of each artifact, and the warnings of trainings.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dsnet.provenance import canonical
 from dsnet.scores import open_scores
 from dsnet.store import Reader
 
-Row = dict[str, Any]  # a line of a table by its column names
+Row = dict[str, Any]  # a line of a table by column name
 Section = tuple[str, str, list[Row]]  # heading, note and table
 NOTHING = "—"
 MAKERS = (
@@ -44,7 +44,7 @@ def provenance_page(
     titles: Mapping[str, str],
     output: Path,
 ) -> None:
-    """Write what the artifacts of an experiment record, and what their jobs cost.
+    """Write the records in the artifacts of an experiment, and the cost of their jobs.
 
     Args:
         clips_paths: ``clips.h5`` of every data set.
@@ -52,7 +52,7 @@ def provenance_page(
         scores: ``scores.h5`` of the same.
         fusions: the JSON of every fusion.
         benchmarks: the folder of Snakemake's measurements.
-        titles: the streams' titles, in the order to be shown.
+        titles: the streams' titles, in the order to show.
         output: the page.
 
     Raises:
@@ -72,7 +72,7 @@ def provenance_page(
         "scores": [_scored(path) for path in scores],
         "fusions": [item["provenance"] for item in fused],
     }
-    # motions/split1/16f/seed0/fusion/ds+flow.average, as Snakemake's measurements are named.
+    # motions/split1/16f/seed0/fusion/ds+flow.average, as in Snakemake's measurements.
     made = {item["place"] for item in trained} | {_last(p.with_suffix(""), 6) for p in fusions}
     jobs = costs.jobs(benchmarks)
     jobs = jobs[costs.belonging(jobs, set(readers), made)]
@@ -92,13 +92,13 @@ def provenance_page(
 
 
 def _last(path: Path, parts: int) -> str:
-    """The last parts of a path: from the data set on, where it is one of an artifact."""
+    """Return the last parts of a path: for an artifact, those from the data set on."""
     return "/".join(path.parts[-parts:])
 
 
 def _model(path: Path) -> Row:
-    """What a ``model.pt`` records, and its place as in ``motions/split1/16f/seed0/ds``."""
-    # Mapped, so that the weights, which may be gigabytes, are not read.
+    """Return the record in a ``model.pt``, and its place, as ``motions/split1/16f/seed0/ds``."""
+    # Mapped, so that the weights, possibly gigabytes, are not read.
     content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     return {**content, "place": _last(path.parent, 5), "run": content["spec"]["run"]}
 
@@ -109,7 +109,7 @@ def _scored(path: Path) -> Any:
 
 
 def _runs(runs: Sequence[Row]) -> Row:
-    """Values of each word of the runs, in order."""
+    """Return the different values of each key of the runs."""
     keys = {"protocol": "Protocol", "dataset": "Data sets", "split": "Splits"}
     keys |= {"clip_length": "Frames", "seed": "Seeds"}
     found = {head: sorted({run[key] for run in runs}) for key, head in keys.items()}
@@ -118,7 +118,7 @@ def _runs(runs: Sequence[Row]) -> Row:
 
 
 def _makers(records: Mapping[str, Iterable[Row]]) -> list[Row]:
-    """Different records of code, packages and machine, and of how many artifacts each is."""
+    """Return the different records of code, packages and machine, with counts of artifacts."""
     counts: dict[str, Counter[str]] = {}
     for kind, items in records.items():
         for item in items:  # device and processes are shown with each training
@@ -137,7 +137,7 @@ def _makers(records: Mapping[str, Iterable[Row]]) -> list[Row]:
 
 
 def _stages(jobs: pd.DataFrame) -> list[Row]:
-    """Jobs, time and memory of each stage, and of all together."""
+    """Return jobs, time and memory of each stage, and of all together."""
     total = jobs["seconds"].sum()
     return [
         {
@@ -154,7 +154,7 @@ def _stages(jobs: pd.DataFrame) -> list[Row]:
 
 
 def _training(item: Row, titles: Mapping[str, str], jobs: pd.DataFrame) -> Row:
-    """A training, with a dash for what Snakemake did not measure."""
+    """Return a training, with a dash for what Snakemake did not measure."""
     run, made = item["run"], item["provenance"]
     job = jobs[jobs["place"] == f"{item['place']}/train"].max()
     where = f"{run['dataset']}, split {run['split']}, {run['clip_length']} frames"
@@ -181,9 +181,9 @@ def _data(name: str, reader: Reader) -> Row:
 
 
 def settings(of: str, specs: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Section]:
-    """Show settings in two tables: those that differ between names, and those that all share.
+    """Return settings in two tables: those that differ between names, and those that are the same.
 
-    A name with several specs, as of several data sets, has all its values.
+    A name with several specs, such as of several data sets, has all its values.
     """
     table = pd.DataFrame([flat(spec) for _, spec in specs], [name for name, _ in specs], dtype=str)
     by_name = table.groupby(level=0, sort=False)
@@ -216,12 +216,12 @@ def _words(value: Any) -> str:
 
 
 def number(value: float) -> str:
-    """Write a whole number with separated thousands; a dash for what is not known."""
+    """Format a whole number with thousands separators; a dash if it is unknown."""
     return NOTHING if math.isnan(value) else f"{value:,.0f}"
 
 
 def duration(seconds: float) -> str:
-    """Write ``1 h 02 min``, ``3 min 20 s`` or ``4.2 s``; a dash for what is not known."""
+    """Format ``1 h 02 min``, ``3 min 20 s`` or ``4.2 s``; a dash if it is unknown."""
     if math.isnan(seconds):
         return NOTHING
     if seconds < 60:
