@@ -1,7 +1,7 @@
-"""The videos of a data set by its kind: one of dsnet's, each in a file of its own, or a user's.
+"""Videos of a data set by its kind: one of dsnet's, each in its own file, or a user's.
 
-A kind is a class whose ``listing(entry)`` gives what :mod:`dsnet.datasets.listing` says. ``needs``
-names the keys of the entry that must be folders.
+A kind is a class with ``listing(entry)``, see :mod:`dsnet.datasets.listing`. ``needs`` has the keys
+of the entry that must be folders.
 """
 
 import os
@@ -17,10 +17,9 @@ from dsnet.provenance import digest
 
 
 def listing(entry: Mapping[str, Any]) -> pd.DataFrame:
-    """List the videos of a config's ``entry`` with defaults, whether they are there or not.
+    """List the videos of a config's ``entry`` with defaults, whether they exist or not.
 
-    Raises DataSetError for lists that are not as they should be, and PluginError for a user's kind
-    that cannot be used.
+    Raises DataSetError for wrong lists, and PluginError for a user's kind that cannot be used.
     """
     options = entry.get("options", {})
     return registry.make("catalogue", "DATASETS", entry["kind"], **options).listing(entry)
@@ -30,7 +29,7 @@ def build(name: str, entry: Mapping[str, Any]) -> pd.DataFrame:
     """List the videos of data set ``name``, described by its config ``entry`` with defaults.
 
     Returns columns id, path, label, class_name, group, split1, ... (see `dsnet.datasets.listing`),
-    sorted by id. Raises what `listing` raises, DataSetError where a column is missing, and
+    sorted by id. Raises what `listing` raises, DataSetError for a missing column, and
     FileNotFoundError for missing videos unless ``entry["allow_missing"]``.
     """
     found = listing(entry)
@@ -43,12 +42,11 @@ def build(name: str, entry: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def fingerprint(entry: Mapping[str, Any]) -> str | None:
-    """Digest of the names and sizes of the videos that a data set lists, whether there or not.
+    """Return a digest of names and sizes of the listed videos, whether they exist or not.
 
-    By which added and replaced videos are noticed: not by their time stamps, which copying changes,
-    nor by their bytes, which take long to read. ``None`` where the lists are not as they should be,
-    which :func:`build` tells. For a user's kind, whose code planning does not run, all files in its
-    folders count.
+    It changes when videos are added or replaced. Time stamps do not count, since copying changes
+    them, nor do bytes, since reading takes long. ``None`` for wrong lists; :func:`build` reports
+    these. Planning does not run the code of a user's kind, so there all files in its folders count.
     """
     try:
         if entry["kind"] in registry.DATASETS:
@@ -64,5 +62,5 @@ def fingerprint(entry: Mapping[str, Any]) -> str | None:
 def _size(path: str) -> int | None:
     try:
         return os.stat(path).st_size
-    except OSError:  # not there
+    except OSError:  # missing
         return None

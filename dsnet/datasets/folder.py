@@ -1,4 +1,4 @@
-"""Any folder of videos, ``class/video.ext``, with an optional CSV that says more."""
+"""Any folder of videos, ``class/video.ext``, with an optional CSV."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Folder:
     def listing(self, entry: Mapping[str, Any]) -> pd.DataFrame:
         """List a folder of videos.
 
-        Without ``entry["csv"]``, every file below ``videos/class/`` is a video (also one that turns
-        out not to be: it ends up among the broken), each its own group. With it, its rows are the
-        videos: columns path (relative to ``videos``) and optionally class (else the first folder of
-        the path), group (else the video itself) and split1, split2, ... Without split columns, a
-        stratified, group-aware split1 is made that depends on the names alone.
+        Without ``entry["csv"]``, every file below ``videos/class/`` is a video and its own group. A
+        file that is no video is found to be broken later. With a CSV, its rows are the videos:
+        columns path (relative to ``videos``) and optionally class (default: the first folder of the
+        path), group (default: the video itself) and split1, split2, ... Without split columns, a
+        stratified, group-aware split1 is made, which depends on the names alone.
 
         Classes are numbered in the order of their names. Raises DataSetError for a wrong CSV.
         """
@@ -70,9 +70,9 @@ class Folder:
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """The rows of a folder's CSV, each with path, class and what else it says, checked.
+    """Read and check the rows of a folder's CSV, each with path, class and other columns.
 
-    Raises DataSetError, naming file and row or line, for one that is absent, wrong or empty.
+    Raises DataSetError with file and row or line if it is missing, wrong or empty.
     """
     try:
         with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
@@ -109,7 +109,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 def _rows(reader: csv.DictReader[str], path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV, none of them with more values than the header has columns."""
+    """Return the rows of a CSV; none may have more values than the header has columns."""
     rows: list[dict[str, str]] = []
     try:
         for row in reader:
@@ -131,9 +131,9 @@ def make_split(
 ) -> pd.Series:
     """Assign each video ``train`` or ``test``, whole groups at a time.
 
-    See :func:`dsnet.grouping.pick`. A group is wanted in the test part while that brings all
-    classes together closer to ``test_share``, and allowed while no class loses its last train
-    group. A class of several groups gets at least one of them into the test part, if it is allowed.
+    See :func:`dsnet.grouping.pick`. A group is wanted in the test part if it brings all classes
+    together closer to ``test_share``. It is allowed if no class loses its last train group. A class
+    of several groups gets at least one of them into the test part, if it is allowed.
     """
     total = Counter(classes)
     of_class = Counter(name for _, name in set(zip(groups, classes, strict=True)))

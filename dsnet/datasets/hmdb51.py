@@ -12,7 +12,7 @@ from dsnet.datasets.listing import DataSetError, check_count, make_ids, read_lin
 
 CLASSES = 51
 VIDEOS = 6_766
-# Per class; the rest of its videos is unused in that split.
+# Per class; its other videos are unused in that split.
 COUNTS = {"train": 70, "test": 30}
 FLAGS = {"1": "train", "2": "test", "0": "unused"}
 
@@ -25,10 +25,10 @@ class HMDB51:
     def listing(self, entry: Mapping[str, Any]) -> pd.DataFrame:
         """List the videos of the 153 files ``CLASS_test_splitK.txt`` in ``entry["lists"]``.
 
-        Videos are ``CLASS/NAME.avi`` below ``entry["videos"]``; classes are numbered in the order
-        of their names. The group is the film that a clip comes from, the part of its name before
-        the class. The official splits do not keep films apart: some have clips on both sides.
-        Raises DataSetError, naming file and line, unless everything is as in the official lists.
+        Videos are ``CLASS/NAME.avi`` below ``entry["videos"]``. Classes are numbered in the order
+        of their names. The group is the film of a clip, the part of its name before the class. The
+        official splits do not separate films: some have clips in both parts. Raises DataSetError
+        with file and line unless everything is as in the official lists.
         """
         lists = Path(entry["lists"])
         suffix = "_test_split1.txt"
@@ -57,7 +57,7 @@ class HMDB51:
 
 
 def _read_split(lists: Path, class_name: str, number: int) -> dict[str, str]:
-    """The role of each video of a class, by its file name, in one split."""
+    """Return the role of each video of a class, by its file name, in one split."""
     path = lists / f"{class_name}_test_split{number}.txt"
     roles: dict[str, str] = {}
     for line_number, line in read_lines(path):

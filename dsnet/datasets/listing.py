@@ -1,4 +1,4 @@
-"""What the listings of all kinds of data sets share: files, ids, roles, groups, missing videos.
+"""Common parts of the listings of all data sets: files, ids, roles, groups, missing videos.
 
 A listing is a DataFrame with one row per video and the columns id, path, label (int, from 0),
 class_name, group, and split1, split2, ..., each ``train``, ``test`` or ``unused``.
@@ -20,13 +20,13 @@ COLUMNS = ("id", "path", "label", "class_name", "group", "split1")
 
 
 class DataSetError(UserError, ValueError):
-    """Videos, lists or a manifest that are not as they should be; the message says where."""
+    """Wrong videos, lists or manifest; the message says where."""
 
 
 def scan(root: str) -> list[dict[str, str]]:
-    """Every file below ``root/CLASS/`` that is not hidden, as rows of path and class, sorted.
+    """Return every file below ``root/CLASS/`` that is not hidden, as path and class, sorted.
 
-    Files directly in ``root`` (an index, a licence) belong to no class and are left out.
+    Files directly in ``root`` (an index, a licence) have no class and are left out.
     """
     if not os.path.isdir(root):
         raise DataSetError(f"{root}: no such folder of videos")
@@ -35,10 +35,7 @@ def scan(root: str) -> list[dict[str, str]]:
 
 
 def files_below(root: PathLike) -> list[Path]:
-    """Every file in a folder and those in it that is not hidden, relative to it and sorted.
-
-    Links are followed.
-    """
+    """Return all files below a folder that are not hidden, relative to it, sorted; follow links."""
     found = []
     for folder, folders, files in os.walk(root, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -48,7 +45,7 @@ def files_below(root: PathLike) -> list[Path]:
 
 
 def readable(name: str) -> str:
-    r"""``name`` as valid UTF-8 in one line: other bytes as ``\xNN``, and ``\`` doubled.
+    r"""Return ``name`` as valid UTF-8 in one line: other bytes as ``\xNN``, and ``\`` doubled.
 
     Different names stay different.
     """
@@ -58,20 +55,20 @@ def readable(name: str) -> str:
 
 
 def make_ids(names: Sequence[str]) -> list[str]:
-    """Unique ids for distinct POSIX paths relative to the root: the path without its extension.
+    """Return unique ids of distinct POSIX paths relative to the root: paths without extensions.
 
-    Where that would be ambiguous, the extension stays.
+    An ambiguous one keeps its extension.
     """
     full = [readable(name) for name in names]
     ids = [str(PurePosixPath(name).with_suffix("")) for name in full]
-    # A name that keeps its extension may in turn be what another one is without: repeat.
+    # A name with its extension may be another name without one: repeat.
     while ambiguous := {id for id, count in Counter(ids).items() if count > 1}:
         ids = [name if id in ambiguous else id for name, id in zip(full, ids, strict=True)]
     return ids
 
 
 def split_columns(columns: Iterable[str]) -> list[str]:
-    """Those of ``columns`` that are splits, by number."""
+    """Return the names of splits among ``columns``, by number."""
     found = [column for column in columns if re.fullmatch(r"split[1-9][0-9]*", column)]
     return sorted(found, key=lambda column: int(column.removeprefix("split")))
 
@@ -99,10 +96,7 @@ def check_present(name: str, paths: Sequence[str], allow_missing: bool) -> None:
 
 
 def read_lines(path: Path) -> list[tuple[int, str]]:
-    """The non-empty lines of an official list, with their numbers; any line ends.
-
-    Raises DataSetError if the list is not there or not text.
-    """
+    """Return non-empty lines of an official list with numbers; DataSetError if unreadable."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -114,6 +108,6 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
 
 
 def check_count(path: Path | str, what: str, found: int, expected: int) -> None:
-    """Raise DataSetError unless an official list has exactly as many entries as it should."""
+    """Raise DataSetError unless an official list has exactly the expected number of entries."""
     if found != expected:
         raise DataSetError(f"{path}: expected {expected} {what}, found {found}")

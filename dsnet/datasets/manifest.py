@@ -1,7 +1,7 @@
 """The manifest: one row per video, listed, probed and divided into shards.
 
-Columns, in this order: id, path, label, class_name, group, split1, ..., width, height, fps,
-frames, digest, shard, error. ``workflow/schemas/manifest.schema.yaml`` says what each holds.
+Columns, in this order: id, path, label, class_name, group, split1, ..., width, height, fps, frames,
+digest, shard, error. ``workflow/schemas/manifest.schema.yaml`` describes each.
 """
 
 import csv
@@ -37,7 +37,7 @@ NUMBERS = {
 
 
 class BrokenVideosError(UserError):
-    """More videos are broken than the config allows."""
+    """More broken videos than the config allows."""
 
 
 def make_manifest(
@@ -50,12 +50,11 @@ def make_manifest(
 ) -> pd.DataFrame:
     """List the videos of a data set, probe them ``jobs`` at a time, and divide them into shards.
 
-    ``entry``: the data set's config, see `dsnet.datasets.catalogue`. ``shards``: at most so many,
-    numbered from 0 and none empty: contiguous blocks of usable videos of about as many frames.
-    ``max_broken``: the share of the videos that are there that may be unusable.
-
-    Raises BrokenVideosError above that share, DataSetError if no video is usable or a row is not
-    as the schema says, and what `catalogue.build` raises.
+    ``entry`` is the data set's config, see `dsnet.datasets.catalogue`. At most ``shards`` shards
+    are made, numbered from 0, none empty: contiguous blocks of usable videos with about as many
+    frames. ``max_broken`` is the largest share of unusable videos among those present. Raises
+    BrokenVideosError above that share, DataSetError if no video is usable or a row violates the
+    schema, and what `catalogue.build` raises.
     """
     table = build(name, entry)
     _add_probes(table, name, jobs)
@@ -76,7 +75,7 @@ def make_manifest(
 
 
 def _add_probes(table: pd.DataFrame, name: str, jobs: int) -> None:
-    """Add what is in each video: the columns width, height, fps, frames, digest and error."""
+    """Probe each video: add the columns width, height, fps, frames, digest and error."""
     paths = list(table["path"])
     with ThreadPoolExecutor(jobs) as pool:
         found = list(tqdm(pool.map(_probe, paths), name, len(paths), unit="video", disable=None))
@@ -87,7 +86,7 @@ def _add_probes(table: pd.DataFrame, name: str, jobs: int) -> None:
 
 
 def _probe(path: str) -> tuple[VideoInfo, str, str]:
-    """What is in the video, the digest of its bytes, and why it cannot be used, or nothing."""
+    """Return the content of the video, the digest of its bytes, and why it is unusable, if so."""
     if not os.path.exists(path):
         return NOTHING, "", MISSING
     try:
@@ -97,13 +96,13 @@ def _probe(path: str) -> tuple[VideoInfo, str, str]:
 
 
 def assign_shards(frames: Sequence[int], shards: int) -> list[int]:
-    """The shard of each video: min(shards, videos) contiguous blocks of about as many frames."""
+    """Return the shard of each video: min(shards, videos) contiguous blocks of similar length."""
     videos = len(frames)
     count = min(shards, videos)
     total = np.cumsum(frames, dtype=np.int64)
     starts = [0]
     for shard in range(1, count):
-        # The block that ends nearest to its share, but neither empty nor leaving later ones empty.
+        # The block ends nearest to its share, but no block is empty.
         ideal = int(np.searchsorted(total, total[-1] * shard / count)) + 1
         starts.append(min(max(ideal, starts[-1] + 1), videos - (count - shard)))
     sizes = np.diff([*starts, videos])
@@ -113,7 +112,7 @@ def assign_shards(frames: Sequence[int], shards: int) -> list[int]:
 def validate(table: pd.DataFrame, schema_path: PathLike, name: str) -> None:
     """Check each row against the schema, that ids are unique, and that labels name one class each.
 
-    Raises DataSetError with the row's id, the column, what was expected and what was found.
+    Raises DataSetError with the row's id, the column, and what was expected and found.
     """
     schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
     validator = jsonschema.Draft202012Validator(schema)
@@ -131,8 +130,8 @@ def validate(table: pd.DataFrame, schema_path: PathLike, name: str) -> None:
 
 
 def write_manifest(table: pd.DataFrame, path: PathLike) -> None:
-    """Write a manifest as CSV, whole or not at all; bytes that are not UTF-8 stay as they are."""
-    # Quoted text, because a carriage return in a name would otherwise end the row.
+    """Write a manifest as CSV when complete; bytes that are not UTF-8 stay as they are."""
+    # Text is quoted: a carriage return in a name would otherwise end the row.
     with (
         replacing(path) as temporary,
         open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="") as file,
@@ -141,12 +140,12 @@ def write_manifest(table: pd.DataFrame, path: PathLike) -> None:
 
 
 def read_manifest(path: PathLike, schema_path: PathLike | None = None) -> pd.DataFrame:
-    """Read what :func:`write_manifest` wrote, equal in every value and dtype.
+    """Read the result of :func:`write_manifest`, equal in every value and dtype.
 
-    With ``schema_path``, the rows are validated. Text columns have dtype object, whatever looks
-    like a number or like NA in them.
+    With ``schema_path``, rows are validated. Text columns have dtype object, even for numbers or
+    NA.
     """
-    # Not pandas.read_csv, whose parser refuses names that are not UTF-8.
+    # Not pandas.read_csv, which refuses names that are not UTF-8.
     with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
         header, *rows = csv.reader(file)
     table = pd.DataFrame(rows, columns=header, dtype=object)
@@ -177,7 +176,7 @@ def check_broken(
 
 
 def _with_dtypes(table: pd.DataFrame) -> pd.DataFrame:
-    """The same table with its columns in their order and of exactly their dtypes."""
+    """Return the table with its columns in order and with exact dtypes."""
     splits = split_columns(table.columns)
     order = ["id", "path", "label", "class_name", "group", *splits]
     order += ["width", "height", "fps", "frames", "digest", "shard", "error"]

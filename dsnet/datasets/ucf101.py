@@ -15,7 +15,7 @@ CLASSES = 101
 VIDEOS = 13_320
 # Train and test videos of splits 1 to 3.
 COUNTS = ((9_537, 3_783), (9_586, 3_734), (9_624, 3_696))
-# The videos of this class are spelt one way, its folder the other, and copies differ.
+# Videos and folder of this class differ in spelling, and copies of the data set differ too.
 SPELLINGS = ("HandstandPushups", "HandStandPushups")
 VIDEO = re.compile(r"(?P<class>\w+)/v_(?P<video_class>\w+)_(?P<group>g\d\d)_c\d\d\.avi")
 
@@ -28,9 +28,9 @@ class UCF101:
     def listing(self, entry: Mapping[str, Any]) -> pd.DataFrame:
         """List the videos of ``classInd.txt``, ``trainlist0k.txt`` and ``testlist0k.txt``.
 
-        ``entry["lists"]`` holds the lists, ``entry["videos"]`` the folders of the classes. Label is
-        the official index - 1; the group, as in ``ApplyEyeMakeup_g08``, is the videos of one
-        source. Raises DataSetError, naming file and line, unless everything is as in the official
+        ``entry["lists"]`` has the lists, ``entry["videos"]`` the folders of the classes. The label
+        is the official index - 1. The group, such as ``ApplyEyeMakeup_g08``, has the videos of one
+        source. Raises DataSetError with file and line unless everything is as in the official
         lists.
         """
         lists = Path(entry["lists"])
@@ -63,7 +63,7 @@ class UCF101:
 
 
 def _read_classes(path: Path) -> dict[str, int]:
-    """Class names and labels from lines ``index name``, the index from 1."""
+    """Return class names and labels from lines ``index name``, the index from 1."""
     labels: dict[str, int] = {}
     for number, line in read_lines(path):
         parts = line.split()
@@ -75,7 +75,7 @@ def _read_classes(path: Path) -> dict[str, int]:
 
 
 def _read_split(lists: Path, number: int, labels: Mapping[str, int]) -> dict[str, str]:
-    """The role of each video, by its name ``CLASS/v_CLASS_gGG_cCC.avi``, in one split."""
+    """Return the role of each video, by its name ``CLASS/v_CLASS_gGG_cCC.avi``, in one split."""
     roles: dict[str, str] = {}
     for role, count in zip(("train", "test"), COUNTS[number - 1], strict=True):
         path = lists / f"{role}list{number:02d}.txt"
@@ -91,7 +91,7 @@ def _read_split(lists: Path, number: int, labels: Mapping[str, int]) -> dict[str
 
 
 def _parse(line: str, role: str, labels: Mapping[str, int], where: str) -> str:
-    """The video named by a line: ``NAME INDEX`` in a train list, ``NAME`` in a test list."""
+    """Return the video of a line: ``NAME INDEX`` in a train list, ``NAME`` in a test list."""
     name, *index = line.split()
     expected = 1 if role == "train" else 0
     match = VIDEO.fullmatch(name)
@@ -107,7 +107,7 @@ def _parse(line: str, role: str, labels: Mapping[str, int], where: str) -> str:
 
 
 def _locate(root: str, name: str) -> str:
-    """The path of a video, in whichever of the two spellings it is there."""
+    """Return the path of a video in the spelling that exists."""
     path = os.path.join(root, name)
     folder, file = name.split("/")
     if folder not in SPELLINGS or os.path.exists(path):

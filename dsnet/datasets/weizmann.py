@@ -12,10 +12,10 @@ from dsnet.datasets.listing import DataSetError, make_ids, scan
 CLASSES = (
     "bend", "jack", "jump", "pjump", "run", "side", "skip", "walk", "wave1", "wave2",
 )  # fmt: skip
-# There is no official split. Fold k tests the k-th three subjects; the other six train.
+# There is no official split. Fold k tests the k-th three subjects and trains the other six.
 FOLDS = (("daria", "denis", "eli"), ("ido", "ira", "lena"), ("lyova", "moshe", "shahar"))
 SUBJECTS = tuple(subject for fold in FOLDS for subject in fold)
-# The original distribution has lena's run, skip and walk twice: lena_run1.avi, lena_run2.avi.
+# The original files have lena's run, skip and walk twice: lena_run1.avi, lena_run2.avi.
 NAME = re.compile(r"(?P<subject>[a-z]+)_(?P<class>[a-z]+\d?)")
 
 
@@ -27,9 +27,8 @@ class Weizmann:
     def listing(self, entry: Mapping[str, Any]) -> pd.DataFrame:
         """List ``videos/CLASS/SUBJECT_CLASS.avi``; group = subject, and three splits by subject.
 
-        All 90 pairs of class and subject are listed, those without a file under the name that the
-        file would have. Raises DataSetError for a class or a file name that is not of this data
-        set.
+        All 90 pairs of class and subject are listed. A missing file gets the name that it would
+        have. Raises DataSetError for a class or file name that is not in this data set.
         """
         root = os.fspath(entry["videos"])
         rows = {row["path"]: _parse(row["path"], row["class"], root) for row in scan(root)}
@@ -52,7 +51,7 @@ class Weizmann:
 
 
 def _parse(path: str, class_name: str, root: str) -> tuple[str, str]:
-    """Class and subject of a video, checked."""
+    """Return class and subject of a video, checked."""
     if class_name not in CLASSES:
         raise DataSetError(f"{root}/{path}: expected a class of {', '.join(CLASSES)}")
     stem = os.path.splitext(os.path.basename(path))[0]

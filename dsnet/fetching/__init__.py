@@ -1,8 +1,8 @@
-"""Getting UCF-101, HMDB-51 and Weizmann, with their official lists, from where they are published.
+"""Fetching of UCF-101, HMDB-51 and Weizmann, with their official lists, from their publishers.
 
-Archives are downloaded to a folder of their own and kept. A part of a data set, its videos or its
-lists, is unpacked into a hidden folder beside its place and renamed when it is whole, with a file
-in it that says so (:data:`MARK`). Whatever else is at that place is left alone.
+Downloaded archives are kept in their own folder. A part of a data set, its videos or its lists, is
+unpacked into a hidden folder beside its place, and renamed when it is complete. A file in it marks
+it as fetched (:data:`MARK`). Anything else at that place stays as it is.
 """
 
 from __future__ import annotations
@@ -30,38 +30,38 @@ MARK = ".fetched.json"
 
 
 def source_of(kind: str) -> Source:
-    """Look a data set up by its kind; a UserError says which kinds there are."""
+    """Return a data set by its kind; raise UserError for an unknown kind."""
     if kind not in SOURCES:
         raise UserError(f"{kind} cannot be fetched; expected one of {', '.join(SOURCES)}")
     return SOURCES[kind]
 
 
 def part(kind: str, key: str) -> Part:
-    """Look up what the key ``videos`` or ``lists`` of a catalogue's entry points to."""
+    """Return the part that the key ``videos`` or ``lists`` of a catalogue's entry points to."""
     return next(part for part in source_of(kind).parts if part.key == key)
 
 
 def usual_folders(kind: str, root: Path) -> dict[str, Path]:
-    """Give the places of a data set's parts in config.yaml, with ``root`` in place of data/."""
+    """Return the places of a data set's parts in config.yaml, with ``root`` instead of data/."""
     return {part.key: root / part.folder for part in source_of(kind).parts}
 
 
 def fetch(
     kind: str, folders: Mapping[str, Path], downloads: Path, mirror: str | None = None
 ) -> dict[str, Any]:
-    """Get those parts of a data set that are not there, and say what is there now.
+    """Fetch the missing parts of a data set, and describe all parts.
 
-    ``folders`` has the place of each part (``videos``, ``lists``); the archives are kept in
-    ``downloads/KIND/``. ``mirror`` is the address of a copy of ``downloads`` that is asked in place
-    of the official ones; sizes and checksums hold for it too.
+    ``folders`` has the place of each part (``videos``, ``lists``). The archives are kept in
+    ``downloads/KIND/``. ``mirror`` is the address of a copy of ``downloads``, used instead of the
+    official servers, with the same sizes and checksums.
 
     Returns title, licence, citation, and for each part its folder and its archives (name, address,
-    bytes, sha256), or None as the archives of a part that was there and is not ours.
+    bytes, sha256). The archives are None if dsnet did not fetch the part.
 
     Raises:
-        UserError: the kind is none that can be fetched, or ``folders`` lacks a part.
-        DownloadError: an archive could not be had; says how to get it by hand.
-        ArchiveError: one is damaged, refused, or a rar that nothing here decompresses.
+        UserError: the kind cannot be fetched, or ``folders`` lacks a part.
+        DownloadError: an archive cannot be downloaded; the message says how to get it by hand.
+        ArchiveError: an archive is damaged or refused, or is a rar that nothing here decompresses.
         DiskFullError: there is no room.
     """
     source = source_of(kind)
@@ -73,9 +73,9 @@ def fetch(
         log.info("%s", line.strip())
     record = {key: getattr(source, key) for key in ("title", "page", "licence", "citation")}
     for part in source.parts:
-        # What a link points to, so that the folder beside is on the same disk.
+        # The target of a link, so that the folder beside it is on the same disk.
         folder = Path(folders[part.key]).resolve()
-        if not _is_there(folder):  # before the lock, which needs to be written
+        if not _is_there(folder):  # before the lock, which needs write access
             with alone(folder):
                 if not _is_there(folder):
                     _make(source, part, folder, downloads / kind, bool(mirror))
@@ -86,7 +86,7 @@ def fetch(
 
 
 def _is_there(folder: Path) -> bool:
-    """Whether there is something at the place of a part; says so, where we did not make it."""
+    """Return whether a part exists; warn if dsnet did not fetch it."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return False
     if (folder / MARK).exists():
@@ -102,11 +102,11 @@ def _is_there(folder: Path) -> bool:
 
 def _make(source: Source, part: Part, folder: Path, downloads: Path, mirrored: bool) -> None:
     """Download and unpack a part."""
-    if part.is_rar and not mirrored:  # a mirror may have one that is not compressed
+    if part.is_rar and not mirrored:  # a mirror may have an uncompressed one
         need_rar_tool(part.archives[0].name)
     received = [_get(source, part, archive, folder, downloads) for archive in part.archives]
     place = folder.with_name(f".{folder.name}.unpacking")
-    shutil.rmtree(place, ignore_errors=True)  # a killed run's
+    shutil.rmtree(place, ignore_errors=True)  # of a killed run
     place.mkdir(parents=True)
     try:
         with naming_full_disk(folder):
@@ -115,7 +115,7 @@ def _make(source: Source, part: Part, folder: Path, downloads: Path, mirrored: b
             date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
             mark = {"title": source.title, "date": date, "archives": received}
             (place / MARK).write_text(json.dumps(mark, indent=1) + "\n", encoding="utf-8")
-        place.rename(folder)  # fails where there is something by now, unless it is empty
+        place.rename(folder)  # fails if there is something by now, unless it is empty
     finally:
         shutil.rmtree(place, ignore_errors=True)
     log.info("%s is there now", folder)
@@ -124,7 +124,7 @@ def _make(source: Source, part: Part, folder: Path, downloads: Path, mirrored: b
 def _get(
     source: Source, part: Part, archive: Archive, folder: Path, downloads: Path
 ) -> dict[str, Any]:
-    """Download one archive, or say how to get it by hand."""
+    """Download one archive; if that fails, say how to get it by hand."""
     path = downloads / archive.name
     addresses = [f"{server}/{archive.name}" for server in source.servers]
     try:
@@ -137,7 +137,7 @@ def _get(
 
 
 def _unpack(part: Part, archive: Archive, path: Path, folder: Path) -> None:
-    """Unpack an archive, and those in it if it is nested, into ``folder``."""
+    """Unpack an archive, and the archives in it if it is nested, into ``folder``."""
     inner, left, paths = folder / ".archives", archive.limit, [path]
     if archive.nested:
         paths = unpack(path, inner, depth=1, suffix=archive.nested, limit=left)

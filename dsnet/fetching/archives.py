@@ -1,8 +1,8 @@
-"""Archives that others made, unpacked whole, inside one folder, and no larger than announced.
+"""Unpacking of foreign archives: whole, inside one folder, and no larger than announced.
 
-Both kinds are read member by member and written by this module: zip by Python's own zipfile, rar
-by rarfile, which reads the headers and what is stored itself and leaves decompression to a tool on
-the PATH (:data:`RAR_TOOLS`) whose output it pipes. No tool ever writes a file by itself.
+This module reads members one by one and writes the files: zip by Python's zipfile, rar by rarfile.
+rarfile reads headers and stored members itself. For decompression it pipes the output of a tool on
+the PATH (:data:`RAR_TOOLS`). No tool ever writes a file itself.
 """
 
 from __future__ import annotations
@@ -31,31 +31,30 @@ RAR_ADVICE = (
     f"`brew install unar`"
 )
 MOST_MEMBERS = 100_000  # seven times UCF-101's; an archive may hold millions of empty files
-# What zipfile, zlib and rarfile make of damaged or unknown content; a seek before a file's start
-# is an OSError.
+# Errors of zipfile, zlib and rarfile for damaged or unknown content. A seek before the start of a
+# file is an OSError.
 DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, rarfile.Error, EOFError, NotImplementedError),
     *(UnicodeDecodeError, OSError),
 )
-FOREIGN = re.compile(r"^[A-Za-z]:|[\\\x00-\x1f]")  # names that lead elsewhere on some system
+FOREIGN = re.compile(r"^[A-Za-z]:|[\\\x00-\x1f]")  # names that leave the folder on some system
 
 
 class ArchiveError(UserError):
-    """An archive that is damaged, or that nobody should unpack; names the archive and member."""
+    """A damaged or unsafe archive; the message names the archive and the member."""
 
 
 def unpack(archive: Path, folder: Path, *, depth: int, suffix: str, limit: int) -> list[Path]:
-    """Unpack the files of a .zip or .rar whose names end in ``suffix``, any case, into ``folder``.
+    """Unpack the files of a .zip or .rar that end in ``suffix``, in any case, into ``folder``.
 
-    The last ``depth`` parts of a member's name are its path below ``folder``, so what the archive's
-    own top folder is called does not matter. All members are checked before the first is written.
-    Returns the paths written, in the archive's order. Nothing that exists is overwritten.
+    The last ``depth`` parts of a member's name are its path in ``folder``, so the name of the
+    archive's top folder does not matter. All members are checked before the first is written.
+    Returns the paths written, in the archive's order. No existing file is overwritten.
 
     Raises:
-        ArchiveError: the archive cannot be read or is damaged; it needs a password; or it has a
-            member that is outside the folder, a link, there twice, without ``depth`` parts, or of
-            another size than its header says; or all of it would be more than ``limit`` bytes. What
-            was written until then stays, so unpack into a folder that can go.
+        ArchiveError: the archive cannot be read, is damaged, needs a password, or would be more
+            than ``limit`` bytes; or a member is outside the folder, a link, there twice, without
+            ``depth`` parts, or of another size than announced. Files written before the error stay.
     """
     what = "damaged, or not an archive of its kind"
     try:
@@ -84,10 +83,10 @@ def unpack(archive: Path, folder: Path, *, depth: int, suffix: str, limit: int) 
 
 
 def has_rar_tool() -> bool:
-    """Whether there is a tool on the PATH that decompresses rar archives, which rarfile then uses.
+    """Return whether a tool on the PATH decompresses rar archives, and make rarfile use it.
 
-    As it comes with Debian, 7z takes none, which rarfile does not notice; and rarfile 4.5 calls
-    bsdtar with a name missing, which knows no solid archives anyway.
+    Debian's 7z cannot do it, and rarfile does not notice. rarfile 4.5 calls bsdtar without a needed
+    name, and bsdtar does not know solid archives.
     """
     able = {"bsdtar": False, "sevenzip": _knows_rar("7z"), "sevenzip2": _knows_rar("7zz")}
     try:
@@ -105,7 +104,7 @@ def _knows_rar(sevenzip: str) -> bool:
 
 
 def need_rar_tool(archive: str | Path) -> None:
-    """Raise ArchiveError, saying what to install, unless :func:`has_rar_tool`."""
+    """Raise ArchiveError with advice unless :func:`has_rar_tool`."""
     if not has_rar_tool():
         raise ArchiveError(
             f"{archive}: nothing here decompresses rar archives; {RAR_ADVICE}, and run again"
@@ -127,7 +126,7 @@ def _open(archive: Path) -> Any:
 def _check(
     archive: Path, members: list[Any], depth: int, suffix: str, limit: int
 ) -> dict[PurePosixPath, Any]:
-    """Look at every member; give the files to unpack by their paths."""
+    """Check every member; return the files to unpack by their paths."""
     if len(members) > MOST_MEMBERS:
         raise ArchiveError(f"{archive}: refused, since it has {len(members)} members")
     wanted: dict[PurePosixPath, Any] = {}
@@ -159,17 +158,17 @@ def _check(
 
 
 def _is_link(info: Any) -> bool:
-    """Whether a member is a link of any sort, or a copy of another member, of RAR 5."""
-    if isinstance(info, zipfile.ZipInfo):  # zero where it was made on a system without such modes
+    """Return whether a member is a link of any sort, or a copy of another member, as in RAR 5."""
+    if isinstance(info, zipfile.ZipInfo):  # zero if it was made on a system without such modes
         kind = stat.S_IFMT(info.external_attr >> 16)
         return kind not in (0, stat.S_IFREG, stat.S_IFDIR)
     return info.is_symlink() or info.file_redir is not None
 
 
 def _write(opened: Any, info: Any, path: Path) -> int:
-    """Write one file; give its bytes, of which both readers give no more than its header says."""
+    """Write one file; return its size. Both readers stop at the size in its header."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # "x", since a file system may take two names for one.
+    # "x": a file system may take two names for one.
     with opened.open(info) as source, open(path, "xb") as target:
         shutil.copyfileobj(source, target, CHUNK)
         return target.tell()

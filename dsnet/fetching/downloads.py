@@ -1,4 +1,4 @@
-"""Files over HTTP: resumed where they were cut, checked before they get their name."""
+"""Download of files over HTTP: resumed after a cut, checked before they get their name."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from dsnet.provenance import alone
 
 log = logging.getLogger(__name__)
 
-ATTEMPTS = 6  # in a row that bring nothing
-WAIT = 1.0  # seconds before the second of them; doubled for each one after
+ATTEMPTS = 6  # in a row without progress
+WAIT = 1.0  # seconds before the second of them, then doubled each time
 TIMEOUT = (20.0, 60.0)  # seconds to connect, and without a byte
 CHUNK = 1 << 20  # bytes
 BUSY = (408, 425, 429, 500, 502, 503, 504)
@@ -30,11 +30,11 @@ progress = partial(tqdm, unit="B", unit_scale=True, disable=None)
 
 
 class DownloadError(UserError):
-    """A file that could not be had as it should be; the message has the address."""
+    """A file that cannot be downloaded as published; the message has the address."""
 
 
 class _TryAgainError(Exception):
-    """Something that may pass."""
+    """A temporary error."""
 
 
 PASSING = (
@@ -46,15 +46,16 @@ PASSING = (
 def download(
     addresses: Sequence[str], path: Path, *, size: int | None = None, checksum: str | None = None
 ) -> dict[str, Any]:
-    """Get a file from the first of ``addresses`` that has it, unless ``path`` is there already.
+    """Download a file from the first of ``addresses`` that has it, unless ``path`` exists.
 
-    ``size`` (bytes) and ``checksum`` (``md5:`` or ``sha256:`` and hexadecimal digits) are what is
-    published of it; a file that was there is held to them too. What has arrived lies in
-    ``NAME.part``. The next call goes on from there, if the server can and still has the same file.
-    Returns name, address (None of a file that was there), bytes and sha256.
+    ``size`` (bytes) and ``checksum`` (``md5:`` or ``sha256:`` and hexadecimal digits) are the
+    published values. An existing file is checked too. A partial download stays in ``NAME.part``.
+    The next call continues it, if the server can and still has the same file.
+
+    Returns name, address (None if the file existed), bytes and sha256.
 
     Raises:
-        DownloadError: no address has the file as it was published.
+        DownloadError: no address has the file as published.
         DiskFullError: there is no room for it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,10 +79,9 @@ def download(
 
 
 def verify(path: Path, size: int | None, checksum: str | None) -> dict[str, Any]:
-    """Compare a file with what is published of it; give its bytes and sha256.
+    """Compare a file with its published size and checksum; return its bytes and sha256.
 
-    Raises:
-        DownloadError: it has another size or checksum; nothing is done to the file.
+    Raises DownloadError if they differ; the file stays as it is.
     """
     found = path.stat().st_size
     if size is not None and found != size:
@@ -105,7 +105,7 @@ def verify(path: Path, size: int | None, checksum: str | None) -> dict[str, Any]
 
 
 def _receive(address: str, part: Path, size: int | None, checksum: str | None) -> dict[str, Any]:
-    """Ask for what ``part`` lacks until it is complete, or until nothing more comes; verify it."""
+    """Request the rest of ``part`` until it is complete, or nothing more comes; verify it."""
     log.info("%s -> %s", address, part)
     idle, most = 0, _length(part)
     while True:
@@ -113,7 +113,7 @@ def _receive(address: str, part: Path, size: int | None, checksum: str | None) -
             _request(address, part, size)
             break
         except PASSING as error:
-            # More than ever, since without ranges every attempt begins at nothing.
+            # More than ever before: without ranges, every attempt starts at zero.
             idle = 0 if _length(part) > most else idle + 1
             most = max(most, _length(part))
             if idle >= ATTEMPTS or isinstance(error, requests.exceptions.SSLError):
@@ -135,13 +135,13 @@ def _receive(address: str, part: Path, size: int | None, checksum: str | None) -
 
 
 def _reason(error: BaseException) -> BaseException:
-    """Find the error that requests and urllib3 have wrapped, which says it shortest."""
+    """Return the error inside the errors of requests and urllib3: its message is the shortest."""
     inner = getattr(error, "reason", None) or next(iter(error.args), None)
     return _reason(inner) if isinstance(inner, BaseException) else error
 
 
 def _request(address: str, part: Path, size: int | None) -> None:
-    """Send one request for what ``part`` lacks; it is complete afterwards."""
+    """Send one request for the rest of ``part``; afterwards it is complete."""
     have, headers = _length(part), {"User-Agent": "dsnet", "Accept-Encoding": "identity"}
     if have and _origin(part).exists():
         known, _, validator = _origin(part).read_text(encoding="utf-8").partition("\n")
@@ -170,7 +170,7 @@ def _request(address: str, part: Path, size: int | None) -> None:
             open(part, "ab" if start else "wb") as file,
             progress(desc=part.stem, total=total, initial=start) as bar,
         ):
-            # What has come so far, however little: a whole chunk that is cut would be dropped.
+            # All bytes so far: a whole chunk would be lost if it is cut.
             while data := response.raw.read1(CHUNK):
                 file.write(data)
                 bar.update(len(data))
@@ -179,7 +179,7 @@ def _request(address: str, part: Path, size: int | None) -> None:
 
 
 def _extent(response: requests.Response, part: Path) -> tuple[int, int | None]:
-    """Where in the file the body of a response starts, and how long the whole file is, if known."""
+    """Return where in the file a response starts, and the length of the whole file, if known."""
     status, have, headers = response.status_code, _length(part), response.headers
     if status in BUSY:
         raise _TryAgainError(f"the server answers {status} {response.reason}")
@@ -205,7 +205,7 @@ def _extent(response: requests.Response, part: Path) -> tuple[int, int | None]:
 
 
 def _origin(part: Path) -> Path:
-    """The file that keeps where ``part`` comes from, and by what the server knows the file."""
+    """Return the file that stores the origin of ``part`` and the server's validator."""
     return part.with_name(f"{part.name}.origin")
 
 

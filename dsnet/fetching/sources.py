@@ -1,4 +1,4 @@
-"""Where the data sets are, what is published of their files, and on what terms they are given."""
+"""Sources of the data sets: addresses, published sizes and checksums, and terms."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ GB = 10**9
 class Archive:
     """A .zip or .rar: at most ``limit`` bytes unpacked; ``size`` and ``checksum`` if published.
 
-    ``nested`` is the suffix of the archives that it holds, which are unpacked in turn. ``into`` is
-    a folder below that of the part.
+    ``nested`` is the suffix of archives inside it, which are unpacked in turn. ``into`` is a folder
+    below the part's folder.
     """
 
     name: str
@@ -27,9 +27,9 @@ class Archive:
 
 @dataclass(frozen=True)
 class Part:
-    """What a key of a catalogue's entry, ``videos`` or ``lists``, points to; unpacked as a whole.
+    """The videos or lists of a data set, named by a key of the catalogue; unpacked as a whole.
 
-    ``folder`` is its usual name, as in config.yaml. ``depth`` is as for
+    ``folder`` is its name in config.yaml. ``depth`` is as for
     :func:`dsnet.fetching.archives.unpack`.
     """
 
@@ -40,23 +40,23 @@ class Part:
 
     @property
     def suffix(self) -> str:
-        """How the names of its files end."""
+        """Suffix of its files."""
         return {"videos": ".avi", "lists": ".txt"}[self.key]
 
     @property
     def is_rar(self) -> bool:
-        """Whether Python alone does not unpack it."""
+        """Whether Python alone cannot unpack it."""
         return any(archive.name.endswith(".rar") for archive in self.archives)
 
     @property
     def room(self) -> int:
-        """Bytes that the archives and what is in them take at most."""
+        """Largest size of the archives and their content, in bytes."""
         return 2 * sum(archive.limit for archive in self.archives)
 
 
 @dataclass(frozen=True)
 class Source:
-    """A data set: its page, the servers that have its archives, best first, and its terms."""
+    """A data set: its page, the servers with its archives, best first, and its terms."""
 
     title: str
     page: str
@@ -67,7 +67,7 @@ class Source:
 
     @property
     def notice(self) -> str:
-        """Licence and citation, to be shown to whoever fetches it."""
+        """Licence and citation, to show to whoever fetches it."""
         return (
             f"{self.title} ({self.page})\n  Licence: {self.licence}\n  Please cite: {self.citation}"
         )
@@ -83,8 +83,8 @@ UCF101 = Source(
         "Videos in The Wild. CRCV-TR-12-01, University of Central Florida, 2012."
     ),
     parts=(
-        # The size is not on its page: the server announces it, as several people who fetched it
-        # since 2023 have written down. No checksum is published.
+        # Its page has no size and no checksum. The server announces this size, and several people
+        # have reported it since 2023.
         Part("videos", "UCF-101", (Archive("UCF101.rar", 10 * GB, size=6_932_971_618),), depth=2),
         # From TensorFlow Datasets, url_checksums/ucf101.txt.
         Part("lists", "ucfTrainTestlist", (Archive(
@@ -97,7 +97,7 @@ UCF101 = Source(
 HMDB51 = Source(
     title="HMDB-51",
     page="https://serre.lab.brown.edu/hmdb51.html",
-    # Where the authors' laboratory says it is now, and where it was from 2013 on.
+    # The authors' laboratory names the first; the second was the place from 2013 on.
     servers=(
         "https://huggingface.co/datasets/Serrelab/hmdb51/resolve/main",
         "https://serre-lab.clps.brown.edu/wp-content/uploads/2013/10",
@@ -108,7 +108,7 @@ HMDB51 = Source(
         "for Human Motion Recognition. ICCV, 2011."
     ),
     parts=(
-        # A rar for each class. The checksum is from DeepMind's BraVe, brave/download_hmdb.py.
+        # One rar per class. The checksum is from DeepMind's BraVe, brave/download_hmdb.py.
         Part("videos", "hmdb51_org", (Archive(
             "hmdb51_org.rar", 4 * GB, checksum="md5:517d6f1f19f215c45cdd4d25356be1fb",
             nested=".rar",
@@ -129,12 +129,11 @@ WEIZMANN = Source(
         "L. Gorelick, M. Blank, E. Shechtman, M. Irani and R. Basri. Actions as Space-Time Shapes. "
         "IEEE Transactions on Pattern Analysis and Machine Intelligence 29(12), 2007."
     ),
-    # Neither sizes nor checksums are published. The clips of a class are some megabytes,
-    # uncompressed they would be 60.
+    # Nothing is published. The clips of a class have a few megabytes, and 60 uncompressed.
     parts=(
         Part("videos", "weizmann", tuple(Archive(f"{c}.zip", GB // 5, into=c) for c in CLASSES)),
     ),
 )
 
-# By the kind of a catalogue's entry.
+# By kind in the catalogue.
 SOURCES = {"ucf101": UCF101, "hmdb51": HMDB51, "weizmann": WEIZMANN}

@@ -1,4 +1,4 @@
-"""The built-in data set: synthetic videos whose class is a motion, and nothing but a motion."""
+"""The built-in data set: synthetic videos with classes that differ only in motion."""
 
 from dsnet.datasets.motions.files import generate, write_index
 from dsnet.datasets.motions.rendering import CLASSES, ROLES, render

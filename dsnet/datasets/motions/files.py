@@ -1,7 +1,6 @@
-"""The synthetic videos as files: written all or none, listed, and told from others.
+"""Files of the synthetic videos: writing all or none, listing, and telling folders apart.
 
-Every frame is coded by itself, so that what a codec leaves of the frame before does not tell the
-class either.
+Every frame is coded by itself. Otherwise traces of the frame before could tell the class.
 """
 
 import functools
@@ -35,8 +34,8 @@ class Motions:
     def listing(self, entry: Mapping[str, Any]) -> pd.DataFrame:
         """List the videos that :func:`generate` wrote to ``entry["videos"]``.
 
-        Each is its own group; split1 is the role in its name. Raises DataSetError if they are not
-        as many per class and role as the entry says.
+        Each is its own group; split1 is the role in its name. Raises DataSetError if the entry has
+        other numbers per class and role.
         """
         root = os.fspath(entry["videos"])
         names = [row["path"] for row in scan(root) if NAME.fullmatch(row["path"].split("/")[-1])]
@@ -61,16 +60,15 @@ class Motions:
 def generate(entry: Mapping[str, Any], folder: PathLike, jobs: int = 1) -> None:
     """Write the videos ``CLASS/ROLE_INDEX.mp4`` (MPEG-4, 25 fps) to ``folder``.
 
-    ``entry``: train_per_class, test_per_class, size (pixels, square), length (frames), seed.
-    The same entry gives the same pixels, whatever ``jobs`` is. ``folder`` appears, or is
-    replaced, only when complete.
+    ``entry``: train_per_class, test_per_class, size (pixels, square), length (frames), seed. The
+    same entry gives the same pixels, for any ``jobs``. ``folder`` appears or changes when complete.
     """
     with alone(folder):
         _generate(entry, Path(folder), jobs)
 
 
 def write_index(folder: PathLike, path: PathLike) -> None:
-    """Write the digest of every video in ``folder`` as JSON, by which to tell folders apart."""
+    """Write the digest of every video in ``folder`` as JSON, to tell folders apart."""
     videos = sorted(Path(folder).glob("*/*"))
     found = {video.relative_to(folder).as_posix(): file_digest(video) for video in videos}
     with replacing(path) as temporary:
@@ -89,7 +87,7 @@ def _generate(entry: Mapping[str, Any], folder: Path, jobs: int) -> None:
     for class_name in CLASSES:
         (partial / class_name).mkdir(parents=True)
     write = functools.partial(_write, entry, partial)
-    # Threads do: the time goes into ffmpeg, a process of its own for each video.
+    # Threads are enough: ffmpeg takes the time, in its own process for each video.
     with ThreadPoolExecutor(jobs) as pool:
         list(tqdm(pool.map(write, videos), "motions", len(videos), unit="video", disable=None))
     shutil.rmtree(folder, ignore_errors=True)

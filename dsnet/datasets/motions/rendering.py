@@ -1,14 +1,14 @@
-"""The frames of a synthetic video, whose class is a motion, and nothing but a motion.
+"""Frames of a synthetic video; the classes differ in motion alone.
 
-A textured blob moves over a textured background that drifts while the camera shakes. So that a
-single frame tells nothing, everything that is not the motion is drawn independently of the class,
-and what the motion changes has the same distribution in every frame of every class:
+A textured blob moves over a textured background that drifts while the camera shakes. A single frame
+must tell nothing about the class. So everything except the motion is drawn independently of the
+class, and what the motion changes has the same distribution in every frame of every class:
 
-- positions live on a torus (what leaves the picture on one side comes back on the other), so a
-  uniform first position stays uniform; the same holds for the angle;
-- growth has no end: it is the blob's pattern that grows within its shape, as two layers that
-  fade in while small and out while large (Shepard's ever-rising tone, for the eye). The phase of
-  that cycle is uniform, whether it runs forwards, backwards or stands still.
+- Positions are on a torus: what leaves the picture on one side returns on the other. So a uniform
+  first position stays uniform; the same is true for the angle.
+- Growth has no end. The pattern grows within the blob's shape, as two layers that fade in while
+  small and out while large (Shepard's ever-rising tone, for the eye). The phase of this cycle is
+  uniform, whether it runs forwards, backwards or stands still.
 """
 
 import math
@@ -24,22 +24,22 @@ CLASSES = (
 Range = tuple[float, float]
 ROLES = ("train", "test")
 
-# All lengths are in pixels of a 64-pixel frame and grow with the frame's size.
+# Lengths are in pixels of a 64-pixel frame and grow with the frame's size.
 REFERENCE_SIZE = 64
 BLOB_RADIUS = (17.0, 22.0)
 LAYERS = 2  # patterns of the blob at different points of the same cycle
 OCTAVES = 2.4  # from the smallest to the largest scale of the cycle
 SPEED = (0.8, 2.5)  # pixels per frame
-TURN = (0.07, 0.18)  # radians per frame: about SPEED towards the blob's rim
+TURN = (0.07, 0.18)  # radians per frame: about SPEED near the blob's rim
 GROWTH = (0.08, 0.16)  # e-folds per frame: likewise
 SHAKE_AMPLITUDE = (2.5, 4.5)  # pixels
 SHAKE_PERIOD = (6.0, 10.0)  # frames
 DRIFT = 0.3  # pixels per frame, at most; with the jitter, slower than any blob
 JITTER = 0.15  # pixels, standard deviation
-# Nearly grey: by strong colours a network tells 200 training videos apart before it learns any
+# Nearly grey. With strong colours, a network tells 200 training videos apart before it learns any
 # motion, and all RGB streams stay at chance.
 GREY = (70.0, 185.0)  # mean grey value
-TINT = 6.0  # grey values by which a channel's mean differs from that, at most
+TINT = 6.0  # largest difference of a channel's mean, in grey values
 TEXTURE_TINT = 0.1  # contrast of colour in a texture, as a share of its contrast
 # Standard deviation of the smoothing, in pixels, and contrast, in grey values.
 BACKGROUND_TEXTURE = ((2.5, 4.0), (12.0, 22.0))
@@ -67,7 +67,7 @@ class Trajectory:
 def render(
     class_name: str, role: str, index: int, seed: int = 0, size: int = 64, length: int = 20
 ) -> np.ndarray:
-    """The frames of one video, (length, size, size, 3) uint8 RGB, before encoding."""
+    """Render the frames of one video before encoding, (length, size, size, 3) uint8 RGB."""
     label = CLASSES.index(class_name)
     rng = np.random.default_rng([seed, label, ROLES.index(role), index])
     unit = size / REFERENCE_SIZE
@@ -87,7 +87,7 @@ def render(
 def _texture(
     rng: np.random.Generator, size: int, unit: float, smoothing: Range, contrasts: Range
 ) -> np.ndarray:
-    """A smooth random pattern of mean zero, (size, size, 3) float32; it tiles."""
+    """Draw a smooth random pattern that tiles, of mean zero, (size, size, 3) float32."""
     tint = TEXTURE_TINT * rng.standard_normal((size, size, 3))
     noise = tint + rng.standard_normal((size, size, 1))
     sigma = float(rng.uniform(*smoothing)) * unit
@@ -99,12 +99,12 @@ def _texture(
 
 
 def _colour(rng: np.random.Generator) -> np.ndarray:
-    """Red, green and blue of a surface, float32 grey values."""
+    """Draw red, green and blue of a surface, float32 grey values."""
     return (rng.uniform(*GREY) + rng.uniform(-TINT, TINT, 3)).astype(np.float32)
 
 
 def _blob(rng: np.random.Generator, size: int, unit: float) -> Blob:
-    """A soft-edged random shape at the centre, with its patterns."""
+    """Draw a random shape with soft edges at the centre, and its patterns."""
     y, x = np.mgrid[:size, :size] - (size - 1) / 2
     angle = np.arctan2(y, x)
     radius = np.full_like(angle, rng.uniform(*BLOB_RADIUS))
@@ -121,14 +121,14 @@ def _blob(rng: np.random.Generator, size: int, unit: float) -> Blob:
 
 
 def _camera(rng: np.random.Generator, length: int) -> np.ndarray:
-    """Offset of the picture in each frame, (T, 2): a steady drift, and jitter."""
+    """Draw the offset of the picture in each frame, (T, 2): a steady drift, and jitter."""
     speed, direction = rng.uniform(0, DRIFT), rng.uniform(0, 2 * np.pi)
     drift = speed * np.array([np.cos(direction), np.sin(direction)])
     return np.arange(length)[:, None] * drift + rng.normal(0, JITTER, (length, 2))
 
 
 def _motion(class_name: str, rng: np.random.Generator, size: int, length: int) -> Trajectory:
-    """Draw where the blob starts, and move it by its class alone."""
+    """Draw the blob's start, and move the blob by its class alone."""
     unit = size / REFERENCE_SIZE
     # Every class draws the same numbers, in the same order, whether it uses them or not.
     start, angle, phase = rng.uniform(0, size, 2), rng.uniform(0, 2 * np.pi), rng.uniform()
@@ -156,7 +156,7 @@ def _compose(
     angle: float,
     phase: float,
 ) -> np.ndarray:
-    """One frame, (H, W, 3) uint8: the blob over the background, both moved by the camera."""
+    """Compose one frame, (H, W, 3) uint8: the blob over the background, with camera motion."""
     size = background.shape[0]
     shift = np.array([[1, 0, camera[0]], [0, 1, camera[1]]])
     frame = cv2.warpAffine(background, shift, (size, size), borderMode=cv2.BORDER_WRAP)
@@ -166,7 +166,7 @@ def _compose(
     pattern = blob.colour
     for number, layer in enumerate(blob.layers):
         step = (phase + number / LAYERS) % 1
-        # Over the cycle these weights' squares, and so the contrast, stay constant.
+        # The squares of these weights, and so the contrast, stay constant over the cycle.
         weight = np.sin(np.pi * step) * np.sqrt(2 / LAYERS)
         zoomed = _place(layer, centre, angle, 2 ** (OCTAVES * (step - 0.5)), cv2.BORDER_WRAP)
         pattern = pattern + weight * zoomed
