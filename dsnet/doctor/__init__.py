@@ -1,4 +1,4 @@
-"""Checks of this machine and this folder: what an experiment lacks, and what to do."""
+"""Checks of machine and folder: what an experiment lacks, and what to do."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ COLOURS = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
 
 class ProblemsError(UserError):
-    """An experiment that cannot be run as things are."""
+    """An experiment that cannot run as things are."""
 
 
 def examine(overlays: Sequence[str | os.PathLike[str]] = ()) -> Iterator[Finding]:
-    """Check everything, for the experiment of ``config.yaml`` here and ``overlays`` over it.
+    """Check everything for the experiment of ``config.yaml`` here and ``overlays`` over it.
 
-    Where the configuration is wrong, the machine is checked for the default one.
+    If the configuration is wrong, the machine is checked for the default one.
     """
     config, finding = _configuration(overlays)
     yield finding
@@ -46,12 +46,12 @@ def examine(overlays: Sequence[str | os.PathLike[str]] = ()) -> Iterator[Finding
 
 
 def _configuration(overlays: Sequence[str | os.PathLike[str]]) -> tuple[Experiment, Finding]:
-    """The configuration, or a minimal one that has every default, and what is wrong with it."""
+    """Return the configuration and a finding on it; if it is wrong, return the default one."""
     root = Path(__file__).parents[2]
     merged: dict[str, Any] = {}
     try:
         for path in ("config.yaml", *overlays):
-            with open(path, "rb") as file:  # a file, which yaml's errors name
+            with open(path, "rb") as file:  # a file object, since yaml's errors name it
                 content = yaml.safe_load(file)
             if not isinstance(content, dict):
                 raise ConfigError(f"{path}: expected keys with values, got {content!r}")
@@ -71,16 +71,12 @@ def _configuration(overlays: Sequence[str | os.PathLike[str]]) -> tuple[Experime
 
 
 def show(findings: Iterable[Finding]) -> None:
-    """Print findings as they come.
-
-    Raises:
-        ProblemsError: one of them is a problem.
-    """
+    """Print findings one by one; raise ProblemsError at the end if one is a problem."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    # A file has a line each, however long, to be searched.
+    # In a file, a finding is one line of any length, for searching.
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 10_000)
     problems = 0
     for finding in findings:

@@ -1,4 +1,4 @@
-"""Estimates of the disk space that an experiment takes, in bytes."""
+"""Estimates of the disk space of an experiment, in bytes."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from dsnet.provenance import canonical
 from dsnet.spacing import evenly
 from dsnet.store import Reader, StoreError
 
-# Bytes per frame of real videos at 256x256 and a quality of 95 (docs/scale.md); of each image the
-# header, which does not shrink with the frame: tables for three colour components or for one.
+# Bytes per frame of real videos at 256x256 and quality 95 (docs/scale.md). The header of an image,
+# with tables for three colour components or one, does not shrink with the frame.
 PIXELS = 256 * 256
 RGB, FLOW = 24_000, 7_600
 RGB_HEADER, FLOW_HEADER = 600, 2 * 310
-SAMPLED = 12  # videos by which the length of all is estimated
-# Hours of the official data sets, for when their videos are not there (docs/performance.md).
+SAMPLED = 12  # videos; their lengths give an estimate for all
+# Hours of the official data sets (docs/performance.md), if their videos are not there.
 HOURS = {"ucf101": 27.0, "hmdb51": 6.1}
-ASPECT = 4 / 3  # of videos that nothing is known of
-COPIES = 2  # weights in a model.pt: the best epoch's and the last one's
-AT_WORK = 6  # copies in the two checkpoints of a training: weights, momentum and the best, twice
+ASPECT = 4 / 3  # of unknown videos
+COPIES = 2  # weights in a model.pt: of the best epoch and of the last
+AT_WORK = 6  # copies in a training's two checkpoints: weights, momentum and the best, twice
 
 
 def data_set(experiment: Experiment, name: str) -> float | None:
-    """Estimate frames, flow and clips of a data set; ``None`` where its videos are not there.
+    """Estimate frames, flow and clips of a data set; ``None`` if its videos are not there.
 
-    While clips.h5 is packed all three are there, whatever ``keep`` says. Afterwards frames and flow
-    count only if deleted ones would be made again.
+    All three exist while clips.h5 is packed, for any ``keep``. Afterwards, frames and flow count
+    only if deleted ones would be made again.
     """
     found = _seconds(experiment.catalogue[name], experiment.frames.fps)
     if found is None:
@@ -51,7 +51,7 @@ def data_set(experiment: Experiment, name: str) -> float | None:
 
 
 def clips_suffice(experiment: Experiment, name: str) -> bool:
-    """Say whether clips.h5 is as configured, and no shard would be made again beside it."""
+    """Return whether clips.h5 is as configured, and no shard would be made again beside it."""
     spec = {"rgb": frames_spec(experiment).values(), "flow": flow_spec(experiment).values()}
     try:
         made = Reader(Path(experiment.folder) / name / "clips.h5").spec
@@ -62,7 +62,7 @@ def clips_suffice(experiment: Experiment, name: str) -> bool:
 
 
 def _seconds(entry: Entry, fps: float) -> tuple[float, float] | None:
-    """Seconds of all videos together, and the mean ratio of their longer to their shorter side."""
+    """Return the seconds of all videos, and the mean ratio of longer to shorter side."""
     kind = entry.kind
     if kind == "motions":
         videos = len(motions.CLASSES) * (entry.train_per_class + entry.test_per_class)
@@ -89,7 +89,7 @@ def _probe(path: str) -> video.VideoInfo | None:
 
 
 def models(experiment: Experiment) -> int:
-    """Compute the models of all streams and runs, and the checkpoints of one that is trained."""
+    """Estimate the models of all streams and runs, and the checkpoints of one training."""
     keys = ("datasets", "splits", "clip_lengths", "seeds")
     runs = math.prod(len(getattr(experiment, key)) for key in keys)
     with torch.device("meta"):
@@ -99,7 +99,7 @@ def models(experiment: Experiment) -> int:
 
 
 def fetched(experiment: Experiment) -> int:
-    """Bound what the workflow has yet to fetch: the archives and what is in them."""
+    """Bound what the workflow has yet to fetch: the archives and their content."""
     entries = [experiment.catalogue[name] for name in experiment.datasets]
     return sum(
         part.room
@@ -111,7 +111,7 @@ def fetched(experiment: Experiment) -> int:
 
 
 def made(experiment: Experiment) -> int:
-    """Sum what is there already of that, in the folders of the data sets."""
+    """Sum the existing part of the estimate, in the folders of the data sets."""
     total = 0
     for name in experiment.datasets:
         shards = () if clips_suffice(experiment, name) else ("frames/*.h5", "flow/*.h5")

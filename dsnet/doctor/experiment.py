@@ -1,4 +1,4 @@
-"""Checks of what an experiment needs: its data sets, its checkpoints and room for its results."""
+"""Checks of an experiment's data sets, its checkpoints and the room for its results."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from dsnet.experiment.data import Entry
 from dsnet.fetching.archives import RAR_ADVICE, has_rar_tool
 from dsnet.fetching.sources import SOURCES
 
-MARGIN = 0.9  # of the free space that the estimate may take
+MARGIN = 0.9  # of the free space
 
 
 def data_sets(experiment: Experiment) -> Iterator[Finding]:
-    """Check whether the folders, official lists and videos of each data set are there."""
+    """Check whether folders, official lists and videos of each data set are there."""
     for name in experiment.datasets:
         entry, check = experiment.catalogue[name], f"data: {name}"
         absent = [key for key, path in entry.folders().items() if not os.path.isdir(path)]
@@ -36,10 +36,10 @@ def data_sets(experiment: Experiment) -> Iterator[Finding]:
 
 
 def _absent(name: str, key: str, entry: Entry, fetched: Path, mirror: bool) -> Finding:
-    """A folder of a data set, its videos or lists, that is not there."""
+    """Return the finding on a missing folder of a data set, its videos or lists."""
     check, folder = f"data: {name}", getattr(entry, key)
     what = f"there is no folder {folder} (looked in {os.getcwd()})"
-    if entry.fetch and fetched.exists():  # and the workflow will not look again
+    if entry.fetch and fetched.exists():  # the workflow will not look again
         return Finding(check, "problem", what, f"delete {fetched} to have it fetched again")
     rar = entry.fetch and not mirror and fetching.part(entry.kind, key).is_rar
     if rar and not has_rar_tool():
@@ -53,7 +53,7 @@ def _absent(name: str, key: str, entry: Entry, fetched: Path, mirror: bool) -> F
 
 
 def _videos(check: str, name: str, entry: Entry) -> Finding:
-    """Whether the videos that a data set lists are there."""
+    """Check whether the videos that a data set lists are there."""
     try:
         listing = catalogue.listing(entry.values())
     except (DataSetError, OSError) as error:
@@ -72,7 +72,7 @@ def _videos(check: str, name: str, entry: Entry) -> Finding:
 
 
 def checkpoints(experiment: Experiment) -> Iterator[Finding]:
-    """Check whether the weights that streams start from are there, and are of the right network."""
+    """Check whether the weights that streams start from exist and fit the network."""
     seen: set[str] = set()
     releases_missing: list[str] = []
     for name, stream in experiment.streams.items():
@@ -106,7 +106,7 @@ def checkpoints(experiment: Experiment) -> Iterator[Finding]:
 
 
 def _checkpoint(experiment: Experiment, name: str, path: str, dataset: str) -> Finding:
-    """Whether a stream can start from a file, which is tried as its training will."""
+    """Check whether a stream can start from a file, by trying it."""
     check, other = f"weights: {name}", f"set streams.{name}.pretrained to another file"
     stream_input = experiment.streams[name].input
     untrained = experiment.streams[name].training.epochs == 0
@@ -129,7 +129,7 @@ def _checkpoint(experiment: Experiment, name: str, path: str, dataset: str) -> F
 
 
 def _classes(entry: Entry) -> list[str]:
-    """The classes of a data set in label order; none where its folders or lists are not there."""
+    """Return the classes of a data set in label order; none if its folders or lists are missing."""
     try:
         listing = catalogue.listing(entry.values())
     except (DataSetError, OSError):
@@ -138,8 +138,8 @@ def _classes(entry: Entry) -> list[str]:
 
 
 def disk(experiment: Experiment) -> Iterator[Finding]:
-    """Compare the free space where the data go with what they and the results will take."""
-    folder = Path(experiment.folder)  # of all but the weights
+    """Compare the free space for the data with what data and results will take."""
+    folder = Path(experiment.folder)  # of all except the weights
     place = next(p for p in (folder, *folder.absolute().parents) if p.exists())
     free = shutil.disk_usage(place).free
     found = {name: estimate.data_set(experiment, name) for name in experiment.datasets}

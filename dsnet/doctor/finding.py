@@ -1,4 +1,4 @@
-"""Findings of checks, and the sizes in them."""
+"""Findings of checks, and the format of sizes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Status = Literal["ok", "warning", "problem"]
 
 @dataclass(frozen=True)
 class Finding:
-    """Result of a check: its name, how it is, what was found, and what to do, if anything."""
+    """Result of a check: name, status, what was found, and what to do, if anything."""
 
     check: str
     status: Status
@@ -21,12 +21,12 @@ class Finding:
     advice: str = ""
 
 
-# A check yields findings about one thing, for a resolved configuration.
+# A check yields findings about one subject, for a resolved configuration.
 Check = Callable[[Experiment], Iterator[Finding]]
 
 
 def run(name: str, check: Check, experiment: Experiment) -> Iterator[Finding]:
-    """Run a check; one that fails itself is a finding and ends no other."""
+    """Run a check; a check that fails itself gives a finding, and the other checks go on."""
     try:
         yield from check(experiment)
     except Exception as error:
@@ -39,7 +39,7 @@ def run(name: str, check: Check, experiment: Experiment) -> Iterator[Finding]:
 
 
 def size(count: float) -> str:
-    """Write bytes in powers of a thousand, with two digits at least: ``58 GB``, ``5.8 GB``."""
+    """Format bytes in powers of a thousand, with at least two digits: ``58 GB``, ``5.8 GB``."""
     units = ["B", "kB", "MB", "GB", "TB"]
     while count >= 999.5 and len(units) > 1:
         count /= 1000

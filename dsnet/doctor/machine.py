@@ -1,4 +1,4 @@
-"""Checks of the machine: cores, ffmpeg, OpenCV, the backend of flow, GPUs."""
+"""Checks of the machine: cores, ffmpeg, OpenCV, flow backend, GPUs, locks."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from dsnet.experiment import Experiment
 from dsnet.experiment.data import gpu_devices
 from dsnet.experiment.specs import flow_spec
 
-# What the data sets and most people's videos are coded in.
+# Codecs of the data sets and of most videos.
 DECODERS = ("h264", "hevc", "mpeg4", "msmpeg4", "mjpeg", "rawvideo", "vp9")
 INSTALL_CV2 = "reinstall it: pip install --force-reinstall opencv-contrib-python-headless"
 
 
 def cores(experiment: Experiment) -> Iterator[Finding]:
-    """Compare the cores that this process may use with those that one training keeps busy."""
+    """Compare the cores for this process with the cores that one training uses."""
     there = len(os.sched_getaffinity(0))
     training = experiment.training
     busy, count = training.busy_cores(), training.n_processes()
@@ -42,7 +42,7 @@ def cores(experiment: Experiment) -> Iterator[Finding]:
 
 
 def ffmpeg(experiment: Experiment) -> Iterator[Finding]:
-    """Check whether there is an ffmpeg that writes and reads a video as the pipeline does."""
+    """Check whether an ffmpeg writes and reads a video as the pipeline does."""
     advice = "install ffmpeg 4 or newer, or the wheel that brings one: pip install imageio-ffmpeg"
     try:
         executable = video.ffmpeg_executable()
@@ -80,7 +80,7 @@ def _output(executable: str, option: str) -> str:
 
 
 def opencv(experiment: Experiment) -> Iterator[Finding]:
-    """Check OpenCV's version and the modules that two backends of flow need."""
+    """Check OpenCV's version and the modules for two flow backends."""
     import cv2
 
     major = int(cv2.__version__.split(".")[0])
@@ -101,7 +101,7 @@ def opencv(experiment: Experiment) -> Iterator[Finding]:
 
 
 def flow_backend(experiment: Experiment) -> Iterator[Finding]:
-    """Compute flow of a pair of frames with the method that will compute it."""
+    """Compute the flow of a pair of frames by the method of the experiment."""
     try:
         method = flow.of_spec(flow_spec(experiment))
         method(np.zeros((2, 32, 32), np.uint8))
@@ -118,7 +118,7 @@ def flow_backend(experiment: Experiment) -> Iterator[Finding]:
 
 
 def gpu(experiment: Experiment) -> Iterator[Finding]:
-    """Check whether PyTorch finds the GPUs that are there and those that are asked for."""
+    """Check whether PyTorch finds the existing GPUs and the wanted ones."""
     import torch
 
     with warnings.catch_warnings(record=True) as said:
@@ -128,7 +128,7 @@ def gpu(experiment: Experiment) -> Iterator[Finding]:
     built = torch.version.cuda or torch.version.hip
     for index in range(count):
         about = torch.cuda.get_device_properties(index)
-        memory = f"{about.total_memory / 2**30:.0f} GiB"  # as GPUs are sold
+        memory = f"{about.total_memory / 2**30:.0f} GiB"  # GPUs are sold in GiB
         found = f"{about.name}, {memory}, PyTorch {torch.__version__}"
         yield Finding("gpu", "ok", f"cuda:{index}: {found}")
     if not count and (devices := gpu_devices()):
@@ -144,7 +144,7 @@ def gpu(experiment: Experiment) -> Iterator[Finding]:
 
 
 def _asked(experiment: Experiment, count: int) -> Iterator[Finding]:
-    """GPUs that trainings ask for, against those that there are."""
+    """Compare the GPUs that trainings ask for with the GPUs found."""
     trainings = [experiment.training, *(s.training for s in experiment.streams.values())]
     wanted = max(training.gpus for training in trainings)
     must = any(training.device.startswith("cuda") for training in trainings)
@@ -159,7 +159,7 @@ def _asked(experiment: Experiment, count: int) -> Iterator[Finding]:
 
 
 def locks(experiment: Experiment) -> Iterator[Finding]:
-    """Check whether the file system here has locks, by which runs keep out of each other's way."""
+    """Check whether the file system has locks, which keep runs apart."""
     try:
         with tempfile.TemporaryFile(dir=".") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

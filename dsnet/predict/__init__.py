@@ -1,4 +1,4 @@
-"""Actions in any video, by a trained stream: RGB alone, or fused with flow."""
+"""Prediction of actions in any video by a trained stream: RGB alone, or fused with flow."""
 
 from dsnet.predict.classifier import VideoClassifier, load_model
 from dsnet.predict.prediction import Prediction

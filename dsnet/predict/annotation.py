@@ -1,4 +1,4 @@
-"""A video with the predictions for it drawn on its frames."""
+"""A video with its predictions drawn on the frames."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from dsnet.errors import UserError
 from dsnet.figures.videos import write_video
 from dsnet.predict.prediction import Prediction, ranked
 
-HEIGHT = 360  # pixels that writing needs; smaller videos are enlarged
-WIDEST = 1920  # pixels that they are enlarged to at most
+HEIGHT = 360  # pixels for the text; smaller videos are enlarged
+WIDEST = 1920  # largest width of an enlarged video, in pixels
 SHOWN = 3
-# Okabe and Ito's sky blue, which is told from the dark panel by every eye.
+# Okabe and Ito's sky blue, which everyone can tell from the dark panel.
 BAR = (86, 180, 233)
 INK = (255, 255, 255)
 
@@ -33,13 +33,11 @@ def annotate(
     prediction: Prediction,
     fps: float,
 ) -> None:
-    """Write ``source`` at ``fps`` with the likeliest three classes of the clip that is shown.
+    """Write ``source`` at ``fps`` with the likeliest three classes of the current clip.
 
-    Below them is the likeliest class so far, by the mean of the clips up to this one. The end of a
-    video that fills no clip keeps the last clip's.
-
-    Raises:
-        UserError: the video cannot be decoded, or ``output`` does not name a video file.
+    Below them is the likeliest class so far, by the mean of the clips up to this one. If the end of
+    a video fills no clip, it shows the last clip's classes. Raises UserError if the video cannot be
+    decoded, or ``output`` does not name a video file.
     """
     try:
         write_video(output, _pictures(source, prediction, fps), fps)
@@ -64,7 +62,7 @@ def _pictures(source: PathLike, prediction: Prediction, fps: float) -> Iterator[
 
 
 def _panel(prediction: Prediction, clip: int, height: int, width: int) -> np.ndarray:
-    """(h, width, 4) float64: colours 0..255 and their share, 0..1, of the lower edge.
+    """Draw the lower edge, (h, width, 4) float64: colours 0..255 and their opacity, 0..1.
 
     What does not fit is cut off: labels and bars of a narrow video, lines of a flat one.
     """
@@ -89,12 +87,12 @@ def _panel(prediction: Prediction, clip: int, height: int, width: int) -> np.nda
 
 @cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    # Matplotlib brings it, so that it is the same everywhere.
+    # The font is part of matplotlib, so it is the same everywhere.
     return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), size)
 
 
 def _fitting(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
-    """The text, shortened until it is no wider than ``width`` pixels."""
+    """Return the text, shortened to at most ``width`` pixels."""
     shown = text
     while text and font.getlength(shown) > width:
         text = text[:-1]

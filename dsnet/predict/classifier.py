@@ -1,4 +1,4 @@
-"""A trained stream applied to videos: RGB alone, or fused with flow computed on the way."""
+"""Prediction for videos by trained streams; flow is computed on the way."""
 
 from __future__ import annotations
 
@@ -37,28 +37,28 @@ T = TypeVar("T")
 
 
 class Window(NamedTuple):
-    """One clip of a video: (T, crop, crop, C) uint8 by modality, and the frames it shows."""
+    """One clip of a video: (T, crop, crop, C) uint8 by modality, and the number of its frames."""
 
     clips: dict[str, torch.Tensor]
     frames: int
 
 
 class VideoClassifier:
-    """A trained stream, and with it the others where several are to be fused.
+    """A trained stream, or several streams to fuse.
 
     Args:
-        model: ``model.pt`` of an RGB or a flow stream, or the ``.json`` of a fusion beside whose
-            folder its streams lie.
-        flow: ``model.pt`` of a flow stream to fuse with by averaging; ``True`` is that of the same
-            run, beside ``model``; ``False`` means no other stream.
+        model: ``model.pt`` of an RGB or a flow stream, or the ``.json`` of a fusion beside its
+            streams.
+        flow: ``model.pt`` of a flow stream to fuse with by averaging. ``True`` is the flow stream
+            of the same run, beside ``model``; ``False`` is no other stream.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
         CheckpointError: a file is not that of a trained stream.
-        ScoreError: a ``.json`` is not that of a fusion, or the scores beside it do not fit it.
-        PredictError: it does not say how its videos were prepared, or the two do not go together;
-            or a network puts out NaN or infinity.
-        DeviceError: a GPU was asked for and there is none.
+        ScoreError: a ``.json`` is not the file of a fusion, or the scores beside it do not fit.
+        PredictError: a file does not say how its videos were prepared; the streams do not fit
+            together; or the output of a network has NaN or infinity.
+        DeviceError: there is no GPU, but one was asked for.
     """
 
     def __init__(self, model: PathLike, flow: PathLike | bool = False, device: str = "auto"):
@@ -69,7 +69,7 @@ class VideoClassifier:
                 raise PredictError(f"{os.fspath(model)} names its flow stream; leave out another")
             threads = torch.get_num_threads()
             self.fusion, folders = fusion.load(model)
-            torch.set_num_threads(threads)  # a fit takes one
+            torch.set_num_threads(threads)  # a fit uses one thread
             self.streams = [Stream(folder / "model.pt", self.device) for folder in folders]
         else:
             self.streams = [Stream(model, self.device)]
@@ -98,23 +98,23 @@ class VideoClassifier:
 
     @property
     def fps(self) -> float:
-        """Frames per second that videos are brought to."""
+        """Frames per second of decoded videos."""
         return self.streams[0].data.rgb.fps
 
     def predict(self, path: PathLike, batch_size: int = 8) -> Prediction:
-        """Score all non-overlapping clips of a video, as the evaluation of the test videos does.
+        """Score all non-overlapping clips of a video, as the evaluation of test videos does.
 
-        The video is streamed: memory does not grow with its length, but for the logits. One that
-        is shorter than a clip is looped; the end that does not fill a clip is not looked at.
+        The video is streamed, so only the logits take more memory for longer videos. A video
+        shorter than a clip is looped. The rest at the end that fills no clip is ignored.
 
         Args:
             path: any video that ffmpeg reads.
-            batch_size: clips that go through a network at a time.
+            batch_size: clips per pass through a network.
 
         Raises:
             ValueError: ``batch_size`` is less than 1.
-            PredictError: the video cannot be decoded, or has a single frame and flow is wanted; or
-                a network puts out NaN or infinity.
+            PredictError: the video cannot be decoded, or has a single frame and flow is needed; or
+                the output of a network has NaN or infinity.
         """
         if batch_size < 1:
             raise ValueError(f"batch_size: expected 1 or more, got {batch_size}")
@@ -132,7 +132,7 @@ class VideoClassifier:
                             found.append(stream.logits(torch.stack(clips)))
                 bar.update(len(batch))
         per_stream = [np.concatenate(found) for found in logits]
-        count = len(per_stream[0])  # the first has all clips, flow may lack the last
+        count = len(per_stream[0])  # the first has all clips; flow may lack the last
         ends = self.clip_length * np.arange(count + 1)
         times = np.stack([ends[:-1], np.minimum(ends[1:], frames)], axis=1) / self.fps
         return Prediction(
@@ -147,7 +147,7 @@ class VideoClassifier:
         )
 
     def _warm_up(self) -> None:
-        """Look at black frames: what only the first pass pays for is no part of a video's cost."""
+        """Score black frames: the first pass is slower and must not count in a video's cost."""
         video.ffmpeg_executable()
         size = self.streams[0].settings.crop
         black = images.encode(np.zeros((size, size, 3), np.uint8), 95)
@@ -158,7 +158,7 @@ class VideoClassifier:
             stream.logits(clips[stream.input][None])
 
     def _windows(self, path: PathLike, cost: dict[str, float]) -> Iterator[Window]:
-        """The clips of a video, resized and cropped, in the order of time."""
+        """Yield the clips of a video, resized and cropped, in the order of time."""
         data, inputs = self.streams[0].data, {stream.input for stream in self.streams}
         windows = _overlapping(encoded_frames(path, data.rgb), self.clip_length)
         try:
@@ -172,7 +172,7 @@ class VideoClassifier:
                         raise PredictError(
                             f"{os.fspath(path)}: flow needs two frames, and it has one"
                         )
-                    # The first clip is looped where it is short; later ones must be whole.
+                    # A short first clip is looped; later clips must be complete.
                     if "rgb" in inputs and (number == 0 or len(window) >= self.clip_length):
                         clips["rgb"] = self._clip(window, "rgb")
                 if "flow" in inputs and (number == 0 or len(window) > self.clip_length):
@@ -190,7 +190,7 @@ class VideoClassifier:
         return list(encoded_planes(frames, self.method, self.streams[0].data.flow))
 
     def _fused(self, per_stream: Sequence[np.ndarray]) -> np.ndarray:
-        """(C, K) of each stream to (C, K); clips that flow lacks have the first stream's."""
+        """Fuse (C, K) of each stream to (C, K); clips without flow have the first stream's."""
         count = min(map(len, per_stream))
         if len(per_stream) == 1:
             return per_stream[0]
@@ -198,7 +198,7 @@ class VideoClassifier:
         return np.concatenate([fused, per_stream[0][count:]])
 
     def _clip(self, items: Sequence[bytes], modality: str) -> torch.Tensor:
-        """The test transform of the first T of at least T frames, or of fewer, looped."""
+        """Apply the test transform to the first T frames; fewer frames are looped."""
         length = images.ITEMS_PER_FRAME[modality] * self.clip_length
         chosen = islice(itertools.cycle(items), length)
         loaded = [images.decode(np.frombuffer(i, np.uint8), modality == "flow") for i in chosen]
@@ -208,11 +208,12 @@ class VideoClassifier:
 def load_model(
     path: PathLike, *, flow: PathLike | bool = False, device: str = "auto"
 ) -> VideoClassifier:
-    """Load a trained stream that predicts for videos; see :class:`VideoClassifier`.
+    """Load a trained stream for prediction; see :class:`VideoClassifier`.
 
     ::
 
         from dsnet import load_model
+
         model = load_model("results/motions/split1/16f/seed0/ds/model.pt")
         model.predict("clip.mp4").top(3)
     """
@@ -221,7 +222,7 @@ def load_model(
 
 @contextmanager
 def timed(cost: dict[str, float], name: str) -> Iterator[None]:
-    """Add the seconds that the body of a ``with`` takes to ``name``."""
+    """Add the seconds of the ``with`` body to ``name``."""
     start = time.perf_counter()
     try:
         yield
@@ -230,7 +231,7 @@ def timed(cost: dict[str, float], name: str) -> Iterator[None]:
 
 
 def _overlapping(items: Iterable[T], length: int) -> Iterator[list[T]]:
-    """Windows of ``length`` items and the first of the next one, which flow leads to."""
+    """Yield windows of ``length`` items plus the first of the next window, which flow needs."""
     remaining = iter(items)
     window = list(islice(remaining, length + 1))
     while window:

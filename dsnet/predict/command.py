@@ -31,19 +31,19 @@ def predict(
     device: str = "auto",
     threads: int | None = None,
 ) -> None:
-    """Print the predictions of a model for videos, to standard output.
+    """Print the predictions of a model for videos to standard output.
 
     Args:
-        paths: videos, and folders whose files are all taken for videos but for hidden ones.
-        model: see :class:`VideoClassifier`, as for ``flow`` and ``device``.
-        annotated: video file to write, the given one with the running top-3; of a single one only.
-        as_json: one JSON object per video and line (:meth:`Prediction.to_dict`); of a video that
-            cannot be used, ``video`` and ``error``.
-        threads: CPU threads of the networks; all cores by default.
+        paths: videos, and folders of videos; hidden files in these are ignored.
+        model, flow, device: see :class:`VideoClassifier`.
+        annotated: video file to write, with the running top-3; for a single video only.
+        as_json: one JSON object per video and line (:meth:`Prediction.to_dict`); ``video`` and
+            ``error`` for an unusable video.
+        threads: CPU threads of the networks; the default is all cores.
 
     Raises:
         UserError: ``annotated`` does not name a video file, or is the video itself.
-        PredictError: there are no videos, or some could not be used; the others are done by then.
+        PredictError: there are no videos, or some are unusable; all others are done first.
     """
     files = [
         file
@@ -78,7 +78,7 @@ def predict(
 
 
 def described(prediction: Prediction, count: int = 3) -> str:
-    """Write a prediction in lines: likeliest classes of the video and of each clip, and cost."""
+    """Format a prediction in lines: likeliest classes of the video and of each clip, and cost."""
 
     def line(logits: np.ndarray) -> str:
         best = ranked(prediction.classes, logits, count)

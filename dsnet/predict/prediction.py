@@ -19,13 +19,12 @@ class Prediction:
         video: the path.
         classes: K names, in label order.
         times: (C, 2) float64, start and end of each clip in seconds.
-        clips: (C, K) float32, logits of each clip. Of several streams, their fusion; the last
-            clip is RGB's alone where flow, which is a frame shorter, has none.
-        logits: (K,) float32, logits of the video: the mean of each stream's clips, then of the
-            streams.
+        clips: (C, K) float32, logits of each clip, fused if there are several streams. Flow has one
+            frame less than RGB; if it lacks the last clip, that clip is RGB's alone.
+        logits: (K,) float32, logits of the video: the mean of each stream's clips, then fused.
         cost: milliseconds per clip: ``reading`` (decoding and resizing), ``flow`` and ``network``.
         device: where the networks ran.
-        backend: what computed the flow, or empty.
+        backend: flow backend, or empty.
     """
 
     video: str
@@ -43,11 +42,11 @@ class Prediction:
         return softmax(self.logits)
 
     def top(self, count: int = 5) -> list[tuple[str, float]]:
-        """Give the likeliest classes of the video with their probabilities, best first."""
+        """Return the likeliest classes of the video with their probabilities, best first."""
         return ranked(self.classes, self.logits, count)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values, ready for JSON; class scores are probabilities by name."""
+        """Return plain values for JSON; class scores are probabilities by name."""
 
         def named(logits: np.ndarray) -> dict[str, float]:
             return dict(zip(self.classes, softmax(logits).tolist(), strict=True))
@@ -66,7 +65,7 @@ class Prediction:
 
 
 def ranked(classes: Sequence[str], logits: np.ndarray, count: int) -> list[tuple[str, float]]:
-    """Give the ``count`` likeliest classes with their probabilities, best first."""
+    """Return the ``count`` likeliest classes with their probabilities, best first."""
     probabilities = softmax(logits)
     order = np.argsort(-probabilities, kind="stable")[:count]
     return [(classes[label], float(probabilities[label])) for label in order]

@@ -1,4 +1,4 @@
-"""Trained streams that score clips, and the check of which two can be fused."""
+"""Trained streams that score clips, and the check whether two can be fused."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from dsnet.inference import to_device
 
 
 class PredictError(UserError):
-    """A model or a video that nothing can be predicted with."""
+    """A model or a video that allows no prediction."""
 
 
 class Stream:
-    """A ``model.pt`` ready to score clips.
+    """A ``model.pt`` that is ready to score clips.
 
     Attributes:
         path: the file.
         input: ``rgb`` or ``flow``.
         classes: names, in label order.
-        data: the specs ``rgb`` and ``flow`` that its frames and planes were made by.
-        teacher: name of the flow stream that it was distilled from, if it was.
+        data: specs ``rgb`` and ``flow`` of its frames and planes.
+        teacher: name of the flow stream that it was distilled from, or None.
         length: frames of a clip.
         settings: the config's ``clips``: crop and means.
 
@@ -56,10 +56,9 @@ class Stream:
 
     @torch.inference_mode()
     def logits(self, clips: torch.Tensor) -> np.ndarray:
-        """Score clips, (N, T, crop, crop, C) uint8, as (N, K) float32 logits.
+        """Compute logits, (N, K) float32, of clips, (N, T, crop, crop, C) uint8.
 
-        Raises:
-            PredictError: the network puts out NaN or infinity.
+        Raises PredictError if they have NaN or infinity.
         """
         out = self.network(normalise(clips, self.input, self.settings, self.device))
         if not torch.isfinite(out).all():
@@ -68,10 +67,9 @@ class Stream:
 
 
 def flow_beside(stream: Stream) -> Path:
-    """Find ``model.pt`` of the flow stream of the same run: the teacher, or that named ``flow``.
+    """Return ``model.pt`` of the same run's flow stream: the teacher, or the one named ``flow``.
 
-    Raises:
-        PredictError: there is none.
+    Raises PredictError if there is none.
     """
     name = stream.teacher or "flow"
     path = stream.path.parent.parent / name / "model.pt"
@@ -90,7 +88,7 @@ def check_inputs(first: Stream, second: Stream) -> None:
 
 
 def check_pair(first: Stream, second: Stream) -> None:
-    """Raise PredictError unless the two are of the same classes, frames and clips."""
+    """Raise PredictError unless both have the same classes, frames and clips."""
     for what in ("classes", "length", "data", "settings"):
         if getattr(first, what) != getattr(second, what):
             raise PredictError(
