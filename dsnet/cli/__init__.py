@@ -1,6 +1,6 @@
 """The verbs of ``python -m dsnet``: the rules of the workflow, and tools beside it.
 
-No logic of its own: a verb hands its options to one function of the library.
+There is no logic here: a verb gives its options to one function of the library.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb; 0 when it went well, 1 on an error that its message explains."""
+    """Run one verb; return 0 on success, 1 on an error that its message explains."""
     options = parser().parse_args(arguments)
     logging.basicConfig(
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    if isinstance(sys.stdout, io.TextIOWrapper):  # as stderr does: a name need not be UTF-8
+    if isinstance(sys.stdout, io.TextIOWrapper):  # as stderr does: a name may not be UTF-8
         sys.stdout.reconfigure(errors="backslashreplace")
     if getattr(options, "processes", 1) > 1:
         from dsnet.distributed import launch, launched
@@ -45,11 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log.error("%s: %s; %s", options.verb, error, set_aside(error))
         return 1
     except DiskFullError as error:
-        # Here too, since the log that stderr goes to may lie on the full disk.
+        # Also here: stderr may go to a log on the full disk.
         print(f"{options.verb}: {error}", flush=True)
         log.error("%s: %s", options.verb, error)
         return 1
-    except BrokenPipeError:  # who reads the output has had enough, such as head
+    except BrokenPipeError:  # the reader, such as head, has closed the output
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (UserError, OSError) as error:  # a bug keeps its traceback
@@ -66,13 +66,13 @@ def _version() -> str:
 
 
 def _first_output(options: argparse.Namespace) -> Path:
-    """Name the file or folder that a verb makes, or the first one."""
+    """Return the first file or folder that a verb makes."""
     output = getattr(options, getattr(options, "made", "output"), None) or Path()
     return output[0] if isinstance(output, list) else output
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Make the command line."""
     top = argparse.ArgumentParser(
         prog="dsnet",
         description="The rules of the workflow, each a verb, and tools beside it.",

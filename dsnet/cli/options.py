@@ -1,4 +1,4 @@
-"""What the verbs share: their types, and options that are JSON."""
+"""Types and JSON options that the verbs share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Verb = Callable[[Run], argparse.ArgumentParser]
 
 
 def parse_json(text: str) -> Any:
-    """JSON, or that of a file after an @."""
+    """Parse JSON, or a file with JSON after an @."""
     try:
         if text.startswith("@"):
             text = Path(text[1:]).read_text(encoding="utf-8-sig")

@@ -45,7 +45,7 @@ def _add(sub: argparse.ArgumentParser, parameter: Parameter) -> None:
 
 
 def _reader(kind: Any) -> Callable[[str], Any]:
-    """Give what reads a value of one kind."""
+    """Return the function that reads a value of one kind."""
     if issubclass(kind, Settings):
         return lambda text: _settings(kind, text)
     return kind

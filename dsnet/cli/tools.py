@@ -86,7 +86,7 @@ def fetch(options: argparse.Namespace) -> None:
     from dsnet import fetching
 
     source = fetching.source_of(options.dataset)
-    if not sys.stderr.isatty():  # a log, and these terms are for people
+    if not sys.stderr.isatty():  # stderr is a log; people must see the terms
         print(source.notice, flush=True)
     record = fetching.fetch(
         options.dataset,
@@ -133,5 +133,5 @@ def doctor(options: argparse.Namespace) -> None:
     """Check whether there is what an experiment needs, and say what to do."""
     from dsnet.doctor import examine, show
 
-    logging.getLogger("dsnet").setLevel(logging.WARNING)  # what is looked at on the way says little
+    logging.getLogger("dsnet").setLevel(logging.WARNING)  # details of the checks are not needed
     show(examine(options.configfile))

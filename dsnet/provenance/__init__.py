@@ -1,4 +1,4 @@
-"""What an artifact was made from, and that it is only ever found whole."""
+"""Provenance of artifacts, and files that appear only when they are complete."""
 
 from dsnet.provenance.code import code_digest
 from dsnet.provenance.files import alone, keep_input, replacing

@@ -1,4 +1,4 @@
-"""Digests of code: of modules, and of what they import among the modules that count."""
+"""Digests of the code of modules and of their imports."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from pathlib import Path
 
 from dsnet.provenance.records import PACKAGE, digest
 
-# Calls of these names' methods write the log.
+# Objects with methods that write the log.
 LOGS = ("log", "logging", "warnings")
 
 
 def code_digest(
     modules: Iterable[str], counted: Collection[str], package: Path | None = None
 ) -> str:
-    """Digest of the statements of ``modules`` and of those of ``counted`` that they import.
+    """Compute a digest of the statements of ``modules`` and of ``counted`` modules they import.
 
-    Taken from the syntax tree without what changes no number: comments, docstrings, annotations,
-    log lines, the messages of errors, and the imports themselves. In which of the modules a
-    statement is, and in which order, does not count either: code that moves stays the same.
+    It is taken from the syntax tree without everything that changes no number: comments,
+    docstrings, annotations, log lines, messages of errors, and the imports. The module and the
+    order of a statement do not count either, so code may move.
 
     Args:
-        modules: full names, of ``counted`` too, or paths of files.
-        counted: imports of all other modules are not followed.
+        modules: full names, also of ``counted`` modules, or paths of files.
+        counted: imports of other modules are not followed.
         package: the folder of dsnet, by default this one.
 
     Raises:
@@ -50,14 +50,14 @@ def code_digest(
 def _parts(
     source: bytes, name: str, is_package: bool, package: Path | None
 ) -> tuple[list[str], list[str]]:
-    """What a module imports, and its statements."""
+    """Return the imports of a module, and its statements."""
     tree = ast.parse(source)
     found = imported_modules(tree, name, is_package, package)
     return found, [ast.dump(part) for part in _Numbers().visit(tree).body]
 
 
 class _Numbers(ast.NodeTransformer):
-    """Leaves of a syntax tree what can change a number."""
+    """Reduce a syntax tree to what can change a number."""
 
     def visit_Import(self, node: ast.Import) -> ast.AST | None:
         return None if self._is_own(node.names[0].name) else node
@@ -122,9 +122,9 @@ def _logs(function: ast.expr) -> bool:
 def imported_modules(
     tree: ast.Module, module: str, is_package: bool, package: Path | None = None
 ) -> list[str]:
-    """Names of the dsnet modules that a module's syntax tree imports, at any depth.
+    """Return the dsnet modules that a module's syntax tree imports, at any depth.
 
-    What is imported only for annotations does not count.
+    Imports for annotations alone do not count.
     """
     names = set()
     for node in _runtime(tree):
@@ -137,7 +137,7 @@ def imported_modules(
                 above = above[: len(above) - node.level + (1 if is_package else 0)]
                 base = ".".join([*above, base] if base else above)
             for alias in node.names:
-                inner = f"{base}.{alias.name}"  # a module's name, or a function's
+                inner = f"{base}.{alias.name}"  # name of a module or of a function
                 names.add(base if source_of(inner, package) is None else inner)
     return sorted(
         name for name in names if name.startswith("dsnet.") and source_of(name, package) is not None
@@ -153,10 +153,7 @@ def _runtime(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def source_of(module: str, package: Path | None = None) -> Path | None:
-    """The file of a module of dsnet; ``None`` where there is none of this name.
-
-    A path that ends in ``.py``, of a user's own file, stands for itself.
-    """
+    """Return the file of a module of dsnet, or ``None``; a ``.py`` path stands for itself."""
     if module.endswith(".py"):
         return Path(module) if Path(module).is_file() else None
     base = (package or PACKAGE).parent.joinpath(*module.split("."))

@@ -1,4 +1,4 @@
-"""Files that appear under their name when they are complete, and that one process makes."""
+"""Files that appear when they are complete, and that one process at a time makes."""
 
 from __future__ import annotations
 
@@ -19,14 +19,11 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def replacing(path: PathLike) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` to write to, and rename it when all went well.
+    """Yield a temporary path beside ``path`` to write to, and rename it if there is no error.
 
-    A half-written file is therefore never found under ``path``; on an error the temporary
-    file is removed and whatever was at ``path`` before stays. What a killed process of this
-    machine left is removed too.
-
-    Raises:
-        DiskFullError: the disk is full.
+    So ``path`` is never a half-written file. After an error, the temporary file is removed, and an
+    earlier file at ``path`` stays. Files of killed processes of this machine are removed too.
+    Raises DiskFullError if the disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +34,7 @@ def replacing(path: PathLike) -> Iterator[Path]:
             left.unlink(missing_ok=True)
     temporary = path.with_name(f"{prefix}{os.getpid()}.tmp")
     try:
-        with naming_full_disk(path):  # before the file's removal makes room
+        with naming_full_disk(path):  # before the removal of the file makes room
             yield temporary
             with open(temporary, "rb") as stream:
                 os.fsync(stream.fileno())
@@ -47,11 +44,7 @@ def replacing(path: PathLike) -> Iterator[Path]:
 
 
 def keep_input(source: PathLike, output: PathLike) -> None:
-    """See that ``output`` is not ``source`` itself, which writing it would replace.
-
-    Raises:
-        UserError: it is, by whatever name.
-    """
+    """Raise UserError if ``output`` is ``source`` itself, by any name."""
     with suppress(OSError):
         if os.path.samefile(source, output):
             raise UserError(f"{os.fspath(output)} is the input itself; name another output")
@@ -62,7 +55,7 @@ def _is_alive(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # another user's
+    except PermissionError:  # of another user
         pass
     return True
 
@@ -71,8 +64,8 @@ def _is_alive(process: int) -> bool:
 def alone(path: PathLike) -> Iterator[None]:
     """Let one process at a time make ``path``; others wait.
 
-    When Snakemake is killed its jobs may live on, and the next run starts the same ones. Where
-    the file system has no locks, nobody waits.
+    The jobs of a killed Snakemake may go on, and the next run starts the same jobs. Nobody waits on
+    a file system without locks.
     """
     lock = Path(path).with_name(f".{Path(path).name}.lock")
     lock.parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +77,7 @@ def alone(path: PathLike) -> Iterator[None]:
             except BlockingIOError:
                 log.warning("waiting for another process, of a killed run, that makes %s", path)
                 fcntl.flock(file, fcntl.LOCK_EX)
-        with suppress(FileNotFoundError):  # the one before removes it
+        with suppress(FileNotFoundError):  # the process before removes it
             if os.path.samestat(os.fstat(file.fileno()), os.stat(lock)):
                 break
         file.close()

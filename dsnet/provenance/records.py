@@ -1,4 +1,4 @@
-"""Digests of settings and files, and the record of versions and commit that an artifact carries."""
+"""Digests of settings and files, and the record of versions and commit in an artifact."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ RECORDED_PACKAGES = (
 
 
 def canonical(spec: Any) -> str:
-    """``spec`` as JSON with sorted keys and no spaces: equal specs give equal strings."""
+    """Return ``spec`` as JSON with sorted keys and no spaces: equal specs give equal strings."""
     return json.dumps(spec, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def digest(spec: Any) -> str:
-    """The first 16 hexadecimal digits of the SHA-256 of :func:`canonical` of ``spec``."""
+    """Return the first 16 hexadecimal digits of the SHA-256 of :func:`canonical` of ``spec``."""
     return hashlib.sha256(canonical(spec).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def file_digest(path: PathLike) -> str:
-    """The first 16 hexadecimal digits of the SHA-256 of a file's bytes."""
+    """Return the first 16 hexadecimal digits of the SHA-256 of a file's bytes."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
 
 
 def record(**more: Any) -> dict[str, Any]:
-    """Package versions, python, platform and git commit, with ``more`` added."""
+    """Return package versions, Python, platform and git commit, with ``more`` added."""
     versions = {}
     for name in RECORDED_PACKAGES:
         try:
@@ -58,7 +58,7 @@ def record(**more: Any) -> dict[str, Any]:
 
 
 def git_commit() -> str:
-    """The commit of the checkout this package lies in, ``+`` when edited, or ``unknown``."""
+    """Return the commit of this checkout, with ``+`` if it was edited, or ``unknown``."""
 
     def git(*words: str) -> str:
         command = ["git", "-C", str(PACKAGE), *words]

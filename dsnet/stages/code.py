@@ -1,14 +1,14 @@
-"""The modules that count in the digests of stages: by an edit of them a stage runs again.
+"""Modules that count in the digests of stages: a stage runs again after an edit of them.
 
-Frames and flow, which take days, are not here: they depend on their spec, which has a version.
+Frames and flow, which take days, are not here. They depend on their spec, which has a version.
 """
 
 from __future__ import annotations
 
 from dsnet.registry import LOSSES, module_of
 
-# Arrays and tensors in, arrays and tensors out: what determines the numbers of a stream. These
-# modules import of dsnet only each other and the classes of errors.
+# Modules that determine the numbers of a stream: arrays and tensors in, arrays and tensors out.
+# They import from dsnet only each other and the classes of errors.
 NUMBERS = (
     "dsnet.images",
     "dsnet.processes",
@@ -38,7 +38,7 @@ NUMBERS = (
     "dsnet.fusion.attention",
     "dsnet.fusion.summary",
 )
-# What is shown of the numbers.
+# Modules that show the numbers.
 SHOWN = (
     "dsnet.spacing",
     "dsnet.similarity",

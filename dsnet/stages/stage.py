@@ -1,7 +1,7 @@
 """A stage: a rule of the workflow, a verb of the command line, and the function that runs it.
 
-A stage is declared once, by a decorated function. Its parameters say what the verb takes and
-where the rule has it; their types say how it is read.
+A stage is declared once, by a decorated function. Its parameters are the options of the verb, with
+their places in the rule. Their types say how to read them.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from dsnet.experiment.settings import Settings
 from dsnet.provenance import PACKAGE, canonical, code_digest, digest, file_digest
 from dsnet.stages.code import NUMBERS, SHOWN
 
-# What a rule has, by the wildcards of a job.
+# Wildcards of a job of a rule.
 Wildcards = Any
 Function = Callable[..., None]
 Code = Callable[[Experiment, Wildcards], Iterable[str]]
 
 
 def positive(text: str) -> int:
-    """Read a whole number from 1."""
+    """Read a whole number of at least 1."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected 1 or more, got {number}")
     return number
 
 
-# Files that a stage reads or writes: one or several; inputs that may be missing begin with Maybe.
+# Files that a stage reads or writes: one or several. An input of the kind Maybe may be missing.
 Input = Annotated[Path, "{{input.{name}:q}}"]
 Inputs = Annotated[list[Path], "{{input.{name}:q}}"]
 MaybeInputs = Annotated[list[Path] | None, "{{input.{name}:q}}"]
 MaybeInput = Annotated[Path | None, "{{input.{name}:q}}"]
 Output = Annotated[Path, "{{output.{name}:q}}"]
 Outputs = Annotated[list[Path], "{{output.{name}:q}}"]
-# Where and with how many helpers to compute: resources, since they change no result.
+# Where and with how many helpers to compute. These are resources: they change no result.
 Device = Annotated[str, "{{resources.device}}", "auto, cpu, cuda or cuda:N"]
 Threads = Annotated[int, "{{resources.arithmetic}}", "CPU threads of the arithmetic", positive]
 Workers = Annotated[int, "{{resources.workers}}", "processes that prepare clips"]
@@ -70,10 +70,10 @@ class Stage:
     Args:
         function: runs it; its name is the rule's and the verb's.
         make_spec: makes its spec, for the wildcards of a job.
-        modules: names the code that determines what it makes, for the wildcards of a job.
-        files: patterns of files of the package that determine it too.
-        has_code: whether code does; else versions stand for it.
-        version: of the format of what it makes.
+        modules: returns the modules that determine its output, for the wildcards of a job.
+        files: patterns of files of the package that determine its output too.
+        has_code: whether its code counts; otherwise versions replace it.
+        version: of the format of its output.
     """
 
     function: Function
@@ -96,7 +96,7 @@ class Stage:
             kind, *told = get_args(hint) if get_origin(hint) is Annotated else [hint]
             is_spec = inspect.isclass(kind) and issubclass(kind, Settings)
             place = told[0] if told else "{{params.{name}:q}}" if is_spec else "{{params.{name}}}"
-            if name == "output":  # all of the rule's
+            if name == "output":  # all outputs of the rule
                 place = place.replace("output.{name}", "output")
             found.append(
                 Parameter(
@@ -112,11 +112,7 @@ class Stage:
         return found
 
     def command(self, verb: str | None = None) -> str:
-        """Make the shell command of the rule.
-
-        Args:
-            verb: instead of the stage's name, where several rules share the command.
-        """
+        """Make the shell command of the rule; several rules may share a ``verb``."""
         options = "".join(f" --{option(each.name)} {each.place}" for each in self.parameters())
         return f"python -m dsnet {verb or self.name}{options} 2> {{log:q}}"
 
@@ -126,12 +122,7 @@ class Stage:
         return canonical(self.make_spec(experiment, wildcards).values())
 
     def digest(self, modules: Iterable[str], package: Path = PACKAGE) -> str:
-        """Digest the code that determines what it makes, and the files that do.
-
-        Args:
-            modules: what :attr:`modules` names.
-            package: the folder of dsnet.
-        """
+        """Compute a digest of the code of ``modules``, see :attr:`modules`, and of its files."""
         code = code_digest(modules, (*NUMBERS, *SHOWN), package)
         files = [path for pattern in self.files for path in sorted(package.glob(pattern))]
         return digest([code, *map(file_digest, files)]) if files else code
@@ -159,5 +150,5 @@ def stage(
 
 
 def option(name: str) -> str:
-    """Write the name of a parameter as that of an option."""
+    """Return the option of a parameter: underscores become hyphens."""
     return name.replace("_", "-")
