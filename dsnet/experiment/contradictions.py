@@ -1,4 +1,4 @@
-"""What single settings cannot say: names that must exist, settings that exclude each other."""
+"""Checks across settings: names that must exist, settings that exclude each other."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from dsnet.experiment.streams import fusion_kinds, losses_by_name, named_results
 from dsnet.registry import LOSSES
 from dsnet.releases import FINE_TUNED, RELEASE, name_of
 
-# Folders of the results that no data set may be named like.
+# Folders of the results, which no data set may have as its name.
 RESERVED = ("tables", "figures", "logs", "benchmarks")
 
 
 def contradictions(experiment: Experiment) -> Iterator[str]:
-    """Give a message for every contradiction of an experiment."""
+    """Yield a message for every contradiction of an experiment."""
     streams, model = experiment.streams, experiment.model
     yield from _data_sets(experiment.datasets, experiment.catalogue)
     yield from _flow(experiment.flow)

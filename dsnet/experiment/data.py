@@ -10,12 +10,12 @@ from pydantic import Field
 
 from dsnet.experiment.settings import NO_OPTIONS, Number, Options, Settings, Share, Text
 
-# What there is where Linux has a driver for NVIDIA's or AMD's GPUs.
+# Devices that Linux has if there is a driver for NVIDIA's or AMD's GPUs.
 GPU_DEVICES = ("/dev/nvidia[0-9]*", "/dev/kfd")
-# The kinds of data sets that the workflow can fetch.
+# Kinds of data sets that the workflow can fetch.
 FETCHED = ("ucf101", "hmdb51", "weizmann")
 TVL1_NAME = "tvl1"
-# The backends of TV-L1, and which of OpenCV's two versions of it each follows.
+# Backends of TV-L1, and the versions of OpenCV that each follows.
 FOLLOWED: Mapping[str, tuple[str, ...]] = {
     "opencv-cuda": ("cuda",),
     "torch": ("cpu", "cuda"),
@@ -26,12 +26,12 @@ Quality = Annotated[int, Field(ge=1, le=100)]
 
 
 def following(semantics: str) -> list[str]:
-    """Name the backends that follow ``cpu`` or ``cuda``."""
+    """Return the backends that follow ``cpu`` or ``cuda``."""
     return [name for name, followed in FOLLOWED.items() if semantics in followed]
 
 
 def gpu_devices() -> list[str]:
-    """List what this machine has of the devices that drivers of GPUs make."""
+    """Return the device files of this machine's GPUs."""
     return [path for pattern in GPU_DEVICES for path in sorted(glob.glob(pattern))]
 
 
@@ -86,7 +86,7 @@ class Entry(Listed):
     )
 
     def folders(self) -> dict[str, str]:
-        """Give the folders of videos and lists by key, as far as they are set."""
+        """Return the folders of videos and lists by key, as far as they are set."""
         return {key: getattr(self, key) for key in ("videos", "lists") if getattr(self, key)}
 
 
@@ -116,7 +116,7 @@ class Frames(Settings):
     size: int = Field(
         256, ge=16, le=2048, description="Side of the square, or the shorter side, in pixels."
     )
-    # Left out of specs where it has its default, so that older shards stay valid.
+    # Left out of specs if it is the default, so that older shards stay valid.
     sampling: Literal["fps_filter", "output_rate"] = Field(
         "fps_filter",
         exclude_if=lambda value: value == "fps_filter",
@@ -175,7 +175,7 @@ class FlowMethod(Settings):
     bound: Number = Field(
         20, gt=0, description="Flow is clipped to this many pixels per frame and mapped to 0..255."
     )
-    # Left out of specs where it has its default, so that older shards stay valid.
+    # Left out of specs if it is the default, so that older shards stay valid.
     rounding: Literal["nearest", "truncate"] = Field(
         "nearest",
         exclude_if=lambda value: value == "nearest",
@@ -197,7 +197,7 @@ class Flow(FlowMethod):
     )
 
     def n_gpus(self) -> int:
-        """Count the GPUs that a job asks for."""
+        """Return the number of GPUs that a job asks for."""
         if self.gpus is not None:
             return self.gpus
         return int(self.backend not in ("numba", "opencv") and bool(gpu_devices()))

@@ -1,4 +1,4 @@
-"""The whole experiment, as config.yaml and its overlays describe it."""
+"""The whole experiment, as described by config.yaml and its overlays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dsnet.experiment.networks import Model, Stream, Training
 from dsnet.experiment.results import Fusion, Latency, Tables
 from dsnet.experiment.settings import Distinct, Name, Number, Settings, Share, Text, without_nulls
 
-# Folders of the results that no data set may be named like.
+# Folders of the results, which no data set may have as its name.
 RESERVED = ("tables", "figures", "logs", "benchmarks")
 
 
@@ -94,17 +94,17 @@ class Experiment(Settings):
 
     @property
     def folder(self) -> str:
-        """The folder of the data."""
+        """Folder of the data."""
         return self.data or self.results
 
     def entries(self) -> dict[str, Entry]:
-        """Give the catalogue's entries of the data sets to run, by name."""
+        """Return the catalogue's entries of the data sets to run, by name."""
         return {name: self.catalogue[name] for name in self.datasets}
 
     def kinds(self) -> list[str]:
-        """List the kinds of the data sets to run, each once."""
+        """Return the kinds of the data sets to run, each once."""
         return list(dict.fromkeys(entry.kind for entry in self.entries().values()))
 
     def titles(self) -> dict[str, str]:
-        """Give the streams' titles by name, in the order of the streams."""
+        """Return the streams' titles by name, in the order of the streams."""
         return {name: stream.title for name, stream in self.streams.items()}

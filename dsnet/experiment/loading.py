@@ -1,4 +1,4 @@
-"""From a configuration as written to an experiment that is checked and complete."""
+"""Loading of a configuration: an experiment that is checked and complete."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ S = TypeVar("S", Model, Flow, Entry)
 
 
 class ConfigError(UserError):
-    """A configuration that cannot be run; the message names each key and what was expected."""
+    """A configuration that cannot be run; the message has each key and what was expected."""
 
 
 def load(config: Mapping[str, Any]) -> Experiment:
     """Check a configuration, fill in its defaults, and complete each stream's ``training``.
 
-    Raises:
-        ConfigError: naming every wrong key, its value and what was expected.
+    Raises ConfigError with every wrong key, its value and what was expected.
     """
     try:
         experiment = Experiment.model_validate(config)
@@ -41,7 +40,7 @@ def load(config: Mapping[str, Any]) -> Experiment:
 
 
 def _completed(experiment: Experiment) -> Experiment:
-    """Fill in what depends on other keys."""
+    """Fill in settings that depend on other keys."""
     streams = {
         name: stream.model_copy(update={"training": _merged(experiment.training, stream)})
         for name, stream in experiment.streams.items()
@@ -57,7 +56,7 @@ def _completed(experiment: Experiment) -> Experiment:
 
 
 def _with_plugins(experiment: Experiment) -> tuple[Experiment, list[str]]:
-    """Put the places of a user's classes for their names; tell of names that are unknown."""
+    """Replace names of a user's classes by their places; return unknown names too."""
     unknown: list[str] = []
 
     def placed(where: str, settings: S, key: str, kind: str) -> S:
@@ -85,7 +84,7 @@ def _with_plugins(experiment: Experiment) -> tuple[Experiment, list[str]]:
 
 
 def _merged(shared: Training, stream: Stream) -> Training:
-    """Put what a stream's own ``training`` says over the top-level one."""
+    """Put a stream's own ``training`` over the top-level one."""
     own = stream.training
     return shared.model_copy(update={key: getattr(own, key) for key in own.model_fields_set})
 

@@ -64,7 +64,7 @@ class Model(Settings):
         return {"backbone": self.backbone, "options": self.options}
 
     def arch(self) -> dict[str, Any]:
-        """Give the arguments of the network's class, and ``backbone`` where it is a user's."""
+        """Return the arguments of the network's class, and ``backbone`` if it is a user's."""
         written = self.values()
         options = written.pop("options", {})
         return {**written, **options}
@@ -134,7 +134,7 @@ class Recipe(Settings):
         "after each epoch; null takes all, as in the test, which with long videos costs more than "
         "the training.",
     )
-    # Of a spec only where the batch norm is not synchronised, for else it changes nothing.
+    # In a spec only without synchronised batch norm. Otherwise it does not change the result.
     processes: int | None = Field(
         None,
         ge=1,
@@ -161,11 +161,11 @@ class Training(Recipe):
     gpus: int = Field(0, ge=0, description="GPUs that a job asks the scheduler for.")
 
     def n_processes(self) -> int:
-        """Count the processes that train or score a stream together."""
+        """Return the number of processes that train or score a stream together."""
         return self.processes or max(self.gpus, 1)
 
     def busy_cores(self) -> int:
-        """Count the cores that they keep busy: each computes, and has workers beside it."""
+        """Return the number of cores that they use: each process computes, and has workers."""
         return self.n_processes() * (self.threads + self.workers)
 
 
@@ -184,7 +184,7 @@ class Term(Settings):
     )
 
     def arguments(self) -> dict[str, Any]:
-        """Give the arguments of the loss's class."""
+        """Return the arguments of the loss's class."""
         return self.model_dump(exclude={"weight", "share"})
 
 
@@ -236,7 +236,7 @@ class Losses(Settings):
     _nulls = model_validator(mode="before")(without_nulls)
 
     def terms(self) -> dict[str, Term]:
-        """Give the terms that are there, sorted by name."""
+        """Return the terms that are set, sorted by name."""
         own = {name: getattr(self, name) for name in type(self).model_fields}
         found = {**own, **self.__pydantic_extra__}
         return {name: found[name] for name in sorted(found) if found[name] is not None}

@@ -1,4 +1,4 @@
-"""Settings of what is made of the streams' scores: fusions, tables and the cost of inference."""
+"""Settings for the use of the streams' scores: fusions, tables and the cost of inference."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Result(_Fused):
     )
 
     def names(self) -> list[str]:
-        """List the streams to choose from."""
+        """Return the streams to choose from."""
         return [self.stream] if isinstance(self.stream, str) else self.stream
 
 
@@ -58,7 +58,7 @@ class Row(_Fused):
     stream: str = Field(description="Stream evaluated.")
 
     def names(self) -> list[str]:
-        """List the one stream."""
+        """Return the stream, as a list."""
         return [self.stream]
 
 

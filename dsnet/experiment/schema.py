@@ -1,4 +1,4 @@
-"""The JSON schema of the experiment: what messages, the reference and editors are told by."""
+"""The JSON schema of the experiment, for messages, the reference and editors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dsnet.experiment.experiment import Experiment
 
 Node = dict[str, Any]
 
-# What was expected, where pydantic's words say it less well.
+# Expectations for messages, if pydantic's words are less clear.
 WANTED = {
     "too_short": "at least {min_length} entries",
     "too_long": "at most {max_length} entries",
@@ -45,7 +45,7 @@ Every key of `config.yaml` and of the overlays in `experiments/`. Written by
 
 @functools.cache
 def schema() -> Node:
-    """Make the JSON schema of :class:`Experiment`, with its references put in place."""
+    """Return the JSON schema of :class:`Experiment`, with its references replaced."""
     whole = Experiment.model_json_schema()
     definitions = whole.pop("$defs")
 
@@ -62,7 +62,7 @@ def schema() -> Node:
 
 
 def messages(error: ValidationError) -> Iterator[str]:
-    """Give a message for every wrong key: where it is, what was expected, what was found."""
+    """Yield a message for every wrong key: where it is, what was expected, what was found."""
     for found in error.errors():
         path = [str(key) for key in found["loc"] if key != "[key]"]
         yield f"{'.'.join(path) or 'top level'}: {_message(found, path)}"
@@ -86,14 +86,14 @@ def _message(found: Any, path: list[str]) -> str:
 
 
 def suggestion(key: str, known: Iterable[str]) -> str:
-    """Tell which of the ``known`` keys may have been meant."""
+    """Return the likely one of the ``known`` keys, or all."""
     names = list(known)
     close = difflib.get_close_matches(key, names, n=1)
     return f"did you mean {close[0]}?" if close else f"known keys: {', '.join(names)}"
 
 
 def _below(path: Sequence[str]) -> Node:
-    """Give the part of the schema that is about the key at ``path``."""
+    """Return the part of the schema for the key at ``path``."""
     node = schema()
     for key in path:
         below = dict(children(node))
@@ -102,7 +102,7 @@ def _below(path: Sequence[str]) -> Node:
 
 
 def children(node: Node) -> Iterator[tuple[str, Node]]:
-    """Give the keys below a node, ``*`` for any name or place."""
+    """Yield the keys below a node, ``*`` for any name or place."""
     for each in [node, *node.get("anyOf", ())]:
         yield from each.get("properties", {}).items()
         below = [each.get("additionalProperties"), each.get("items")]
@@ -112,7 +112,7 @@ def children(node: Node) -> Iterator[tuple[str, Node]]:
 
 
 def document() -> str:
-    """Write the reference of all keys, as Markdown."""
+    """Return the reference of all keys, as Markdown."""
 
     def rows(node: Node, path: str) -> Iterator[str]:
         for key, sub in children(node):
@@ -128,7 +128,7 @@ def document() -> str:
 
 
 def _type(node: Node) -> str:
-    """Name the type of a key, or its values."""
+    """Return the type of a key, or its values."""
     values = node.get("enum", [node["const"]] if "const" in node else [])
     if values or "anyOf" not in node:
         return " or ".join(map(json.dumps, values)) or node.get("type", "any")

@@ -1,4 +1,4 @@
-"""What all settings share: strict, not to be changed, and without unknown keys."""
+"""The base of all settings: strict, immutable, and without unknown keys."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     def values(self) -> dict[str, Any]:
-        """Give all values as JSON would hold them."""
+        """Return all values as JSON would have them."""
         return self.model_dump(mode="json")
 
 
 def _either(what: str, *schemas: core_schema.CoreSchema) -> core_schema.CoreSchema:
-    """Allow several types, with one message and not one for each of them."""
+    """Allow several types, with one message for all."""
     return core_schema.union_schema(
         list(schemas), custom_error_type="either", custom_error_message=f"Input should be {what}"
     )
 
 
 def _listed(value: Any) -> Any:
-    """Give one name or none as a list of names."""
+    """Return one name or none as a list of names."""
     return [value] if isinstance(value, str) else [] if value is None else value
 
 
 def distinct(values: list[Any]) -> list[Any]:
-    """Refuse a list that has an entry twice."""
+    """Refuse a list with equal entries."""
     if len(set(values)) < len(values):
         raise ValueError("entries that differ")
     return values
 
 
 def without_nulls(value: Any) -> Any:
-    """Leave out the entries of a mapping that an overlay set to null."""
+    """Remove the entries of a mapping that an overlay set to null."""
     return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
 
 
@@ -78,7 +78,7 @@ Choice = Annotated[
     str | list[str],
     GetPydanticSchema(lambda _type, _handler: _either("a name or a list of names", _TEXT, _TEXTS)),
 ]
-# The arguments of a class of `plugins`; left out of specs where there are none.
+# Arguments of a class of `plugins`; left out of specs if there are none.
 Options = Annotated[
     dict[str, Any],
     Field(
@@ -86,7 +86,7 @@ Options = Annotated[
     ),
 ]
 NO_OPTIONS: dict[str, Any] = {}
-# One name, a list of them, or null.
+# One name, a list of names, or null.
 Names = Annotated[
     list[str], BeforeValidator(_listed, json_schema_input_type=str | list[str] | None), Distinct
 ]

@@ -1,7 +1,7 @@
 """Specs: the part of an experiment that determines the bytes of one artifact.
 
-The workflow gives a spec to a stage as JSON, and Snakemake runs the stage again when it changes.
-The artifact keeps it. A ``version`` is raised when the same settings give other bytes.
+The workflow gives a spec to a stage as JSON, and Snakemake runs the stage again if it changes. The
+artifact keeps it. A ``version`` is raised when the same settings give other bytes.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from dsnet.experiment.settings import Number, Settings
 from dsnet.provenance import code_digest
 from dsnet.registry import FUSIONS, LOSSES, module_of
 
-# Of the HDF5 format of frames, flow and clips.
+# Version of the HDF5 format of frames, flow and clips.
 STORE_VERSION = 2
-# The digest of the code of a user's class; none for dsnet's own, which have versions.
+# Digest of the code of a user's class. dsnet's own classes have versions instead.
 Code = Annotated[str | None, Field(exclude_if=lambda value: value is None)]
 Spec = TypeVar("Spec", bound=Settings)
 
@@ -65,7 +65,7 @@ class FlowSpec(FlowMethod):
         written = write(self)
         if self.algorithm != TVL1_NAME:
             return {k: v for k, v in written.items() if k not in ("backend", "semantics", "tvl1")}
-        if self.semantics == "cuda":  # which filters nothing
+        if self.semantics == "cuda":  # it has no median filter
             del written["tvl1"]["median_filtering"]
         return written
 
@@ -103,7 +103,7 @@ class TrainSpec(Settings):
     clips: Clips
     model: Model
     stream: TrainedStream
-    # The places of the losses that are a user's.
+    # Places of a user's losses.
     plugins: dict[str, str] = Field({}, exclude_if=lambda value: not value)
 
 
@@ -138,11 +138,11 @@ class ShownSpec(Settings):
     shown: list[str] = Field([], description="The streams that are drawn.")
 
     def by_name(self) -> dict[str, dict[str, Any]]:
-        """Give what is told of each stream by its name, in the order of the streams."""
+        """Return the description of each stream by its name, in the order of the streams."""
         return {stream.name: stream.values() for stream in self.streams}
 
     def titles(self) -> dict[str, str]:
-        """Give the streams' titles by name, in the order of the streams."""
+        """Return the streams' titles by name, in the order of the streams."""
         return {stream.name: stream.title for stream in self.streams}
 
 
@@ -167,13 +167,13 @@ class SimilaritySpec(Settings):
 
 
 def _taken(kind: type[Spec], source: Settings, **more: Any) -> Spec:
-    """Make settings of the fields that ``source`` has too, and of ``more``."""
+    """Make settings from the fields that ``source`` has too, and ``more``."""
     fields = kind.model_fields.keys() & type(source).model_fields.keys()
     return kind(**{**{key: getattr(source, key) for key in fields}, **more})
 
 
 def _code_of(place: str) -> str | None:
-    """Digest the code of a user's class; dsnet's own have a name without a place."""
+    """Return the digest of the code of a user's class; dsnet's own have a name without a place."""
     return code_digest([module_of(place)], []) if ":" in place else None
 
 
@@ -204,7 +204,7 @@ def train_spec(
     """Make the spec of a trained stream."""
     chosen = experiment.streams[stream]
     training = chosen.training
-    # Without a synchronised batch norm the batches of each process are what it normalises by.
+    # Without synchronised batch norm, each process normalises by its own part of the batch.
     processes = None if training.sync_batch_norm else training.n_processes()
     places = streams.losses_by_name(experiment)
     return TrainSpec(
@@ -228,7 +228,7 @@ def train_spec(
 
 
 def fusion_spec(experiment: Experiment, kind: str) -> FusionSpec:
-    """Make the spec of a fusion; of an average there is nothing to choose."""
+    """Make the spec of a fusion; an average has no settings."""
     chosen = experiment.fusion
     if kind in FUSIONS:
         own = chosen.model_dump(exclude={"options"}) if kind == "attention" else {}
@@ -246,9 +246,8 @@ def shown_spec(
     """Make the spec of a table, figure or page.
 
     Args:
-        keys: those of ``tables`` that it needs; a change of others is no reason to make it again.
-        only: the streams that it tells of, whose order does not count; by default all in their
-            order.
+        keys: the keys of ``tables`` that it needs; a change of other keys does not make it again.
+        only: its streams, in any order; the default is all in their order.
         shown: the streams that are drawn.
     """
     names = experiment.streams if only is None else sorted(only)
@@ -266,7 +265,7 @@ def shown_spec(
 
 
 def latency_spec(experiment: Experiment) -> LatencySpec:
-    """Make the spec of the measurement of what inference costs."""
+    """Make the spec of the measurement of the cost of inference."""
     rows = [Timed(title=title, streams=names) for title, names in streams.latency_rows(experiment)]
     return _taken(LatencySpec, experiment.latency, rows=rows)
 

@@ -1,4 +1,4 @@
-"""Which streams and fusions the tables, figures and pages of an experiment are about."""
+"""Streams and fusions in the tables, figures and pages of an experiment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Fusion = tuple[tuple[str, ...], str]
 
 
 def named_results(experiment: Experiment) -> Iterator[tuple[str, Result | Row]]:
-    """Where ``tables`` names a stream or fusion, and what it says there."""
+    """Yield the keys of ``tables`` that name a stream or fusion, and their values."""
     for number, line in enumerate(experiment.tables.ablation):
         yield f"tables.ablation.{number}", line
     for number, claim in enumerate(experiment.tables.claims):
@@ -25,17 +25,17 @@ def named_results(experiment: Experiment) -> Iterator[tuple[str, Result | Row]]:
 
 
 def losses_by_name(experiment: Experiment) -> dict[str, str]:
-    """The places of all losses, dsnet's own and those of ``plugins`` (see ``dsnet.registry``)."""
+    """Return the places of all losses, from dsnet and from ``plugins`` (:mod:`dsnet.registry`)."""
     return registry.places("LOSSES", registry.LOSSES, experiment.plugins)
 
 
 def fusion_kinds(experiment: Experiment) -> dict[str, str]:
-    """The places of all fusions, dsnet's own and those of ``plugins``."""
+    """Return the places of all fusions, from dsnet and from ``plugins``."""
     return registry.places("FUSIONS", registry.FUSIONS, experiment.plugins)
 
 
 def students(experiment: Experiment) -> list[str]:
-    """The RGB streams that Table 1 lists under "Mimic", by default all but the two-stream one."""
+    """Return the RGB streams under "Mimic" in Table 1, by default all but the two-stream one."""
     listed = experiment.tables.students
     return [
         name
@@ -46,41 +46,41 @@ def students(experiment: Experiment) -> list[str]:
 
 
 def distilled(experiment: Experiment) -> list[str]:
-    """The streams that have a teacher, listed in Table 1 or not."""
+    """Return the streams that have a teacher, whether Table 1 has them or not."""
     return [name for name, stream in experiment.streams.items() if stream.teacher]
 
 
 def shown(experiment: Experiment) -> list[str]:
-    """The streams of Table 1, which figures and pairs of methods show too."""
+    """Return the streams of Table 1, which figures and pairs of methods show too."""
     names = [*experiment.tables.two_stream, *students(experiment)]
     return [name for name in experiment.streams if name in names]
 
 
 def featured(experiment: Experiment) -> tuple[str, str, str]:
-    """The RGB stream, the student that figures and pages compare with it, and its teacher."""
+    """Return the RGB stream, the student that figures and pages compare with it, its teacher."""
     rgb, student = experiment.tables.two_stream[0], experiment.tables.compare[0]
     return rgb, student, _flow_beside(experiment, student)
 
 
 def _flow_beside(experiment: Experiment, name: str) -> str:
-    """The flow stream that goes with an RGB stream: its teacher, or that of the two streams."""
+    """Return the flow stream for an RGB stream: its teacher, or the one in ``two_stream``."""
     return experiment.streams[name].teacher or experiment.tables.two_stream[1]
 
 
 def similarity_teachers(experiment: Experiment) -> dict[str, str]:
-    """By RGB stream the flow stream that its features are compared with."""
+    """Return the flow stream to compare features with, by RGB stream."""
     rgb = [name for name in shown(experiment) if experiment.streams[name].input == "rgb"]
     return {name: _flow_beside(experiment, name) for name in rgb}
 
 
 def similarity_streams(experiment: Experiment) -> list[str]:
-    """The streams whose features are compared: the teachers first."""
+    """Return the streams with compared features, the teachers first."""
     teachers = similarity_teachers(experiment)
     return list(dict.fromkeys([*teachers.values(), *teachers]))
 
 
 def mapped_streams(experiment: Experiment) -> list[str]:
-    """The streams whose feature maps are drawn: teacher, student, rival and RGB."""
+    """Return the streams with drawn feature maps: teacher, student, rival and RGB."""
     rgb, student, teacher = featured(experiment)
     return list(dict.fromkeys([teacher, student, *experiment.tables.compare, rgb]))
 
@@ -89,9 +89,9 @@ def mapped_streams(experiment: Experiment) -> list[str]:
 
 
 def fused(experiment: Experiment, names: Iterable[str]) -> tuple[str, ...]:
-    """The streams of a fusion in the order of its file: students, the RGB stream, flow streams.
+    """Return the streams of a fusion in the order of its file: students, RGB stream, flow streams.
 
-    The same streams have one file, in whatever order the configuration names them.
+    The same streams have one file, for any order in the configuration.
     """
     streams, rgb = experiment.streams, experiment.tables.two_stream[0]
     order = list(streams)
@@ -101,10 +101,10 @@ def fused(experiment: Experiment, names: Iterable[str]) -> tuple[str, ...]:
 
 
 def fusions(experiment: Experiment) -> list[Fusion]:
-    """The fusions that the tables need, without repetition.
+    """Return the fusions that the tables need, without repetition.
 
-    Every student with the RGB stream, with its teacher, and with both, and the two streams, by
-    average and by attention; and what the ablation, the claims and the study name.
+    These are every student with the RGB stream, with its teacher, and with both, and the two
+    streams, by average and by attention; and the fusions in ablation, claims and study.
     """
     rgb, flow = experiment.tables.two_stream
     wanted: list[tuple[str, ...]] = [(rgb, flow)]
@@ -117,22 +117,22 @@ def fusions(experiment: Experiment) -> list[Fusion]:
 
 
 def ablation_fusions(experiment: Experiment) -> list[Fusion]:
-    """Those of Table 2."""
+    """Return the fusions of Table 2."""
     return list(dict.fromkeys(_fusions_of(experiment, experiment.tables.ablation)))
 
 
 def _fusions_of(experiment: Experiment, rows: Iterable[Result | Row]) -> list[Fusion]:
-    """The fusions among results that ``tables`` names."""
+    """Return the fusions among results that ``tables`` names."""
     return [(fused(experiment, (*row.names(), *row.fuse)), row.by) for row in rows if row.fuse]
 
 
 def attention_streams(experiment: Experiment) -> set[str]:
-    """The streams whose weights in the attention fusion are drawn."""
+    """Return the streams with drawn weights in the attention fusion."""
     return {*featured(experiment), *experiment.tables.two_stream}
 
 
 def attention_fusions(experiment: Experiment) -> list[tuple[str, ...]]:
-    """The streams of their fusions by attention; first the student's with its teacher."""
+    """Return the streams of their attention fusions; first the student's with its teacher."""
     _, student, teacher = featured(experiment)
     names = [names for names, kind in fusions(experiment) if kind == "attention"]
     names = [n for n in names if attention_streams(experiment).issuperset(n)]
@@ -140,7 +140,7 @@ def attention_fusions(experiment: Experiment) -> list[tuple[str, ...]]:
 
 
 def latency_rows(experiment: Experiment) -> list[tuple[str, list[str]]]:
-    """Titles and streams: RGB, flow and the student, each alone and fused as in Table 1."""
+    """Return titles and streams: RGB, flow and the student, each alone and fused as in Table 1."""
     rgb, student, teacher = featured(experiment)
     flow = experiment.tables.two_stream[1]
     wanted = [(rgb,), (flow,), (rgb, flow), (student,), (student, rgb), (student, teacher)]
