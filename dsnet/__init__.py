@@ -13,7 +13,7 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    # Imported when asked for: every verb imports this package, and few of them need PyTorch.
+    # Imported on demand: every verb imports this package, and few verbs need PyTorch.
     if name in __all__:
         from dsnet import predict
 

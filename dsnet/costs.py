@@ -1,4 +1,4 @@
-"""Cost of the jobs of a run, as Snakemake measured each (``results/benchmarks``)."""
+"""Cost of the jobs of a run, as Snakemake measured it (``results/benchmarks``)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from dsnet.errors import UserError
 
-# Rules with a stage of their own, in order; the others draw or write tables.
+# Rules that have a stage of their own, in order. The other rules draw figures or write tables.
 STAGES = (
     *("videos", "manifest", "frames", "flow", "pack", "train", "evaluate", "fuse"),
     *("latency", "similarity"),
@@ -19,28 +19,24 @@ COLUMNS = {"s": "seconds", "cpu_time": "cpu_seconds", "max_rss": "memory_mb"}
 
 
 class CostError(UserError):
-    """No costs to read."""
+    """A folder without costs."""
 
 
 def jobs(folder: Path) -> pd.DataFrame:
-    """Read the cost of every job of a run, in the order of the stages.
+    """Read the cost of every job of a run, in the order of the stages; CostError if there is none.
 
-    Args:
-        folder: ``results/benchmarks``, with a ``.tsv`` of every job, in folders named like those
-            of the results.
+    ``folder`` is ``results/benchmarks``. It has one ``.tsv`` per job, in folders named like the
+    results.
 
     Returns:
         ``stage`` (of :data:`STAGES`, or :data:`OTHERS`), ``place`` (the path in ``folder`` without
-        ``.tsv``), ``seconds`` (wall), ``cpu_seconds`` and ``memory_mb`` (the largest resident
-        set); NaN where a job ended before Snakemake looked at it.
-
-    Raises:
-        CostError: there is nothing in ``folder``.
+        ``.tsv``), ``seconds`` (wall), ``cpu_seconds`` and ``memory_mb`` (the largest resident set).
+        A value is NaN if the job ended before Snakemake measured it.
     """
     files = sorted(folder.rglob("*.tsv"))
     if not files:
         raise CostError(f"{folder} has no *.tsv; run `snakemake --cores all` first")
-    # The last line, where a rule repeats its benchmark; "-" is what was not measured.
+    # A repeated benchmark has several lines; the last one counts. "-" means not measured.
     rows = [pd.read_csv(file, sep="\t", na_values=["-"]).iloc[-1] for file in files]
     found = pd.DataFrame(rows)[list(COLUMNS)].astype(float).rename(columns=COLUMNS)
     places = [file.relative_to(folder).with_suffix("") for file in files]
@@ -53,22 +49,22 @@ def jobs(folder: Path) -> pd.DataFrame:
 
 
 def _stage(place: Path) -> str:
-    """The rule whose job wrote a benchmark: the name of the file, or of its folder."""
+    """Return the rule that wrote a benchmark: the name of the file, or of its folder."""
     names = place.name, place.parent.name.replace("fusion", "fuse")
     return next((name for name in names if name in STAGES), OTHERS)
 
 
 def belonging(found: pd.DataFrame, datasets: Collection[str], made: Collection[str]) -> pd.Series:
-    """Say which rows of :func:`jobs` belong to an experiment, bool.
+    """Return which rows of :func:`jobs` belong to an experiment, bool.
 
-    Others are left from earlier ones, with other data sets, streams or seeds, in the same folder.
-    The page of provenance is not measured before it is written.
+    The folder may also have rows of earlier experiments. The page of provenance does not count: it
+    is written before its own cost is known.
 
     Args:
         found: the jobs.
         datasets: names of the experiment's data sets.
-        made: the folders of its streams and its fusions without suffix, as in
-            ``motions/split1/16f/seed0/ds``.
+        made: folders of its streams, such as ``motions/split1/16f/seed0/ds``, and its fusions
+            without suffix.
     """
 
     def belongs(place: str, stage: str) -> bool:

@@ -1,4 +1,4 @@
-"""Reading of the CSVs that a run leaves, with the types that they were written with."""
+"""Reading of the CSV files of a run, with the types that they were written with."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-# Columns of text of all our tables; the others are numbers.
+# Columns of text in all our tables. The other columns are numbers.
 TEXT = (
     *("dataset", "method", "column", "source", "protocol", "pretrain", "streams"),
     *("claim", "answer", "against", "group", "input", "device", "backend"),
@@ -15,12 +15,10 @@ TEXT = (
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Read a table; names stay text where they look like numbers (``2020``) or nothing (``NA``).
+    """Read a table; raise FileNotFoundError if there is none.
 
-    Its columns :data:`TEXT` are text, empty where there is none; the others numbers or NaN.
-
-    Raises:
-        FileNotFoundError: no such file.
+    The columns of :data:`TEXT` are text, also for ``2020`` or ``NA``, and empty where a value is
+    missing. The others are numbers or NaN.
     """
     types = dict.fromkeys(TEXT, str)
     table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])

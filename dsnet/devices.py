@@ -11,17 +11,14 @@ from dsnet.processes import ALONE, Processes
 
 
 class DeviceError(UserError):
-    """A device that is not there, or is not made for what is asked of it."""
+    """A device that does not exist, or cannot do what is asked of it."""
 
 
 def choose_device(device: str, processes: Processes = ALONE) -> torch.device:
-    """The device that ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` stands for here.
+    """Return the device for ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
-    Each of several processes on one machine gets a GPU of its own, which becomes its current one.
-
-    Raises:
-        DeviceError: a GPU was asked for and PyTorch finds none, or fewer than processes; or the
-            name is none of these.
+    Each of several processes on one machine gets its own GPU, which becomes its current device.
+    Raises DeviceError for an unknown name, or if there is no GPU, or fewer GPUs than processes.
     """
     available = torch.cuda.is_available()
     if device == "auto":
@@ -43,11 +40,7 @@ def choose_device(device: str, processes: Processes = ALONE) -> torch.device:
 
 
 def check_precision(precision: str, device: torch.device) -> None:
-    """Refuse a ``training.precision`` that the device is not made for.
-
-    Raises:
-        DeviceError: it is not float32, and the device is a CPU.
-    """
+    """Raise DeviceError if ``training.precision`` is not float32 and the device is a CPU."""
     if precision != "float32" and device.type == "cpu":
         raise DeviceError(
             f"training.precision: {precision} is for GPUs; on CPUs it makes 3D convolutions many "

@@ -1,4 +1,4 @@
-"""Full disks, said clearly: every library reports them in words of its own, or in none."""
+"""Full disks: one clear error, because each library reports them differently or not at all."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pathlib import Path
 
 from dsnet.errors import UserError
 
-PathLike = str | os.PathLike[str]  # a file or folder, as callers name it
+PathLike = str | os.PathLike[str]  # a file or folder
 FULL = (errno.ENOSPC, errno.EDQUOT)
 PROBE = 1 << 20  # bytes
 
 
 class DiskFullError(UserError):
-    """There is no room to write a file; the message names it."""
+    """No room to write a file; the message names the file."""
 
     @classmethod
     def of(cls, path: PathLike) -> DiskFullError:
-        """The error of a file that was not written for want of room."""
+        """Make the error for a file."""
         return cls(
             f"{os.fspath(path)} could not be written: the disk is full, or your quota of it; "
             f"make room and run again"
@@ -30,11 +30,7 @@ class DiskFullError(UserError):
 
 @contextmanager
 def naming_full_disk(path: PathLike) -> Iterator[None]:
-    """Turn whatever a full disk makes of writing ``path`` into one clear error.
-
-    Raises:
-        DiskFullError: in place of any error that comes of a full disk or an exhausted quota.
-    """
+    """Raise DiskFullError in place of any error that a full disk or quota causes at ``path``."""
     try:
         yield
     except DiskFullError:
@@ -46,18 +42,18 @@ def naming_full_disk(path: PathLike) -> Iterator[None]:
 
 
 def _is_full(error: Exception, folder: Path) -> bool:
-    """Whether ``error`` comes of a full disk, which the file system is asked where it is vague."""
+    """Return whether a full disk caused ``error``; if the error is vague, test the file system."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno is not None:
             return cause.errno in FULL
         cause = cause.__cause__ or cause.__context__
-    # HDF5, PyTorch and ffmpeg say that writing failed, and not why.
+    # HDF5, PyTorch and ffmpeg do not say why writing failed.
     return isinstance(error, OSError | RuntimeError) and has_no_room(folder)
 
 
 def has_no_room(folder: Path) -> bool:
-    """Whether a folder's disk, or the quota of it, has no room for a small file."""
+    """Return whether a folder's disk or quota has no room for a small file."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(PROBE))

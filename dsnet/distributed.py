@@ -1,4 +1,4 @@
-"""Several processes that train or score one network together, started by torchrun."""
+"""Several processes that train or score one network together; torchrun starts them."""
 
 from __future__ import annotations
 
@@ -15,28 +15,27 @@ from torch import distributed as dist
 
 from dsnet.processes import ALONE, Processes
 
-# The others wait for the first process while it waits for a job of a killed run to end; one that
-# dies is noticed by torchrun, which stops the others.
+# The first process may wait for a job of a killed run to end, and the others wait for it. If one
+# dies, torchrun stops the others.
 PATIENCE = timedelta(days=7)
 
 
 def launch(processes: int, arguments: Sequence[str]) -> NoReturn:
-    """Become torchrun, which runs ``python -m dsnet`` with ``arguments`` in so many processes."""
+    """Replace this process by torchrun, which runs ``python -m dsnet`` in several processes."""
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     os.execv(sys.executable, [sys.executable, *torchrun, "-m", "dsnet", *arguments])
 
 
 def launched() -> bool:
-    """Whether torchrun started this process."""
+    """Return whether torchrun started this process."""
     return dist.is_torchelastic_launched()
 
 
 @contextmanager
 def joined() -> Iterator[Processes]:
-    """Join the processes that torchrun started; a process on its own where it did not.
+    """Join the processes that torchrun started; without torchrun, yield :data:`.ALONE`.
 
-    They talk through NCCL about what is on GPUs and through Gloo about the rest. Only the first
-    one's log has more than warnings.
+    Tensors on GPUs travel by NCCL, others by Gloo. Only the first process logs more than warnings.
     """
     if not launched():
         yield ALONE

@@ -1,4 +1,4 @@
-"""The root of the errors that a user can mend: the command line prints their message alone."""
+"""Base classes of errors that a user can correct; the command line prints their message alone."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 
 class UserError(Exception):
-    """Something given to dsnet is wrong; the message says what, where and what to do."""
+    """Wrong input to dsnet; the message says what is wrong, where, and what to do."""
 
 
 class RemakeError(UserError):
-    """A file that dsnet made is of no use any more, and the workflow can make it again.
+    """A file of dsnet that cannot be used any more, and that the workflow can make again.
 
-    Attributes: ``path``, the file, and ``kept``, what :func:`set_aside` adds to its name.
+    Attributes: ``path``, the file; ``kept``, the suffix that :func:`set_aside` adds to its name.
     """
 
     kept = "damaged"
@@ -24,9 +24,9 @@ class RemakeError(UserError):
 
 
 def set_aside(error: RemakeError) -> str:
-    """Rename the file of ``error``, so that Snakemake misses it; what to do now, in words.
+    """Rename the file of ``error``, so that Snakemake makes it again; return what a user can do.
 
-    Only what has the name of one of our files: another one was given by mistake.
+    Only ``.h5`` and ``.csv`` are renamed. Any other file was given by mistake.
     """
     aside = error.path.with_name(f"{error.path.name}.{error.kept}")
     if error.path.suffix in (".h5", ".csv"):

@@ -29,18 +29,16 @@ def evaluate(
 ) -> Scores:
     """Score all clips of the train, validation and test videos with the selected weights.
 
-    Of several processes that torchrun started each scores its share of the clips.
+    Each of several processes started by torchrun scores its share of the clips.
 
     Args:
-        model: ``model.pt``; its spec says data set, split and transforms.
+        model: ``model.pt``; its spec has data set, split and transforms.
         clips_path: ``clips.h5``.
         output: ``scores.h5`` to write.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        workers: processes that prepare clips, of each process that scores.
-        threads: CPU threads of the network's arithmetic, of each process that scores.
+        device, workers, threads: see :func:`dsnet.training.train`.
 
     Raises:
-        ScoreError: the network puts out NaN or infinity.
+        ScoreError: the network's output has NaN or infinity.
         CheckpointError: ``model`` is not the file of a trained stream.
         DamagedError: ``clips_path`` is damaged.
     """

@@ -1,4 +1,4 @@
-"""A stream's network as ONNX or as a program of torch.export, to run where dsnet is not."""
+"""Export of a stream's network as ONNX or as a program of torch.export."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from dsnet.provenance import keep_input, replacing
 
 log = logging.getLogger(__name__)
 INPUT, OUTPUT = "clips", "logits"
-ANY_NUMBER = {INPUT: {0: torch.export.Dim("N")}}  # of clips in a batch
-# Largest difference of a logit from PyTorch's, per unit of the largest logit: float32 rounding
-# over a hundred layers stays below a tenth of it.
+ANY_NUMBER = {INPUT: {0: torch.export.Dim("N")}}  # clips per batch
+# Largest difference from PyTorch's logits, relative to the largest logit. Float32 rounding over a
+# hundred layers stays below a tenth of it.
 TOLERANCE = 1e-3
 TALKATIVE = ("onnx_ir", "onnxscript", "torch.onnx")
-CHECKED = (1, 3)  # clips in the batches that are compared
+CHECKED = (1, 3)  # batch sizes that are compared
 
 
 class ExportError(UserError):
-    """A model that cannot be exported, or an exported one that answers differently."""
+    """A model that cannot be exported, or an exported model with other outputs."""
 
 
 class FromBytes(nn.Module):
-    """A stream with its normalisation: (N, T, H, W, C) uint8 pixels to (N, K) float32 logits."""
+    """A network with its normalisation: (N, T, H, W, C) uint8 pixels to (N, K) float32 logits."""
 
     def __init__(self, network: nn.Module, modality: str, settings: Clips) -> None:
         super().__init__()
@@ -46,31 +46,31 @@ class FromBytes(nn.Module):
         self.eval()
 
     def forward(self, clips: Tensor) -> Tensor:
-        """See the class."""
+        """Compute the logits."""
         return self.network(normalise(clips, self.modality, self.settings))
 
 
 def export(model: PathLike, output: PathLike, kind: str) -> float:
-    """Write the network of a ``model.pt``, compare it with the original, and tell of it.
+    """Write the network of a ``model.pt`` in another format and compare it with the original.
 
-    It takes clips as they come out of the test transform, (N, T, crop, crop, C) uint8 for any N,
-    and puts out logits (N, K). What its user must know, as JSON under the key ``dsnet`` in ONNX's
-    metadata and in the extra files of a ``.pt2``: classes, input, clip_length, crop, and how frames
-    and flow are made.
+    The input is clips after the test transform, (N, T, crop, crop, C) uint8, for any N. The output
+    is logits, (N, K). The file has a JSON text under the key ``dsnet``, in ONNX's metadata or in
+    the extra files of the ``.pt2``: classes, input, clip_length, crop, and how frames and flow are
+    made.
 
     Args:
         model: ``model.pt``.
         output: the file to write.
-        kind: ``onnx`` or ``pt2``, which ``torch.export.load`` reads.
+        kind: ``onnx``, or ``pt2``, which ``torch.export.load`` reads.
 
     Returns:
-        The largest difference of a logit from PyTorch's, over batches of one and three clips.
+        The largest difference from PyTorch's logits for batches of one and three clips, relative to
+        the largest logit of the batch.
 
     Raises:
         UserError: ``output`` is ``model`` itself.
         CheckpointError: ``model`` is not the file of a trained stream.
-        ExportError: packages are missing (``pip install 'dsnet[export]'``), or the outputs do not
-            agree.
+        ExportError: packages are missing (``pip install 'dsnet[export]'``), or the outputs differ.
     """
     keep_input(model, output)
     network, content = models.load_trained(model)
@@ -93,7 +93,6 @@ def export(model: PathLike, output: PathLike, kind: str) -> float:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence what exporters tell of themselves."""
     loggers = [logging.getLogger(name) for name in TALKATIVE]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -121,7 +120,7 @@ def _about(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _clips(content: Mapping[str, Any], count: int) -> Tensor:
-    """Clips of noise, whose every pixel counts."""
+    """Return clips of noise, (count, T, crop, crop, C) uint8."""
     length, crop = content["spec"].run.clip_length, content["spec"].clips.crop
     shape = (count, length, crop, crop, CHANNELS[content["input"]])
     return torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(count)).byte()
@@ -130,14 +129,14 @@ def _clips(content: Mapping[str, Any], count: int) -> Tensor:
 def _compare(
     module: nn.Module, exported: Callable[[Tensor], np.ndarray], content: Mapping[str, Any]
 ) -> float:
-    """The largest difference of a logit, as a share of the largest logit of the batch."""
+    """Return the largest difference of a logit, relative to the largest logit of the batch."""
     worst = 0.0
     for count in CHECKED:
         clips = _clips(content, count)
         ours, theirs = module(clips).numpy(), exported(clips)
         if ours.shape != theirs.shape:
             raise ExportError(f"the exported network puts out {theirs.shape}, not {ours.shape}")
-        # Not max(): what is not a number must not be taken for no difference.
+        # Not max(), which would ignore NaN.
         worst = float(np.maximum(worst, np.abs(ours - theirs).max() / np.abs(ours).max()))
     return worst
 

@@ -1,4 +1,4 @@
-"""Whole groups of videos, picked for a part of a split."""
+"""Selection of whole groups of videos for a part of a split."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-# Whether a group, as its numbers of videos by class, may be picked after those videos and groups.
+# Whether to pick a group. Arguments: its videos by class; picked videos and groups by class.
 Rule = Callable[[Counter[Any], Counter[Any], Counter[Any]], bool]
 
 
 def pick(groups: Sequence[str], classes: Sequence[Any], wanted: Rule, allowed: Rule) -> set[str]:
     """Pick groups that are ``wanted`` and ``allowed``; return their names.
 
-    Groups are visited in the order of their names' SHA-256, so neither the order of the videos nor
-    a random state matters. Afterwards a class that nothing was picked of gives its smallest group
-    that is allowed, wanted or not.
+    The groups are visited in the order of the SHA-256 of their names. So neither the order of the
+    videos nor a random state matters. At the end, a class without a picked video gives its smallest
+    group that is ``allowed``, wanted or not.
 
     Args:
         groups: group of each video.
         classes: class of each video.
-        wanted: sees a group's videos by class, and by class the videos and groups picked so far.
-        allowed: sees the same.
+        wanted: gets a group's videos by class, and the videos and groups picked so far by class.
+        allowed: gets the same.
     """
     members: dict[str, Counter[Any]] = {}
     for group, name in zip(groups, classes, strict=True):

@@ -1,4 +1,4 @@
-"""The logits that a network gives of clips."""
+"""Logits of a network for clips."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dsnet.processes import ALONE, Processes
 
 
 def to_device(module: nn.Module, device: torch.device) -> None:
-    """Move a network to a device, channels last, in which CPUs convolve faster."""
+    """Move a network to a device, channels last: CPUs convolve faster in this layout."""
     module.to(device)
     module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
@@ -28,10 +28,10 @@ def clip_logits(
     device: torch.device,
     processes: Processes = ALONE,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(C, K) float32 logits of all test clips and (C,) int64, the number of each one's video.
+    """Compute the logits of all test clips, (C, K) float32, and the video of each clip, (C,) int64.
 
-    The network is on ``device`` (see :func:`to_device`). Of several processes each runs its share
-    of the clips, and all get the logits of all, every clip once.
+    The network is on ``device`` (see :func:`to_device`). Each of several processes computes its
+    share of the clips, and all get all logits.
     """
     network.eval()
     data = batches.dataset

@@ -1,4 +1,4 @@
-"""Cost of inference: milliseconds per clip, parameters and GFLOPs, with and without flow."""
+"""Cost of inference: milliseconds per clip, parameters and GFLOPs, with and without TV-L1."""
 
 from __future__ import annotations
 
@@ -46,22 +46,20 @@ def measure(
     device: str = "auto",
     threads: int = 1,
 ) -> pd.DataFrame:
-    """Time single clips through networks and, where one of them sees flow, through TV-L1.
+    """Measure the time of single clips through networks and, if one of them sees flow, TV-L1.
 
     Every network is timed once: it costs the same in all rows.
 
     Args:
-        rows: title and ``model.pt`` files that are run one after the other.
-        clips_path: ``clips.h5``. TV-L1 is timed on its frames, as many pairs as a clip has frames,
-            with the backend and the settings of its spec.
+        rows: title and the ``model.pt`` files that are run one after the other.
+        clips_path: ``clips.h5``. TV-L1 is timed on its frames, with as many pairs as a clip has
+            frames, and with the backend and settings of its spec.
         options: the config's ``latency``.
-        device: where the networks run.
-        threads: CPU threads of the network's arithmetic.
+        device, threads: where the networks run, and their CPU threads.
 
     Returns:
-        One row per entry of ``rows``: the columns of :data:`HEADERS`, and after ``method``
-        ``streams``, the names that the models were trained under, joined by ``+``. GFLOPs count
-        two per multiply-add; times are medians in milliseconds per clip, batch size 1.
+        One row per entry of ``rows``: the columns of :data:`HEADERS`, and ``streams``, the streams'
+        names joined by ``+``. GFLOPs count two per multiply-add. Times are medians in ms per clip.
 
     Raises:
         CheckpointError: a path is not the file of a trained stream.
@@ -103,7 +101,7 @@ def measure(
 def _cost(
     network: Backbone, content: Mapping[str, Any], device: torch.device, options: Latency
 ) -> dict[str, float]:
-    """Milliseconds, operations (two per multiply-add) and parameters of a network for one clip."""
+    """Measure a network with one clip: ms, operations (two per multiply-add), parameters."""
     size, length = content["spec"].clips.crop, content["spec"].run.clip_length
     to_device(network.eval(), device)
     clip = torch.randn(1, CHANNELS[content["input"]], length, size, size, device=device)
@@ -123,7 +121,7 @@ def _cost(
 
 
 def _gray(reader: Reader, length: int) -> np.ndarray:
-    """(length + 1, H, W) uint8 frames of the first video; a shorter one is looped."""
+    """Return frames of the first video, (length + 1, H, W) uint8; a shorter video is looped."""
     id = next(iter(reader.videos))
     positions = np.arange(length + 1) % reader.videos[id].frames("rgb")
     reader.verify([id], ["rgb"])
@@ -132,7 +130,7 @@ def _gray(reader: Reader, length: int) -> np.ndarray:
 
 
 def _time(run: Callable[[], object], options: Latency) -> float:
-    """Median of ``repeats`` runs after ``warmup`` ones, in milliseconds."""
+    """Return the median of ``repeats`` runs after ``warmup`` runs, in milliseconds."""
     times = timeit.repeat(run, number=1, repeat=options.warmup + options.repeats)
     return 1e3 * statistics.median(times[options.warmup :])
 
@@ -144,7 +142,7 @@ def _name(device: torch.device) -> str:
 
 
 def render(table: pd.DataFrame) -> TextTable:
-    """Write the table of :func:`measure` with headings and units."""
+    """Format the table of :func:`measure` with headings and units."""
     note = "Medians per clip, batch size 1; GFLOPs count two per multiply-add."
     shown = table.drop(columns="streams")
     return render_plain(shown, "Cost of inference per clip", [note], HEADERS)

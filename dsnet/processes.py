@@ -1,4 +1,4 @@
-"""Processes that work together: what each has a share of, and what all know in the end."""
+"""Processes that work together: their shares, and the exchange of results."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from torch import distributed as dist
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those that work together: its number, how many, its number on the node.
+    """This process among several: its rank, the number of processes, its rank on the node.
 
-    The default is a process on its own, for which every method is the identity.
+    The default is a single process, for which every method is the identity.
     """
 
     rank: int = 0
@@ -25,15 +25,15 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this process is the one that writes files."""
+        """Whether this process writes the files."""
         return self.rank == 0
 
     def share(self, items: Sequence[Any]) -> Sequence[Any]:
-        """Every ``count``-th item: all processes together have each item once."""
+        """Return every ``count``-th item; all processes together have each item once."""
         return items[self.rank :: self.count]
 
     def sums(self, values: Mapping[str, float]) -> dict[str, float]:
-        """The sums over all processes of numbers that each has under the same names."""
+        """Return the sum over all processes of each named number; the names are the same in all."""
         if self.count == 1:
             return dict(values)
         total = torch.tensor(list(values.values()), dtype=torch.float64)
@@ -41,19 +41,19 @@ class Processes:
         return dict(zip(values, total.tolist(), strict=True))
 
     def add_up(self, tensors: Iterable[Tensor]) -> None:
-        """Replace tensors, of the same shapes in every process, by their sums, in place."""
+        """All-reduce tensors, of equal shapes in all processes, to their sums, in place."""
         if self.count > 1:
             for tensor in tensors:
                 dist.all_reduce(tensor)
 
     def agree(self, tensors: Iterable[Tensor]) -> None:
-        """Replace tensors, of the same shapes in every process, by the first one's, in place."""
+        """Broadcast tensors of the first process, of equal shapes in all processes, in place."""
         if self.count > 1:
             for tensor in tensors:
                 dist.broadcast(tensor, 0)
 
     def gather(self, item: Any) -> list[Any]:
-        """What all processes have, in their order."""
+        """Return the items of all processes, by rank."""
         if self.count == 1:
             return [item]
         found: list[Any] = [None] * self.count
@@ -61,10 +61,7 @@ class Processes:
         return found
 
     def whole(self, part: np.ndarray) -> np.ndarray:
-        """The rows of which every process has those that :meth:`share` gave it, in their order.
-
-        A process that got none may give an empty array of any shape.
-        """
+        """Return all rows in order; each process gives the rows of its :meth:`share`, if any."""
         parts = self.gather(part)
         rows = np.empty((sum(map(len, parts)), *parts[0].shape[1:]), parts[0].dtype)
         for rank, rows_of_one in enumerate(parts):
@@ -73,7 +70,7 @@ class Processes:
         return rows
 
     def wait(self) -> None:
-        """Go on when all processes are here; on GPUs each must have its own by now."""
+        """Wait for all processes; on GPUs, each process must have its own GPU by now."""
         if self.count > 1:
             dist.barrier()
 

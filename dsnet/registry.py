@@ -1,9 +1,8 @@
-"""Classes by name: what the configuration can choose from, dsnet's own and a user's.
+"""Classes by name that the configuration can choose: dsnet's own and a user's.
 
-A place is ``dsnet.losses.mae:MultiLevelMAE`` or, in a user's own file, ``my_losses.py:Mine``. It
-is imported where the class is used, so that planning needs neither PyTorch nor a user's code.
-
-A user's file has tables of the same names as the ones here, such as ``LOSSES = {"mine": Mine}``.
+A place is ``dsnet.losses.mae:MultiLevelMAE`` or, for a user's file, ``my_losses.py:Mine``. It is
+imported only where the class is used. So planning needs neither PyTorch nor a user's code. A user's
+file has tables with the names of the tables here, such as ``LOSSES = {"mine": Mine}``.
 """
 
 from __future__ import annotations
@@ -45,33 +44,28 @@ class PluginError(UserError):
 
 
 def load(place: str) -> Any:
-    """Import the class at ``place``.
-
-    Raises:
-        PluginError: a user's file cannot be imported, or has no such class.
-    """
+    """Import the class at ``place``; raise PluginError if a user's file cannot give it."""
     module, name = place.rsplit(":", 1)
     if not module.endswith(".py"):
         return getattr(importlib.import_module(module), name)
     try:
         return getattr(_imported(Path(module)), name)
-    except Exception as error:  # it is the user's code
+    except Exception as error:  # user's code may raise anything
         raise PluginError(f"plugins: {place} cannot be imported: {error}") from error
 
 
 def make(where: str, kind: str, name: str, *arguments: Any, **options: Any) -> Any:
-    """Make an object of a class.
+    """Make an object of a registered class.
 
     Args:
-        where: the configuration's key that names it, for messages.
-        kind: the name of a table of this module.
-        name: a key of that table, or a place in a user's file, whose own table ``kind`` must have
-            the class: a name may come from a file of weights, and no other code is run for it.
-        arguments: of the class.
-        options: of the class.
+        where: key of the configuration that names the class, for messages.
+        kind: name of a table of this module.
+        name: key of that table, or a place in a user's file. That file's own table ``kind`` must
+            have the class: a name may come from a file of weights, which must not run other code.
+        arguments, options: of the class.
 
     Raises:
-        PluginError: there is no such class, or it cannot be made of these arguments.
+        PluginError: there is no such class, or the arguments do not fit it.
     """
     own = globals()[kind]
     place = own.get(name, name)
@@ -85,7 +79,7 @@ def make(where: str, kind: str, name: str, *arguments: Any, **options: Any) -> A
 
 
 def _imported(path: Path) -> Any:
-    """The module of a user's file, imported once: classes of one file must be the same ones."""
+    """Return the module of a user's file, imported once, so that its classes exist once."""
     name = f"plugin {path.resolve()}"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, path)
@@ -102,22 +96,15 @@ def _imported(path: Path) -> Any:
 
 
 def module_of(place: str) -> str:
-    """The module, or a user's file, that ``place`` is in."""
+    """Return the module, or a user's file, of ``place``."""
     return place.rsplit(":", 1)[0]
 
 
 def places(kind: str, own: dict[str, str], plugins: Iterable[str]) -> dict[str, str]:
-    """The places of all classes of a kind by name: dsnet's ``own`` and those of ``plugins``.
+    """Return the places of all classes of a kind by name, from dsnet's ``own`` and ``plugins``.
 
-    A user's file says ``LOSSES = {"mine": Mine}`` at its top level. It is read, and not run.
-
-    Args:
-        kind: the name that the file gives them, such as ``LOSSES``.
-        own: of dsnet.
-        plugins: files of a user's.
-
-    Raises:
-        PluginError: a file is not there or is no Python, or a name is given twice.
+    A user's file has the table ``kind``, such as ``LOSSES = {"mine": Mine}``, at its top level. The
+    file is read, not run. Raises PluginError if this fails, or if two classes have the same name.
     """
     found = dict(own)
     for path in plugins:
@@ -132,12 +119,10 @@ def places(kind: str, own: dict[str, str], plugins: Iterable[str]) -> dict[str, 
 
 
 def constant(place: str, name: str, default: Any) -> Any:
-    """The class attribute ``name`` of the class at ``place``, read and not run.
+    """Read the class attribute ``name`` of the class at ``place``, or ``default`` without one.
 
-    Without one it is ``default``; what a class inherits is not read.
-
-    Raises:
-        PluginError: it is not written as a literal, or the file has no such class.
+    The file is read, not run, and inherited attributes are not seen. Raises PluginError if the file
+    has no such class, or the value is not a literal.
     """
     module, of = place.rsplit(":", 1)
     path = module if module.endswith(".py") else f"{PACKAGE.parent}/{module.replace('.', '/')}.py"
@@ -153,7 +138,6 @@ def constant(place: str, name: str, default: Any) -> Any:
 
 
 def _entries(kind: str, path: str) -> dict[str, str]:
-    """The names and classes of one file."""
     value = _assigned(_parsed(path).body, kind)
     wrong = f"plugins: {path}: expected {kind} to be written as"
     return {} if value is None else _written(value, wrong)
@@ -169,7 +153,6 @@ def _parsed(path: str) -> ast.Module:
 
 
 def _assigned(body: Iterable[ast.stmt], name: str) -> ast.expr | None:
-    """What is assigned to ``name``."""
     for node in body:
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target
@@ -179,7 +162,7 @@ def _assigned(body: Iterable[ast.stmt], name: str) -> ast.expr | None:
 
 
 def _written(value: ast.expr, wrong: str) -> dict[str, str]:
-    """The names and classes of ``{"name": Class}``."""
+    """Return the names and classes of ``{"name": Class}``."""
     pairs = dict(zip(value.keys, value.values, strict=True)) if isinstance(value, ast.Dict) else {}
     entries = {
         str(key.value): of.id

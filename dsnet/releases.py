@@ -1,4 +1,4 @@
-"""Weights to start from that others have trained: files, and MARS's releases by name."""
+"""Weights that streams start from: files, and MARS's releases by name."""
 
 from __future__ import annotations
 
@@ -9,34 +9,28 @@ from dsnet.disk import PathLike
 from dsnet.errors import UserError
 
 FOLDER = "resources/checkpoints"
-# The names of MARS's files: stream, data set, frames per clip.
+# MARS's file names: stream, data set, frames per clip.
 RELEASE = re.compile(r"(RGB|Flow|MARS|MERS)_(Kinetics|UCF101|HMDB51|MiniKinetics)_(16|64)f")
-# What {dataset} stands for, by kind of data set. These files were fine-tuned on split 1 alone.
+# Values of {dataset}, by kind of data set. These files were fine-tuned on split 1 alone.
 FINE_TUNED = {"ucf101": "UCF101", "hmdb51": "HMDB51"}
 
 
 class PretrainedError(UserError):
-    """Weights that a stream is to start from and that are not there."""
+    """Missing weights that a stream starts from."""
 
 
 def name_of(pretrained: str, clip_length: int, kind: str) -> str:
-    """A config's ``pretrained`` for one clip length and kind of data set.
+    """Return a config's ``pretrained`` for one clip length and kind of data set.
 
-    ``{clip_length}`` in it stands for the number of frames, ``{dataset}`` for ``UCF101`` or
-    ``HMDB51``; of another kind it stays.
+    ``{clip_length}`` becomes the number of frames. ``{dataset}`` becomes ``UCF101`` or ``HMDB51``,
+    and stays as it is for any other kind.
     """
     name = pretrained.replace("{clip_length}", str(clip_length))
     return name.replace("{dataset}", FINE_TUNED.get(kind, "{dataset}"))
 
 
 def locate(pretrained: str, clip_length: int, kind: str, folder: PathLike = FOLDER) -> str:
-    """The path of a config's ``pretrained``: its own, or that of a release of MARS by name.
-
-    For what stands in braces see :func:`name_of`.
-
-    Raises:
-        PretrainedError: there is no such file; says where to get a release and where to put it.
-    """
+    """Return the path of a ``pretrained`` (:func:`name_of`); PretrainedError if there is none."""
     name = name_of(pretrained, clip_length, kind)
     if not RELEASE.fullmatch(name):
         if not os.path.isfile(name):

@@ -1,4 +1,4 @@
-"""The scores of all videos of a split."""
+"""Scores of all videos of a split."""
 
 from __future__ import annotations
 
@@ -27,19 +27,11 @@ def score_parts(
     workers: int,
     processes: Processes,
 ) -> dict[str, Part]:
-    """Score all clips of the ``train``, ``validation`` and ``test`` videos.
+    """Score all clips of the ``train``, ``validation`` and ``test`` videos of ``clips.h5``.
 
-    Args:
-        network: on ``device``.
-        spec: of the network.
-        reader: of ``clips.h5``.
-        device: where the network computes.
-        workers: processes that prepare clips.
-        processes: those that score together; each has its share of the clips.
-
-    Raises:
-        DamagedError: the bytes of a video are damaged.
-        SplitError: see :func:`dsnet.splits.parts`.
+    ``network`` has the spec ``spec`` and is on ``device``. Each process scores its share of the
+    clips; ``workers`` processes prepare them. Raises DamagedError, and what
+    :func:`dsnet.splits.parts` raises.
     """
     split = parts(reader, spec)
     group_of = table(reader).set_index("id")["group"]

@@ -1,4 +1,4 @@
-"""Likeness of the features of students and their teacher, and maps of them to look at."""
+"""Similarity of the features of students and their teachers, and maps of the features."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from dsnet.provenance import canonical, record, replacing
 from dsnet.spacing import middles
 from dsnet.store import Reader
 
-CLIPS = 64  # of test videos, spread over all classes
-PLACES = 32  # in time and space, of each clip and level
-SHOWN = 4  # clips whose maps are kept
+CLIPS = 64  # test videos, spread over all classes
+PLACES = 32  # in time and space, per clip and level
+SHOWN = 4  # clips with stored maps
 COLUMNS = ("stream", "teacher", "level", "cka", "clips", "examples")
 
 
 def cka(x: np.ndarray, y: np.ndarray) -> float:
-    """Debiased linear centred kernel alignment of two sets of features of the same examples.
+    """Compute the debiased linear centred kernel alignment of two sets of features.
 
-    1 for features that are equal up to rotation, scale and shift; 0 is expected of independent
-    ones, however few examples there are for their channels (Kornblith et al., 2019, with the
-    estimator of HSIC of Song et al., 2012, in the form of Szekely and Rizzo, 2014).
+    It is 1 for features that are equal up to rotation, scale and shift. Its expected value is 0 for
+    independent features, even with few examples per channel. Source: Kornblith et al. (2019), with
+    the HSIC estimator of Song et al. (2012) in the form of Szekely and Rizzo (2014).
 
     Args:
-        x: (n, C) float; n is at least 4.
-        y: (n, D) float.
+        x: (n, C) float, n at least 4.
+        y: (n, D) float, the same examples.
 
     Returns:
-        At most 1, but for rounding; NaN for fewer examples, and where the features of all but one
-        of them are the same.
+        A number of at most 1, up to rounding. NaN if n is below 4, or if the features of all
+        examples but one are equal.
     """
     if len(x) < 4:
         return float("nan")
@@ -51,9 +51,9 @@ def cka(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def _centred(x: np.ndarray) -> np.ndarray:
-    """(n, n) products of examples, U-centred: every row without its diagonal sums to 0.
+    """Compute the products of examples, (n, n), U-centred: a row without its diagonal sums to 0.
 
-    The HSIC of two such matrices is n (n - 3) times smaller than the sum of their products.
+    The HSIC of two such matrices is the sum of their products divided by n (n - 3).
     """
     n = len(x)
     x = x.astype(np.float64)
@@ -63,7 +63,7 @@ def _centred(x: np.ndarray) -> np.ndarray:
     rows = gram.sum(axis=0) / (n - 2)
     gram += rows.sum() / (n - 1) - rows - rows[:, None]
     np.fill_diagonal(gram, 0)
-    if np.linalg.norm(gram) <= 1e-9 * size:  # nothing but rounding
+    if np.linalg.norm(gram) <= 1e-9 * size:  # only rounding is left
         gram[:] = 0
     return gram
 
@@ -81,19 +81,15 @@ def compare(
 
     Args:
         paths: ``model.pt`` by stream, all of one run.
-        teachers: by RGB stream the flow stream that it is compared with.
+        teachers: flow stream to compare with, by RGB stream.
         clips_path: ``clips.h5``.
-        table: CSV to write, :data:`COLUMNS`; an example is a place of a clip.
-        maps: ``.npz`` to write: ``rgb`` (S, T, H, W, 3) and ``flow`` (S, T, H, W, 2), uint8, what
-            the networks saw of S clips; ``ids`` and ``classes`` of their videos; ``streams``;
-            ``bound``, the flow in pixels that 255 stands for, and ``rounding``; of every level that
-            has places the mean over the channels of the absolute features, (streams, S, T', H',
-            W') float32; and ``about``, JSON.
-        device: where the networks run.
-        threads: CPU threads of the networks' arithmetic.
-
-    Returns:
-        The table.
+        table: CSV to write, :data:`COLUMNS`; an example is one place of a clip.
+        maps: ``.npz`` to write: ``rgb`` (S, T, H, W, 3) and ``flow`` (S, T, H, W, 2), uint8, the
+            networks' inputs for S clips; ``ids`` and ``classes`` of their videos; ``streams``;
+            ``bound``, the flow in pixels that 255 stands for; ``rounding``; for every level with
+            places, the mean over channels of the absolute features, (streams, S, T', H', W')
+            float32; ``about``, JSON.
+        device, threads: where the networks run, and their CPU threads.
 
     Raises:
         CheckpointError: a path is not the file of a trained stream.
@@ -107,7 +103,7 @@ def compare(
         network, content = models.load_trained(path, reader.spec)
         to_device(network.eval(), chosen)
         networks[name] = network, content["input"]
-    spec = content["spec"]  # of any of them, being of one run
+    spec = content["spec"]  # the same for all networks: they are of one run
     data = _clips(reader, spec)
     shown = middles(len(data), min(SHOWN, len(data)))
     examples, pictures = _features(networks, data, shown, chosen)
@@ -136,7 +132,7 @@ def compare(
 
 
 def _clips(reader: Reader, spec: TrainSpec) -> clips.TestClips:
-    """The middle clip, RGB and flow, of test videos spread over all classes."""
+    """Return the middle clips, RGB and flow, of test videos spread over all classes."""
     table = clips.table(reader)
     test = table[table["id"].isin(clips.parts(reader, spec)["test"])]
     test = test.sort_values("label", kind="stable").iloc[middles(len(test), min(CLIPS, len(test)))]
@@ -152,9 +148,9 @@ def _features(
     shown: Sequence[int],
     device: torch.device,
 ) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, np.ndarray]]:
-    """Features at some places by stream and level, (n, C); and inputs and maps of shown clips.
+    """Return features at places, (n, C) by stream and level, and inputs and maps of some clips.
 
-    The places are drawn for each clip and level, and are the same for all streams.
+    The places are drawn per clip and level, and are the same for all streams.
     """
     examples: dict[str, dict[str, list[np.ndarray]]] = {
         name: {level: [] for level in network.levels} for name, (network, _) in networks.items()
@@ -184,7 +180,7 @@ def _features(
 
 
 def _sample(features: Tensor, key: tuple[int, int]) -> np.ndarray:
-    """(n, C) float32 of (C, T, H, W) features at places drawn from ``key``, or of (C,)."""
+    """Return features at places drawn from ``key``: (C, T, H, W) or (C,) to (n, C) float32."""
     flat = features.flatten(1) if features.ndim > 1 else features[:, None]
     places = np.random.default_rng(key).permutation(flat.shape[1])[:PLACES]
     return flat[:, torch.from_numpy(places).to(flat.device)].T.float().cpu().numpy()

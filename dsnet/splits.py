@@ -1,4 +1,4 @@
-"""Which videos train, select and test: the official split and the held-out validation part."""
+"""Train, validation and test videos: the official split and the held-out part."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from dsnet.grouping import pick
 
 
 class SplitError(UserError):
-    """A split without the videos that it needs."""
+    """A split that lacks videos."""
 
 
 def parts(
     videos: pd.DataFrame, split: int, protocol: str, validation_share: float
 ) -> dict[str, list[str]]:
-    """Ids of the ``train``, ``validation`` and ``test`` videos, in the table's order.
+    """Return the ids of the ``train``, ``validation`` and ``test`` videos, in the table's order.
 
     Args:
         videos: usable videos with the columns id, label, group and ``split{k}``.
         split: the official split, from 1.
-        protocol: ``held-out`` takes the validation part out of the training groups; ``paper``
+        protocol: ``held-out`` takes the validation part out of the training groups. ``paper``
             selects on the test part, so validation is the test part.
         validation_share: share of each class's training videos to hold out.
 
@@ -59,11 +59,11 @@ def parts(
 
 
 def held_out(groups: Sequence[str], labels: Sequence[int], share: float) -> set[str]:
-    """Whole groups to hold out, about ``share`` of each class's videos (at least one).
+    """Return whole groups to hold out, about ``share`` of each class's videos (at least one).
 
-    See :func:`dsnet.grouping.pick`: every stream and seed holds out the same. A group is wanted
-    while none of its classes goes over its share, and allowed while none loses its last training
-    video. A class whose groups are all larger than its share gives its smallest.
+    Every stream and seed holds out the same (see :func:`dsnet.grouping.pick`). A group is wanted
+    while none of its classes exceeds its share, and allowed while none loses its last training
+    video. If all groups of a class are larger than its share, its smallest is taken.
     """
     size = Counter(labels)
     target = {label: max(1, round(share * n)) for label, n in size.items()}

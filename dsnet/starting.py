@@ -1,4 +1,4 @@
-"""Checks of a run of the workflow before its first job."""
+"""Checks before the first job of a run of the workflow."""
 
 from __future__ import annotations
 
@@ -23,11 +23,7 @@ from dsnet.releases import PretrainedError, locate
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Make of an error that a user can mend Snakemake's own, which is shown without a traceback.
-
-    Raises:
-        WorkflowError: in place of UserError, with its message.
-    """
+    """Turn UserError into Snakemake's WorkflowError, which is shown without a traceback."""
     try:
         yield
     except UserError as error:
@@ -35,13 +31,9 @@ def explained() -> Iterator[None]:
 
 
 def check_folders(experiment: Experiment, fetched: str) -> None:
-    """See that the data sets to run have their folders.
+    """Raise ConfigError if a data set lacks its folder and will not be fetched.
 
-    Args:
-        fetched: path of the file that says that the workflow has fetched ``{dataset}``.
-
-    Raises:
-        ConfigError: one is missing, and will not be fetched; says what to do.
+    ``fetched`` is the path of the file that marks ``{dataset}`` as fetched by the workflow.
     """
     for dataset, entry in experiment.entries().items():
         mark = Path(fetched.format(dataset=dataset))
@@ -65,16 +57,13 @@ def _hint(entry: Entry, mark: Path) -> str:
 
 
 def check_data(experiment: Experiment) -> None:
-    """See that a folder of data that other results share has the frames and flow of this run.
+    """Raise ConfigError if a shared folder of data was made with other settings than this run's.
 
-    Snakemake would make them anew over those of the others, which costs days.
-
-    Raises:
-        ConfigError: they were made with other settings; says what to do.
+    Otherwise Snakemake would replace frames and flow of other results, which cost days.
     """
     if experiment.data == experiment.results:
         return
-    from dsnet.store import Reader, StoreError  # which planning needs here alone
+    from dsnet.store import Reader, StoreError  # not needed elsewhere in planning
 
     frames, flow = frames_spec(experiment).values(), flow_spec(experiment).values()
     made = {
@@ -84,7 +73,7 @@ def check_data(experiment: Experiment) -> None:
     }
     for dataset, (name, spec) in product(experiment.datasets, made.items()):
         path = Path(experiment.folder) / dataset / name
-        with suppress(StoreError, FileNotFoundError):  # a damaged one is made again by its job
+        with suppress(StoreError, FileNotFoundError):  # the job makes a damaged file again
             if canonical(Reader(path).spec) != canonical(spec):
                 raise ConfigError(
                     f"data: {path} was made with other settings of frames or flow, and other "
@@ -94,11 +83,7 @@ def check_data(experiment: Experiment) -> None:
 
 
 def check_pretrained(experiment: Experiment) -> None:
-    """See that the weights which streams start from are there.
-
-    Raises:
-        ConfigError: some are not; says where to get them.
-    """
+    """Raise ConfigError if weights that a stream starts from do not exist."""
     for name, stream in experiment.streams.items():
         if stream.pretrained is None:
             continue
@@ -110,11 +95,7 @@ def check_pretrained(experiment: Experiment) -> None:
 
 
 def check_writable(results: Path) -> None:
-    """See that the results can be written.
-
-    Raises:
-        UserError: they cannot; says why not, and what to do.
-    """
+    """Raise UserError if the results cannot be written."""
     place = results
     while not place.exists():
         place = place.parent
@@ -128,12 +109,9 @@ def check_writable(results: Path) -> None:
 
 
 def check_dates(results: Path) -> None:
-    """See that no result is dated in the future, as after a clock was set back.
+    """Raise UserError if a result has a date in the future, as after a clock was set back.
 
-    Snakemake lets a job fail, after it ran, when its output is older than its input.
-
-    Raises:
-        UserError: one is; says what to do.
+    Snakemake fails a job, after it has run, if its output is older than its input.
     """
     now = time.time()
     for path in results.rglob("*"):
