@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from rich.console import Console, Group
     from rich.live import Live
 
-PER_SECOND = 2  # times that the live view is drawn
-# What the live view shows in its own way.
+PER_SECOND = 2  # live view: frames per second
+# Events that the live view shows itself.
 SHOWN = (LogEvent.JOB_INFO, LogEvent.JOB_STARTED, LogEvent.JOB_FINISHED, LogEvent.PROGRESS)
-# What Snakemake says at every step and has no event for.
+# Messages of Snakemake at every step, without an event.
 CHATTER = ("Select jobs to execute", "Execute ", "Removing temporary output ")
 
 
 class LogHandler(LogHandlerBase):  # type: ignore[misc, unused-ignore]
-    """Snakemake's normal log, replaced by a live view while jobs run in a terminal.
+    """Snakemake's normal log; in a terminal, a live view replaces it while jobs run.
 
-    There is no live view on a cluster, in a dry run, or with --quiet. A failed job is explained by
-    :class:`Formatter` everywhere.
+    There is no live view on a cluster, in a dry run, or with --quiet. :class:`Formatter` explains a
+    failed job everywhere.
     """
 
     writes_to_stream = True
@@ -46,8 +46,8 @@ class LogHandler(LogHandlerBase):  # type: ignore[misc, unused-ignore]
         )
         self.remote = False
         self.state = State()
-        # Guards the state. It is never held while something is printed: the live view has its own
-        # lock, and holds that while it asks for the state.
+        # Guards the state. It is never held during printing: the live view has its own lock, and
+        # holds it while it asks for the state.
         self.state_lock = threading.Lock()
         self.live: Live | None = None
         self.console: Console | None = None
@@ -75,7 +75,7 @@ class LogHandler(LogHandlerBase):  # type: ignore[misc, unused-ignore]
         return terminal and not (self.remote or settings.dryrun or settings.quiet)
 
     def _start(self, counts: dict[str, int]) -> None:
-        # Imported here: Snakemake loads this module at every start, also where nobody watches.
+        # Imported here: Snakemake loads this module at every start, also without a live view.
         from rich.console import Console
         from rich.live import Live
 

@@ -1,4 +1,4 @@
-"""What is said of a failed job: the end of its log, and the command that runs it alone."""
+"""Explanation of a failed job: the end of its log, and the command that runs it alone."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 
 from snakemake.logging import DefaultFormatter
 
-LINES = 20  # of a log that are shown
-READ = 1 << 16  # bytes at the end of a log that are read for them
+LINES = 20  # of a log, shown
+READ = 1 << 16  # bytes read at the end of a log
 PROBE = 1 << 20  # bytes that a disk must have room for
-# Options of Snakemake that say where and how to run. The command that runs a job alone keeps them.
-# Others, such as --forceall, --until or -n, concern the failed run only.
+# Options of Snakemake that say where and how to run; the command that runs a job alone keeps them.
+# Others, such as --forceall, --until or -n, are for the failed run only.
 SHARED = (
     (("--snakefile", "-s"), None),
     (("--directory", "-d"), None),
@@ -40,12 +40,12 @@ SHARED = (
 class Formatter(DefaultFormatter):  # type: ignore[misc, unused-ignore]
     """Snakemake's formatter, with more on failed jobs.
 
-    Snakemake shows a whole log, which has a line per epoch, and not how to run the job again.
+    Snakemake would show a whole log, with a line per epoch, but not how to run the job again.
 
     Args:
         quiet: what Snakemake does not print.
         show_failed_logs: whether the ends of logs are shown.
-        arguments: those of the command line of the run, without the program.
+        arguments: arguments of the run's command line, without the program.
     """
 
     def __init__(self, quiet: Any, show_failed_logs: bool, arguments: Sequence[str]) -> None:
@@ -60,7 +60,7 @@ class Formatter(DefaultFormatter):  # type: ignore[misc, unused-ignore]
     def _more(self, msg: Mapping[str, Any]) -> Iterator[str]:
         for log in msg["log"] if self.tails else ():
             yield from ["", *tail(log)]
-        for path in msg["output"]:  # the log that would say so may be on the full disk, too
+        for path in msg["output"]:  # the job's own log may be on the full disk
             if _is_full(path):
                 yield f"\nThe disk of {path} is full, or your quota of it; make room and run again."
                 break
@@ -70,7 +70,7 @@ class Formatter(DefaultFormatter):  # type: ignore[misc, unused-ignore]
 
 
 def tail(path: str | os.PathLike[str], lines: int = LINES) -> list[str]:
-    """Take the last ``lines`` of a log, under a heading, or say why there are none."""
+    """Return the last ``lines`` of a log, under a heading, or say why there are none."""
     try:
         with open(path, "rb") as file:
             start = max(0, os.fstat(file.fileno()).st_size - READ)
@@ -87,18 +87,16 @@ def tail(path: str | os.PathLike[str], lines: int = LINES) -> list[str]:
 
 
 def rerun_command(arguments: Sequence[str], target: str) -> str:
-    """Make the shell command that makes the file ``target``.
+    """Return the shell command that makes the file ``target`` of a failed job.
 
-    Args:
-        arguments: those of the Snakemake that failed to, without the program.
-        target: path of a file that the failed job makes.
+    ``arguments`` are the arguments of the failed Snakemake, without the program.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     flags = {}
     for names, count in SHARED:
         flags[parser.add_argument(*names, nargs=count, default=argparse.SUPPRESS).dest] = names[0]
     given = vars(parser.parse_known_args(list(arguments))[0])
-    words = ["snakemake", target]  # first, since several options take all words that follow
+    words = ["snakemake", target]  # first, since some options take all words after them
     for name, value in given.items():
         values = value if isinstance(value, list) else [value] if value is not None else []
         words += [flags[name], *values]
@@ -106,7 +104,7 @@ def rerun_command(arguments: Sequence[str], target: str) -> str:
 
 
 def _is_full(path: str) -> bool:
-    """Whether the disk of ``path``, or the quota of it, has no room for a small file."""
+    """Return whether the disk of ``path``, or its quota, has no room for a small file."""
     folder = next(parent for parent in Path(path).absolute().parents if parent.is_dir())
     try:
         with tempfile.TemporaryFile(dir=folder) as file:

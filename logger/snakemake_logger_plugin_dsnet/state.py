@@ -1,4 +1,4 @@
-"""What a run has done and is doing, gathered from the records that Snakemake logs."""
+"""State of a run, collected from Snakemake's log records."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from snakemake_logger_plugin_dsnet import trainings
 
-# The rules with a line of their own, in the order of the pipeline, and the name in it.
+# Rules with their own line, in the order of the pipeline, and the name in that line.
 STAGES = {
     "videos": "videos",
     "manifest": "manifest",
@@ -42,20 +42,20 @@ class Job:
         return self.rule == "train"
 
     def progress(self) -> trainings.Progress | None:
-        """Read how far a training is; ``None`` of other jobs, and before its first epoch ends."""
+        """Read a training's progress; ``None`` for other jobs, and before its first epoch ends."""
         if not self.is_training or self.log is None:
             return None
         return trainings.progress(self.log, self.started)
 
     @property
     def run(self) -> str:
-        """The run that a training is part of, as in ``motions/split1/16f/seed0``."""
+        """The run of a training, such as ``motions/split1/16f/seed0``."""
         return "{dataset}/split{split}/{length}f/seed{seed}".format_map(self.wildcards)
 
 
 @dataclass
 class Stage:
-    """The jobs of one stage: how many, and the numbers of those that are done or failed."""
+    """The jobs of one stage: how many, and the numbers of the finished and failed jobs."""
 
     name: str
     total: int = 0
@@ -65,7 +65,7 @@ class Stage:
     ended: float | None = None
 
     def left(self) -> float | None:
-        """Estimate the seconds that are left, at the speed so far; ``None`` where nothing tells."""
+        """Estimate the seconds left, at the speed so far; ``None`` if it is unknown."""
         made = len(self.done)
         if self.started is None or made == 0 or made == self.total:
             return None
@@ -73,7 +73,7 @@ class Stage:
 
 
 class State:
-    """The stages and the running jobs; takes up Snakemake's records one by one."""
+    """The stages and the running jobs; Snakemake's records update it one by one."""
 
     def __init__(self) -> None:
         self.started = time.time()
@@ -81,14 +81,14 @@ class State:
         self.jobs: dict[int, Job] = {}
 
     def plan(self, counts: Mapping[str, int]) -> None:
-        """Take up how many jobs each rule has; ``total`` is their sum."""
+        """Set the number of jobs of each rule; ``total`` is their sum."""
         for name in (*STAGES.values(), OTHERS):
             rules = [rule for rule in counts if rule != "total" and stage_of(rule) == name]
             if rules:
                 self.stages[name] = Stage(name, sum(counts[rule] for rule in rules))
 
     def update(self, record: logging.LogRecord) -> Job | None:
-        """Take up a record; return the job that it says is done, if any."""
+        """Update the state by a record; return the job that it reports as finished, if any."""
         event, about = getattr(record, "event", None), record.__dict__
         if event == LogEvent.JOB_INFO:
             self._begin(about)
@@ -118,5 +118,5 @@ class State:
 
 
 def stage_of(rule: str) -> str:
-    """The name of the stage that a rule belongs to."""
+    """Return the name of a rule's stage."""
     return STAGES.get(rule, OTHERS)

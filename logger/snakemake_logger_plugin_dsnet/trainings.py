@@ -1,4 +1,4 @@
-"""The progress of a training, from its log."""
+"""Progress of a training, read from its log."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import statistics
 import time
 from dataclasses import dataclass
 
-READ = 1 << 14  # bytes at the end of a log, some forty epochs
-RECENT = 5  # epochs by which the next ones are estimated
+READ = 1 << 14  # bytes at the end of a log, about forty epochs
+RECENT = 5  # epochs used to estimate the next ones
 EPOCH = re.compile(rb"dsnet\.training: (epoch=.*)\n")
 
 
@@ -18,7 +18,7 @@ class Progress:
     """The last complete epoch of a training.
 
     Its number and the number of all; its loss, and top-1 on the selection part in per cent; seconds
-    per epoch, and seconds until the last one ends.
+    per epoch, and seconds until the last epoch ends.
     """
 
     epoch: int
@@ -32,8 +32,7 @@ class Progress:
 def progress(log: str | os.PathLike[str], since: float = 0.0) -> Progress | None:
     """Read the progress of a training from its log; ``None`` before its first epoch ends.
 
-    Args:
-        since: Unix time in seconds at which the training began; an older log is another's.
+    ``since`` is the start of the training in Unix seconds; an older log is of another training.
     """
     try:
         with open(log, "rb") as file:
@@ -42,7 +41,7 @@ def progress(log: str | os.PathLike[str], since: float = 0.0) -> Progress | None
             found = EPOCH.findall(file.read())
     except OSError:
         return None
-    if not found or status.st_mtime < since - 1:  # file systems round
+    if not found or status.st_mtime < since - 1:  # file systems round times
         return None
     rows = [dict(pair.split("=") for pair in line.decode().split()) for line in found[-RECENT:]]
     last = {name: float(value) for name, value in rows[-1].items()}

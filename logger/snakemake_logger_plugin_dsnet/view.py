@@ -13,12 +13,12 @@ from snakemake_logger_plugin_dsnet.state import Job, Stage, State, stage_of
 from snakemake_logger_plugin_dsnet.trainings import Progress
 
 BAR = 14  # columns
-TRAININGS = 8  # that have a line of their own
+TRAININGS = 8  # with their own line
 Training = tuple[Job, Progress | None]
 
 
 def render(state: State) -> Group:
-    """Make of the state what rich prints."""
+    """Draw the state for rich."""
     found = [(job, job.progress()) for job in state.jobs.values() if job.is_training]
     parts: list[RenderableType] = [_heading(state), _stages(state, found)]
     if found:
@@ -35,7 +35,7 @@ def duration(seconds: float) -> str:
 
 
 def ended(job: Job) -> Text | None:
-    """Describe a finished training in one line; ``None`` of other jobs."""
+    """Describe a finished training in one line; ``None`` for other jobs."""
     last = job.progress()
     if last is None:
         return None
@@ -78,7 +78,7 @@ def _stages(state: State, found: list[Training]) -> Table:
 
 
 def _note(state: State, stage: Stage, found: list[Training]) -> Text:
-    """Describe a stage: running jobs, the time that is left, failures."""
+    """Describe a stage: running jobs, the time left, failures."""
     working = sum(stage_of(job.rule) == stage.name for job in state.jobs.values())
     text = Text()
     if stage.started and stage.ended and len(stage.done) == stage.total:
@@ -96,8 +96,8 @@ def _note(state: State, stage: Stage, found: list[Training]) -> Text:
 def trainings_left(stage: Stage, found: list[Training]) -> float | None:
     """Estimate the seconds until all trainings end; ``None`` before the first epoch ends.
 
-    As many run at a time as now. The time of an epoch counts and not that of whole trainings, since
-    a resumed one has a lead.
+    The number of parallel trainings stays as it is. It uses the time of an epoch, not of whole
+    trainings, since a resumed one has a lead.
     """
     known = [last for _, last in found if last is not None]
     if not known:
