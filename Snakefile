@@ -47,5 +47,5 @@ rule all:
         rules.latency.output,
         figures(),
         pages(),
-        # Snakemake does not miss what lies between, unless it is asked for.
+        # Snakemake does not remake deleted intermediate files unless they are asked for.
         intermediates(),

@@ -1,4 +1,4 @@
-# What the rules share: the checked configuration, lists of files, and specs as JSON.
+# Common parts of the rules: the checked configuration, lists of files, and specs as JSON.
 import functools
 import math
 import os
@@ -11,8 +11,8 @@ from dsnet.provenance import canonical
 from dsnet.releases import locate
 from dsnet.stages import STAGES
 
-# `python` is the one that runs Snakemake, also where its environment is not activated, and `dsnet`
-# the one beside the Snakefile, in every working directory and every environment of envs/.
+# Jobs use the `python` that runs Snakemake, even if its environment is not activated. They use the
+# `dsnet` beside the Snakefile, in every working directory and every environment of envs/.
 os.environ.update(
     PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]),
     PYTHONPATH=os.pathsep.join(filter(None, [workflow.basedir, os.environ.get("PYTHONPATH")])),
@@ -25,9 +25,9 @@ with starting.explained():
 
 RESULTS = experiment.results
 DATA = experiment.data
-# In a folder of other results, no shard is removed, and none is missed once it is packed.
+# In a shared folder of data, shards are not removed, and not needed once they are packed.
 KEEP = experiment.keep if DATA == RESULTS else "shared"
-# A run is one training of every stream; a setting is what the runs of all seeds share.
+# A run is one training of every stream. The runs of all seeds share a setting.
 OF_A_RUN = "{dataset}/split{split}/{length}f/seed{seed}"
 RUN = f"{RESULTS}/{OF_A_RUN}"
 SETTING = "{dataset}-split{split}-{length}f"
@@ -35,7 +35,7 @@ FETCHED = f"{DATA}/{{dataset}}/fetched.json"
 COSTS = f"{RESULTS}/benchmarks"  # seconds, memory and CPU time of every job
 
 
-# Paths in rules are written with these.
+# Variables for the paths in rules.
 pathvars:
     results=RESULTS,
     logs=f"{RESULTS}/logs",
@@ -46,12 +46,12 @@ pathvars:
     setting=SETTING,
 
 
-# What the rules `figures` and `features` draw of a split and clip length.
+# Figures of the rules `figures` and `features`, for a split and clip length.
 SCORE_FIGURES = ("training", "curves", "confusion", "per-class")
 FEATURE_FIGURES = ("similarity", "features")
 
 
-# Here, since Snakemake does not show the message of an error in an input function.
+# Checked here: Snakemake does not show the message of an error in an input function.
 with starting.explained():
     starting.check_folders(experiment, FETCHED)
     starting.check_pretrained(experiment)
@@ -123,10 +123,10 @@ def listed_files(wildcards):
     """What a manifest is read from, beside the videos themselves."""
     chosen = entry(wildcards)
     if chosen.kind == "motions":
-        # Not the folder, whose content Snakemake cannot compare when copying changed its time stamp.
+        # Not the folder: if copying changes its time stamp, Snakemake cannot compare its content.
         return [f"{chosen.videos}.json"]
     if chosen.fetch:
-        # Alone, since what is not there yet cannot be listed.
+        # Only this file: the videos may not be there yet.
         return [FETCHED.format(**wildcards)]
     if chosen.lists:
         return sorted(str(path) for path in Path(chosen.lists).glob("*.txt"))
@@ -139,7 +139,7 @@ def videos_digest(dataset):
     chosen = experiment.catalogue[dataset]
     if chosen.kind == "motions" or chosen.fetch:
         return None
-    from dsnet.datasets import fingerprint  # which needs pandas
+    from dsnet.datasets import fingerprint  # imports pandas
 
     return fingerprint(chosen.values())
 

@@ -13,7 +13,7 @@ rule fetch:
         "<benchmarks>/{dataset}/fetch.tsv"
     conda:
         "../../envs/fetch.yaml"
-    # As resources, since they change nothing of what comes out and so are no reason to rerun.
+    # Resources, not params: they do not change the output, so they must not cause a rerun.
     resources:
         downloads=experiment.fetch.downloads,
         mirror=experiment.fetch.mirror or "",

@@ -1,4 +1,4 @@
-# `flow` is all of them, in targets.smk: a rule with wildcards cannot be asked for by name.
+# The target `flow` in targets.smk makes all shards: a rule with wildcards is no target.
 rule flow_shard:
     """Compute TV-L1 between the consecutive frames of a shard."""
     input:

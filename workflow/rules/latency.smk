@@ -19,7 +19,7 @@ rule latency:
         "<benchmarks>/latency.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: 8  # cores of its own, or others would slow it
+    threads: 8  # free cores, so that other jobs do not slow the measurement
     resources:
         gpu=experiment.training.gpus,
         device=experiment.training.device,

@@ -11,7 +11,7 @@ rule manifest:
     conda:
         "../../envs/video.yaml"
     threads: 8
-    # As resources, since they change nothing of what comes out and so are no reason to rerun.
+    # Resources, not params: they do not change the output, so they must not cause a rerun.
     resources:
         max_broken=str(experiment.max_broken),
         schema=str(SCHEMAS / "manifest.schema.yaml"),

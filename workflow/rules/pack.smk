@@ -19,7 +19,7 @@ rule pack:
         "<benchmarks>/{dataset}/pack.tsv"
     conda:
         "../../envs/video.yaml"
-    # As resources, since they change nothing of what comes out and so are no reason to rerun.
+    # Resources, not params: they do not change the output, so they must not cause a rerun.
     resources:
         max_broken=str(experiment.max_broken),
         runtime=growing(240),

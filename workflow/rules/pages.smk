@@ -1,4 +1,4 @@
-# What distillation did to the features, and pages to read in a browser.
+# Effects of distillation on the features, and pages for a browser.
 localrules:
     features,
     classes,
@@ -97,7 +97,7 @@ rule provenance:
         models=per_stream("model.pt"),
         scores=per_stream("scores.h5"),
         fusions=all_fusions(),
-        # Of whose jobs the page tells too.
+        # The page lists the jobs of these files too.
         others=[*rules.table1.output, *rules.table2.output, *rules.significance.output]
         + [path for table in answers() for path in getattr(rules, table).output]
         + [*rules.latency.output, *figures(), *pages()[:-1]],

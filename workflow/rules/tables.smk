@@ -1,4 +1,4 @@
-# Tables as CSV, Markdown, LaTeX and HTML, the paper's own numbers beside the measured ones.
+# Tables as CSV, Markdown, LaTeX and HTML, with the paper's numbers beside the measured ones.
 # Seconds each, too short for a cluster's queue.
 localrules:
     table1,

@@ -1,8 +1,8 @@
-# Stages to ask for by name that are many jobs each; table1, table2 and others are one.
+# Targets for stages of many jobs. Stages of one job, such as table1, are targets themselves.
 rule flow:
     """Compute TV-L1 of all videos."""
     input:
-        # Shards that are not kept would be made again for this, and all that follows from them.
+        # If shards are not kept, asking for them would make them and everything after them again.
         shards("flow") if KEEP == "all" else clips(),
 
 
