@@ -5,7 +5,7 @@
 Without videos it renders some of the built-in data set. Prints Markdown; docs/performance.md keeps
 a run. The same clips are prepared in turn by
 
-* dsnet: `TrainingClips` and `TestClips` of a `clips.h5`, and centring, as the trainer does it;
+* dsnet: `TrainingClips` and `ScoringClips` of a `clips.h5`, and centring, as the trainer does it;
 * files: a loader in MARS's manner, one JPEG file per frame and plane, opened, cut, resized and
   made a tensor one by one with Pillow (written for this comparison);
 * decoding: libjpeg-turbo on all bytes of the same frames and nothing else, the floor of any loader
@@ -31,7 +31,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from dsnet import clips, flow, images
-from dsnet.clips import Crop, TestClips, TrainingClips, Videos
+from dsnet.clips import ClipSource, Crop, ScoringClips, TrainingClips
 from dsnet.experiment.data import Clips
 from dsnet.store import Reader, Writer
 
@@ -128,9 +128,11 @@ def decode(reader: Reader, id: str, modality: str, positions: np.ndarray, one) -
 # --- the comparison ------------------------------------------------------------------------
 
 
-def measure(videos: Videos, folder: Path, training: bool, repeats: int) -> dict[str, list[float]]:
+def measure(
+    videos: ClipSource, folder: Path, training: bool, repeats: int
+) -> dict[str, list[float]]:
     """Milliseconds per clip of every loader, one number per pass over the same clips."""
-    dataset = TrainingClips(videos, 0, True) if training else TestClips(videos)
+    dataset = TrainingClips(videos, 0, True) if training else ScoringClips(videos)
     keys = list(range(len(dataset)))
     if training:
         keys = [(epoch, index) for epoch in range(4) for index in keys]
@@ -185,7 +187,7 @@ def main() -> None:
             for modalities in (("rgb",), ("flow",), ("rgb", "flow")):
                 for training in (True, False):
                     ids = list(reader.videos)
-                    videos = Videos(reader, ids, [0] * len(ids), modalities, length, SETTINGS)
+                    videos = ClipSource(reader, ids, [0] * len(ids), modalities, length, SETTINGS)
                     times = measure(videos, folder, training, options.repeats)
                     print(row(f"{length}f {'+'.join(modalities)}", training, times), flush=True)
 

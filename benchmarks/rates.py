@@ -168,8 +168,8 @@ def loader_rate(
 ) -> float:
     """Core-seconds per clip of preparing it."""
     ids = [id for id, entry in reader.videos.items() if entry.frames("flow") >= length]
-    data = clips.Videos(reader, ids, [0] * len(ids), modalities, length, cfg.clips)
-    dataset = clips.TrainingClips(data, 0, True) if training else clips.TestClips(data)
+    data = clips.ClipSource(reader, ids, [0] * len(ids), modalities, length, cfg.clips)
+    dataset = clips.TrainingClips(data, 0, True) if training else clips.ScoringClips(data)
     keys: list[Any] = list(range(len(dataset)))
     if training:
         keys = [(epoch, index) for epoch in range(3) for index in keys]

@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from dsnet.clips.transforms import normalise
-from dsnet.clips.videos import TestClips
+from dsnet.clips.videos import ScoringClips
 from dsnet.models.backbone import Backbone
 from dsnet.processes import ALONE, Processes
 
@@ -35,7 +35,7 @@ def clip_logits(
     """
     network.eval()
     data = batches.dataset
-    assert isinstance(data, TestClips)
+    assert isinstance(data, ScoringClips)
     (modality,) = data.videos.modalities
     settings = data.videos.settings.model_copy(update=network.statistics)
     own = [
@@ -43,4 +43,4 @@ def clip_logits(
         for batch, _ in batches
     ]
     part = torch.cat(own).numpy() if own else np.empty(0, np.float32)
-    return processes.whole(part), data.owners
+    return processes.all_gather_rows(part), data.owners

@@ -28,7 +28,7 @@ class Processes:
         """Whether this process writes the files."""
         return self.rank == 0
 
-    def share(self, items: Sequence[Any]) -> Sequence[Any]:
+    def shard(self, items: Sequence[Any]) -> Sequence[Any]:
         """Return every ``count``-th item; all processes together have each item once."""
         return items[self.rank :: self.count]
 
@@ -40,19 +40,19 @@ class Processes:
         dist.all_reduce(total)
         return dict(zip(values, total.tolist(), strict=True))
 
-    def add_up(self, tensors: Iterable[Tensor]) -> None:
+    def all_reduce(self, tensors: Iterable[Tensor]) -> None:
         """All-reduce tensors, of equal shapes in all processes, to their sums, in place."""
         if self.count > 1:
             for tensor in tensors:
                 dist.all_reduce(tensor)
 
-    def agree(self, tensors: Iterable[Tensor]) -> None:
+    def broadcast(self, tensors: Iterable[Tensor]) -> None:
         """Broadcast tensors of the first process, of equal shapes in all processes, in place."""
         if self.count > 1:
             for tensor in tensors:
                 dist.broadcast(tensor, 0)
 
-    def gather(self, item: Any) -> list[Any]:
+    def all_gather(self, item: Any) -> list[Any]:
         """Return the items of all processes, by rank."""
         if self.count == 1:
             return [item]
@@ -60,9 +60,9 @@ class Processes:
         dist.all_gather_object(found, item)
         return found
 
-    def whole(self, part: np.ndarray) -> np.ndarray:
-        """Return all rows in order; each process gives the rows of its :meth:`share`, if any."""
-        parts = self.gather(part)
+    def all_gather_rows(self, part: np.ndarray) -> np.ndarray:
+        """Return all rows in order; each process gives the rows of its :meth:`shard`, if any."""
+        parts = self.all_gather(part)
         rows = np.empty((sum(map(len, parts)), *parts[0].shape[1:]), parts[0].dtype)
         for rank, rows_of_one in enumerate(parts):
             if len(rows_of_one):

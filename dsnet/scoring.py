@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from dsnet.clips.loading import scoring_loader
-from dsnet.clips.videos import TestClips, Videos, parts, table
+from dsnet.clips.videos import ClipSource, ScoringClips, parts, table
 from dsnet.inference import clip_logits
 from dsnet.models.backbone import Backbone
 from dsnet.processes import Processes
@@ -40,11 +40,11 @@ def score_parts(
         if name == "test" and ids == split["validation"]:  # protocol paper
             scored[name] = scored["validation"]
             continue
-        videos = Videos.of_spec(reader, ids, (spec.stream.input,), spec)
+        videos = ClipSource.of_spec(reader, ids, (spec.stream.input,), spec)
         if processes.first:
             videos.verify()
         batch_size = spec.stream.training.batch_size
-        batches = scoring_loader(TestClips(videos), batch_size, workers, processes)
+        batches = scoring_loader(ScoringClips(videos), batch_size, workers, processes)
         logits, owners = clip_logits(network, batches, device, processes)
         counts = np.bincount(owners, minlength=len(ids))
         labels, groups = np.array(videos.labels, np.int64), tuple(group_of[list(ids)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from tqdm import tqdm
 
 from dsnet import images, video
 from dsnet.datasets.manifest import MISSING, check_broken, read_manifest
+from dsnet.disk import PathLike
 from dsnet.errors import RemakeError
 from dsnet.experiment.specs import FlowSpec, FramesSpec
 from dsnet.flow import of_spec, to_bytes
@@ -22,7 +22,6 @@ from dsnet.provenance import alone, digest, file_digest, replacing
 from dsnet.store import Reader, StoreError, Writer
 
 log = logging.getLogger(__name__)
-Path_ = str | os.PathLike[str]
 TELL = 60  # seconds between two log lines
 FLOW_CHUNK = 64  # pairs per call; this bounds the memory for a long video
 
@@ -33,7 +32,7 @@ class ReplacedError(RemakeError):
     kept = "outdated"
 
 
-def frames(manifest: Path_, shard: int, spec: FramesSpec, output: Path_) -> None:
+def frames(manifest: PathLike, shard: int, spec: FramesSpec, output: PathLike) -> None:
     """Decode the videos of a shard into RGB frames, JPEG, at the spec's rate and size.
 
     Videos that an interrupted attempt completed are kept. A video that cannot be decoded, or has
@@ -60,13 +59,13 @@ def frames(manifest: Path_, shard: int, spec: FramesSpec, output: Path_) -> None
         writer.close(list(rows["id"]))
 
 
-def encoded_frames(path: Path_, spec: FramesSpec) -> Iterator[bytes]:
+def encoded_frames(path: PathLike, spec: FramesSpec) -> Iterator[bytes]:
     """Yield the frames of a video as they are stored; for errors see :func:`dsnet.video.decode`."""
     for frame in video.decode(path, spec.fps, spec.resize, spec.size, spec.sampling):
         yield images.encode(frame, spec.quality)
 
 
-def _check_video(path: str, expected: str, manifest: Path_) -> None:
+def _check_video(path: str, expected: str, manifest: PathLike) -> None:
     """Check that a video is the one in the manifest; reading costs less than decoding."""
     try:
         found = file_digest(path)
@@ -76,7 +75,7 @@ def _check_video(path: str, expected: str, manifest: Path_) -> None:
         raise ReplacedError(manifest, f"{path} was replaced or changed after {manifest} was made")
 
 
-def flow_shard(frames: Path_, spec: FlowSpec, output: Path_) -> None:
+def flow_shard(frames: PathLike, spec: FlowSpec, output: PathLike) -> None:
     """Compute the flow between consecutive frames of a shard, as 8-bit JPEG planes.
 
     Files that are packed together must have the same spec. Machines with and without a GPU may work
@@ -103,15 +102,15 @@ def flow_shard(frames: Path_, spec: FlowSpec, output: Path_) -> None:
 def _told(pairs: Mapping[str, int], name: str) -> Iterator[str]:
     """Yield the ids of ``pairs`` and report progress by a bar, or in the log if none is shown."""
     total, done = sum(pairs.values()), 0
-    start = told = time.monotonic()
+    start = logged = time.monotonic()
     with tqdm(total=total, desc=f"flow ({name})", unit="pair", disable=None) as bar:
         for id, count in pairs.items():
             yield id
             bar.update(count)
             done += count
             now = time.monotonic()
-            if bar.disable and now - told > TELL:
-                told, rate = now, done / (now - start)
+            if bar.disable and now - logged > TELL:
+                logged, rate = now, done / (now - start)
                 left = (total - done) / rate / 60
                 log.info("%d of %d pairs, %.1f per second, %.0f min left", done, total, rate, left)
     log.info("flow of %d pairs in %.1f s", total, time.monotonic() - start)
@@ -130,13 +129,13 @@ def encoded_planes(frames: Sequence[bytes], method: Method, spec: FlowSpec) -> I
 
 
 def pack(
-    manifest: Path_,
-    frames: Sequence[Path_],
-    flow: Sequence[Path_],
+    manifest: PathLike,
+    frames: Sequence[PathLike],
+    flow: Sequence[PathLike],
     name: str,
     max_broken: float,
-    output: Path_,
-    broken: Path_,
+    output: PathLike,
+    broken: PathLike,
 ) -> None:
     """Join the shards of frames and flow into ``clips.h5``, and list unusable videos.
 

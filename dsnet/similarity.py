@@ -131,20 +131,20 @@ def compare(
     return found
 
 
-def _clips(reader: Reader, spec: TrainSpec) -> clips.TestClips:
+def _clips(reader: Reader, spec: TrainSpec) -> clips.ScoringClips:
     """Return the middle clips, RGB and flow, of test videos spread over all classes."""
     table = clips.table(reader)
     test = table[table["id"].isin(clips.parts(reader, spec)["test"])]
     test = test.sort_values("label", kind="stable").iloc[middles(len(test), min(CLIPS, len(test)))]
-    videos = clips.Videos.of_spec(reader, test["id"].tolist(), ("rgb", "flow"), spec)
+    videos = clips.ClipSource.of_spec(reader, test["id"].tolist(), ("rgb", "flow"), spec)
     videos.verify()
-    return clips.TestClips(videos, most=1)
+    return clips.ScoringClips(videos, most=1)
 
 
 @torch.no_grad()
 def _features(
     networks: Mapping[str, tuple[Backbone, str]],
-    data: clips.TestClips,
+    data: clips.ScoringClips,
     shown: Sequence[int],
     device: torch.device,
 ) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, np.ndarray]]:

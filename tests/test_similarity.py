@@ -104,7 +104,7 @@ def test_the_likeness_of_pooled_features_is_that_of_the_networks_run_alone(compa
         shape = Clips(**content["spec"]["clips"])
         # Of 8 fields both have two clips of four; the middle of two is the second.
         seen = torch.stack([
-            clips.cut(clips.load(reader, id, modality, np.arange(4, 8)), modality, None,
+            clips.to_square(clips.load(reader, id, modality, np.arange(4, 8)), modality, None,
                       shape.crop)
             for id in rows["id"]
         ])  # fmt: skip

@@ -10,12 +10,12 @@ from dsnet.clips.sampling import (
     scoring_positions,
     training_positions,
 )
-from dsnet.clips.transforms import cut, normalise
+from dsnet.clips.transforms import normalise, to_square
 from dsnet.clips.videos import (
     Clip,
-    TestClips,
+    ClipSource,
+    ScoringClips,
     TrainingClips,
-    Videos,
     load,
     parts,
     table,
@@ -25,12 +25,11 @@ __all__ = [
     "WHOLE",
     "Area",
     "Clip",
+    "ClipSource",
     "Crop",
     "EpochBatches",
-    "TestClips",
+    "ScoringClips",
     "TrainingClips",
-    "Videos",
-    "cut",
     "draw_crop",
     "load",
     "normalise",
@@ -40,6 +39,7 @@ __all__ = [
     "scoring_positions",
     "stream_loaders",
     "table",
+    "to_square",
     "training_loader",
     "training_positions",
 ]

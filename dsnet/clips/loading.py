@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from dsnet.clips.videos import TestClips, TrainingClips, Videos, parts
+from dsnet.clips.videos import ClipSource, ScoringClips, TrainingClips, parts
 from dsnet.errors import UserError
 from dsnet.processes import ALONE, Processes
 
@@ -30,7 +30,7 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
         seed: seed of the permutations, with the epoch.
         batch_size: clips per batch, of all processes together.
         processes: those that share every batch.
-        apart: whether the batch norm of each process sees only its own clips.
+        local_batch_norm: whether the batch norm of each process sees only its own clips.
 
     Attributes: ``epoch``, to set before each epoch; ``sizes``, of the whole batches.
 
@@ -44,14 +44,14 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
         seed: int,
         batch_size: int,
         processes: Processes = ALONE,
-        apart: bool = False,
+        local_batch_norm: bool = False,
     ) -> None:
         self.count = count
         self.seed = seed
         self.processes = processes
         self.epoch = 0
         self.sizes = [min(batch_size, count - first) for first in range(0, count, batch_size)]
-        least = 2 * processes.count if apart else max(2, processes.count)
+        least = 2 * processes.count if local_batch_norm else max(2, processes.count)
         if len(self.sizes) > 1 and self.sizes[-1] < min(batch_size, least):
             self.sizes.pop()
         if self.sizes[-1] < processes.count:
@@ -69,7 +69,7 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
         for size in self.sizes:
             batch = [(self.epoch, int(index)) for index in order[first : first + size]]
             first += size
-            yield list(self.processes.share(batch))
+            yield list(self.processes.shard(batch))
 
 
 def training_loader(
@@ -77,22 +77,22 @@ def training_loader(
     batch_size: int,
     workers: int = 0,
     processes: Processes = ALONE,
-    apart: bool = False,
+    local_batch_norm: bool = False,
 ) -> DataLoader[Any]:
     """Load batches of training clips; ``batch_sampler`` is :class:`EpochBatches`.
 
     Clips are uint8 (N, T, crop, crop, C) by modality, labels int64 (N,). ``batch_size`` is the size
     for all processes together.
     """
-    batches = EpochBatches(len(dataset), dataset.seed, batch_size, processes, apart)
+    batches = EpochBatches(len(dataset), dataset.seed, batch_size, processes, local_batch_norm)
     return _loader(dataset, workers, batch_sampler=batches)
 
 
 def scoring_loader(
-    dataset: TestClips, batch_size: int, workers: int = 0, processes: Processes = ALONE
+    dataset: ScoringClips, batch_size: int, workers: int = 0, processes: Processes = ALONE
 ) -> DataLoader[Any]:
     """Load batches of this process's share of the test clips, like those of training."""
-    own = processes.share(range(len(dataset)))
+    own = processes.shard(range(len(dataset)))
     return _loader(dataset, workers, batch_size=batch_size, sampler=own)
 
 
@@ -126,14 +126,14 @@ def stream_loaders(
     :func:`dsnet.splits.parts` raises.
     """
     options, chosen = spec.stream.training, parts(reader, spec)
-    seen = Videos.of_spec(reader, chosen["train"], inputs, spec)
-    judged = Videos.of_spec(reader, chosen["validation"], (spec.stream.input,), spec)
+    seen = ClipSource.of_spec(reader, chosen["train"], inputs, spec)
+    judged = ClipSource.of_spec(reader, chosen["validation"], (spec.stream.input,), spec)
     for videos in (seen, judged) if processes.first else ():
         videos.verify()
     training = TrainingClips(seen, spec.run.seed, spec.flip)
-    selection = TestClips(judged, options.selection_clips)
-    size, apart = options.batch_size, not options.sync_batch_norm
+    selection = ScoringClips(judged, options.selection_clips)
+    size, local_batch_norm = options.batch_size, not options.sync_batch_norm
     return (
-        training_loader(training, size, workers, processes, apart),
+        training_loader(training, size, workers, processes, local_batch_norm),
         scoring_loader(selection, size, workers, processes),
     )

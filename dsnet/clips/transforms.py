@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dsnet.experiment.data import Clips
 
 
-def cut(loaded: Sequence[np.ndarray], modality: str, crop: Crop | None, size: int) -> Tensor:
+def to_square(loaded: Sequence[np.ndarray], modality: str, crop: Crop | None, size: int) -> Tensor:
     """Resize the shorter side of a clip, take the centre, and mirror it.
 
     Args:

@@ -20,7 +20,7 @@ from dsnet.clips.sampling import (
     scoring_positions,
     training_positions,
 )
-from dsnet.clips.transforms import cut
+from dsnet.clips.transforms import to_square
 
 if TYPE_CHECKING:
     from dsnet.experiment.data import Clips
@@ -53,7 +53,7 @@ def load(
 
 
 @dataclass
-class Videos:
+class ClipSource:
     """Videos of a file, with their labels and the wanted modalities."""
 
     reader: Reader
@@ -70,7 +70,7 @@ class Videos:
         ids: Sequence[str],
         modalities: Sequence[str],
         spec: TrainSpec,
-    ) -> Videos:
+    ) -> ClipSource:
         """Select videos of a ``clips.h5`` with their labels, cut as a stream's spec says."""
         own = table(reader).set_index("id")["label"]
         labels = own.loc[list(ids)].tolist()
@@ -86,7 +86,7 @@ class Videos:
         id, size = self.ids[index], self.settings.crop
         area = WHOLE if crop is None else crop.area
         return {
-            m: cut(load(self.reader, id, m, positions, area), m, crop, size)
+            m: to_square(load(self.reader, id, m, positions, area), m, crop, size)
             for m in self.modalities
         }
 
@@ -106,7 +106,7 @@ class TrainingClips(Dataset[tuple[Clip, int]]):
     does not depend on the order, the number of workers, or where a training was resumed.
     """
 
-    def __init__(self, videos: Videos, seed: int, flip: bool) -> None:
+    def __init__(self, videos: ClipSource, seed: int, flip: bool) -> None:
         self.videos = videos
         self.seed = seed
         self.flip = flip
@@ -129,12 +129,10 @@ class TrainingClips(Dataset[tuple[Clip, int]]):
         return self.videos.clip(index, positions, crop), self.videos.labels[index]
 
 
-class TestClips(Dataset[tuple[Clip, int]]):
+class ScoringClips(Dataset[tuple[Clip, int]]):
     """All non-overlapping clips of every video, or ``most``; ``owners`` has their videos."""
 
-    __test__ = False  # pytest would take the class for a test case
-
-    def __init__(self, videos: Videos, most: int | None = None) -> None:
+    def __init__(self, videos: ClipSource, most: int | None = None) -> None:
         self.videos = videos
         self.clips = [
             (index, positions)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import yaml
 from snakemake.utils import update_config
 
+from dsnet.disk import PathLike
 from dsnet.doctor import experiment, machine
 from dsnet.doctor.finding import Check, Finding, run
 from dsnet.errors import UserError
@@ -32,7 +32,7 @@ class ProblemsError(UserError):
     """An experiment that cannot run as things are."""
 
 
-def examine(overlays: Sequence[str | os.PathLike[str]] = ()) -> Iterator[Finding]:
+def examine(overlays: Sequence[PathLike] = ()) -> Iterator[Finding]:
     """Check everything for the experiment of ``config.yaml`` here and ``overlays`` over it.
 
     If the configuration is wrong, the machine is checked for the default one.
@@ -45,7 +45,7 @@ def examine(overlays: Sequence[str | os.PathLike[str]] = ()) -> Iterator[Finding
         yield from run(name, check, config)
 
 
-def _configuration(overlays: Sequence[str | os.PathLike[str]]) -> tuple[Experiment, Finding]:
+def _configuration(overlays: Sequence[PathLike]) -> tuple[Experiment, Finding]:
     """Return the configuration and a finding on it; if it is wrong, return the default one."""
     root = Path(__file__).parents[2]
     merged: dict[str, Any] = {}

@@ -121,10 +121,10 @@ def gpu(experiment: Experiment) -> Iterator[Finding]:
     """Check whether PyTorch finds the existing GPUs and the wanted ones."""
     import torch
 
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    reasons = "; ".join(str(warning.message).splitlines()[0] for warning in said)
+    reasons = "; ".join(str(warning.message).splitlines()[0] for warning in caught)
     built = torch.version.cuda or torch.version.hip
     for index in range(count):
         about = torch.cuda.get_device_properties(index)

@@ -11,9 +11,6 @@ from dsnet.experiment.networks import Model, Stream, Training
 from dsnet.experiment.results import Fusion, Latency, Tables
 from dsnet.experiment.settings import Distinct, Name, Number, Settings, Share, Text, without_nulls
 
-# Folders of the results, which no data set may have as its name.
-RESERVED = ("tables", "figures", "logs", "benchmarks")
-
 
 class Experiment(Settings):
     """What an experiment is made of. Overlays in experiments/ change single keys."""

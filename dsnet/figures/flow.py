@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import chain, islice
@@ -15,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from dsnet import flow, video
+from dsnet.disk import PathLike
 from dsnet.errors import UserError
 from dsnet.figures.colours import colour_wheel, flow_colours
 from dsnet.figures.videos import check_name, write_video
@@ -26,9 +26,9 @@ Chunk = tuple[np.ndarray, np.ndarray]  # N frames, and the N fields to the next 
 
 
 def flow_video(
-    source: str | os.PathLike[str],
-    output: str | os.PathLike[str],
-    raw: str | os.PathLike[str] | None = None,
+    source: PathLike,
+    output: PathLike,
+    raw: PathLike | None = None,
     *,
     fps: float = 25,
     backend: str = "auto",
@@ -63,9 +63,7 @@ def flow_video(
         write_video(output, _pictures(everything, full), fps)
 
 
-def _chunks(
-    source: str | os.PathLike[str], fps: float, backend: str, semantics: str
-) -> Iterator[Chunk]:
+def _chunks(source: PathLike, fps: float, backend: str, semantics: str) -> Iterator[Chunk]:
     frames = _frames(source, fps)
     kept = list(islice(frames, 1))
     pairs = max(1, CHUNK // kept[0][..., 0].size) if kept else 1
@@ -79,7 +77,7 @@ def _chunks(
             kept = kept[-1:]
 
 
-def _frames(source: str | os.PathLike[str], fps: float) -> Iterator[np.ndarray]:
+def _frames(source: PathLike, fps: float) -> Iterator[np.ndarray]:
     try:
         yield from video.decode(source, fps, resize=None)
     except video.VideoError as error:

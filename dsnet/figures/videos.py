@@ -10,18 +10,19 @@ from pathlib import Path
 import numpy as np
 
 from dsnet import video
+from dsnet.disk import PathLike
 from dsnet.errors import UserError
 
 SUFFIXES = (".mp4", ".mkv", ".avi", ".mov")
 
 
-def check_name(output: str | os.PathLike[str]) -> None:
+def check_name(output: PathLike) -> None:
     """Raise UserError unless ``output`` names a video file; call it before hours of work."""
     if Path(output).suffix.lower() not in SUFFIXES:
         raise UserError(f"{output}: expected a video file, {', '.join(SUFFIXES)}")
 
 
-def write_video(output: str | os.PathLike[str], frames: Iterable[np.ndarray], fps: float) -> None:
+def write_video(output: PathLike, frames: Iterable[np.ndarray], fps: float) -> None:
     """Write (H, W, 3) uint8 RGB frames as H.264; the file appears when it is complete.
 
     The codec needs an even height and width, so an odd one gets a black row or column.

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from dsnet import registry
+from dsnet.disk import PathLike
 from dsnet.fusion.summary import summary
 from dsnet.provenance import record, replacing
 from dsnet.scores import ScoreError, Scores, accuracies, aligned, per_class, read_scores, topk
 
 log = logging.getLogger(__name__)
-PathLike = str | os.PathLike[str]
 Fusion = Callable[[Sequence[np.ndarray]], np.ndarray]
 # Part of the scores that a fusion is fitted on, by the config's fusion.fit.
 FITTED = {"train": "train", "held-out": "validation"}

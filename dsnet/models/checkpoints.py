@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
+from dsnet.disk import PathLike
 from dsnet.errors import UserError
 from dsnet.experiment.data import TVL1_NAME as TVL1
 from dsnet.experiment.specs import TrainSpec
@@ -25,13 +26,13 @@ class CheckpointError(UserError):
     """A file of weights that cannot be used; the message says which and why."""
 
 
-def save(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
+def save(path: PathLike, content: Mapping[str, Any]) -> None:
     """Write tensors and plain values with ``torch.save``; the file appears when it is complete."""
     with replacing(path) as temporary:
         torch.save(dict(content), temporary)
 
 
-def read(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read(path: PathLike) -> dict[str, Any]:
     """Read a file of :func:`save` or a ``.pth`` on the CPU; code in the file is never executed.
 
     Raises:
@@ -59,7 +60,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     return content
 
 
-def _check_bytes(path: str | os.PathLike[str]) -> None:
+def _check_bytes(path: PathLike) -> None:
     """Check the CRC-32 of a file of :func:`save`, which PyTorch does not."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -72,7 +73,7 @@ def _check_bytes(path: str | os.PathLike[str]) -> None:
         )
 
 
-def check_version(content: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+def check_version(content: Mapping[str, Any], path: PathLike) -> None:
     """Raise CheckpointError if ``content``, of the file ``path``, is not a model file of dsnet."""
     if (content.get("format"), content.get("version")) != (FORMAT, VERSION):
         raise CheckpointError(
@@ -81,7 +82,7 @@ def check_version(content: Mapping[str, Any], path: str | os.PathLike[str]) -> N
         )
 
 
-def load_model(path: str | os.PathLike[str]) -> tuple[Backbone, dict[str, Any]]:
+def load_model(path: PathLike) -> tuple[Backbone, dict[str, Any]]:
     """Load the network of a ``model.pt`` with the selected weights, and the file's content.
 
     Raises:
@@ -95,7 +96,7 @@ def load_model(path: str | os.PathLike[str]) -> tuple[Backbone, dict[str, Any]]:
 
 
 def load_trained(
-    path: str | os.PathLike[str], data: Mapping[str, Any] | None = None
+    path: PathLike, data: Mapping[str, Any] | None = None
 ) -> tuple[Backbone, dict[str, Any]]:
     """Load a stream's ``model.pt`` as :func:`load_model` does; ``spec`` is a :class:`.TrainSpec`.
 
@@ -121,9 +122,7 @@ def load_trained(
     return model, content
 
 
-def check_flow(
-    content: Mapping[str, Any], data: Mapping[str, Any], path: str | os.PathLike[str]
-) -> None:
+def check_flow(content: Mapping[str, Any], data: Mapping[str, Any], path: PathLike) -> None:
     """Raise CheckpointError if ``content``, of ``path``, has another flow algorithm than ``data``.
 
     ``data`` is the spec of the clips that the network will get. A file passes if it does not say

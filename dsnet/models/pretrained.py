@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dsnet.disk import PathLike
 from dsnet.models.backbone import CHANNELS, Backbone
 from dsnet.models.building import build
 from dsnet.models.checkpoints import FORMAT, VERSION, CheckpointError, check_version, read, save
@@ -21,9 +22,7 @@ from dsnet.provenance import canonical, keep_input, record
 log = logging.getLogger(__name__)
 
 
-def start_from(
-    model: Backbone, path: str | os.PathLike[str], classes: Sequence[str] = ()
-) -> list[str]:
+def start_from(model: Backbone, path: PathLike, classes: Sequence[str] = ()) -> list[str]:
     """Copy the weights of a checkpoint into ``model``; return the keys that stay as drawn.
 
     It takes the files of :func:`load_checkpoint`. The first convolution and the classifier may have
@@ -34,7 +33,7 @@ def start_from(
     return _copy(model, path, read(path), classes)
 
 
-def take_all(model: Backbone, path: str | os.PathLike[str], classes: Sequence[str]) -> None:
+def take_all(model: Backbone, path: PathLike, classes: Sequence[str]) -> None:
     """Copy all weights of a checkpoint into ``model``; CheckpointError if one does not fit.
 
     A file without names of classes, such as MARS's, is taken to have the order of ``classes``.
@@ -57,7 +56,7 @@ def take_all(model: Backbone, path: str | os.PathLike[str], classes: Sequence[st
 
 def _copy(
     model: Backbone,
-    path: str | os.PathLike[str],
+    path: PathLike,
     content: Mapping[str, Any],
     classes: Sequence[str],
 ) -> list[str]:
@@ -78,7 +77,7 @@ def _names(content: Mapping[str, Any]) -> list[str]:
     return [] if names == [str(number) for number in range(len(names))] else names
 
 
-def load_checkpoint(path: str | os.PathLike[str]) -> Backbone:
+def load_checkpoint(path: PathLike) -> Backbone:
     """Load the network of a checkpoint, in eval mode on the CPU; the log says what it is.
 
     It takes ``model.pt`` and the ``.pth`` of MARS and 3D-ResNets-PyTorch: a ``state_dict``, alone
@@ -144,7 +143,7 @@ class Checkpoint:
         return "\n".join(lines)
 
 
-def inspect(path: str | os.PathLike[str]) -> Checkpoint:
+def inspect(path: PathLike) -> Checkpoint:
     """Read a checkpoint and describe it; see :func:`load_checkpoint`.
 
     dsnet's files name their backbone. Files of others are taken for :class:`.ResNeXt3D`.
@@ -184,8 +183,8 @@ def inspect(path: str | os.PathLike[str]) -> Checkpoint:
 
 
 def convert(
-    path: str | os.PathLike[str],
-    output: str | os.PathLike[str],
+    path: PathLike,
+    output: PathLike,
     classes: Sequence[str] | None = None,
 ) -> None:
     """Write a checkpoint as ``model.pt`` (``output`` ends in .pt) or in MARS's layout (.pth).
@@ -229,7 +228,7 @@ def convert(
 
 
 def _differences(
-    path: str | os.PathLike[str],
+    path: PathLike,
     own: Mapping[str, Tensor],
     theirs: Mapping[str, Tensor],
     keys: Sequence[str],

@@ -87,7 +87,10 @@ def classes_page(
             "anchor": f"class-{label}",
             "accuracies": {stream.role: stream.per_class[label] for stream in streams},
             "samples": {r: None if i is None else sections.sample(i) for r, i in of_class.items()},
-            "videos": [{"id": test.ids[i], "said": sections.said(i)} for i in sections.own(label)],
+            "videos": [
+                {"id": test.ids[i], "predictions": sections.predictions(i)}
+                for i in sections.own(label)
+            ],
         }
         for label, (name, of_class) in enumerate(zip(student.classes, chosen, strict=True))
     ]
@@ -153,7 +156,7 @@ class Sections:
         found = {r: [i for i in self.own(label) if student.right[i] == r] for r in SAMPLES}
         return {r: max(own, key=lambda i: certain[i], default=None) for r, own in found.items()}
 
-    def said(self, index: int) -> list[dict[str, Any]]:
+    def predictions(self, index: int) -> list[dict[str, Any]]:
         """Return the answers of student and teacher for a video, with their probabilities."""
         return [
             {
@@ -175,7 +178,7 @@ class Sections:
         frames, flow = strips(row, full)
         drawn = self._over_time(index, id, count / self.fps)
         about = {"id": id, "frames": frames, "flow": flow, "full": full}
-        return {**about, "chart": drawn, "said": self.said(index)}
+        return {**about, "chart": drawn, "predictions": self.predictions(index)}
 
     def _over_time(self, index: int, id: str, duration: float) -> Chart:
         """Draw the probability of the truth and of the strongest other class, clip by clip."""

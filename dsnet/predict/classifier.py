@@ -17,7 +17,7 @@ import torch
 from tqdm import tqdm
 
 from dsnet import fusion, images, video
-from dsnet.clips import cut
+from dsnet.clips import to_square
 from dsnet.devices import choose_device
 from dsnet.flow import of_spec
 from dsnet.fusion.average import Average
@@ -202,7 +202,7 @@ class VideoClassifier:
         length = images.ITEMS_PER_FRAME[modality] * self.clip_length
         chosen = islice(itertools.cycle(items), length)
         loaded = [images.decode(np.frombuffer(i, np.uint8), modality == "flow") for i in chosen]
-        return cut(loaded, modality, None, self.streams[0].settings.crop)
+        return to_square(loaded, modality, None, self.streams[0].settings.crop)
 
 
 def load_model(

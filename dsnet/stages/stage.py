@@ -93,9 +93,9 @@ class Stage:
         found = []
         for name, parameter in inspect.signature(self.function).parameters.items():
             hint = hints[name]
-            kind, *told = get_args(hint) if get_origin(hint) is Annotated else [hint]
+            kind, *notes = get_args(hint) if get_origin(hint) is Annotated else [hint]
             is_spec = inspect.isclass(kind) and issubclass(kind, Settings)
-            place = told[0] if told else "{{params.{name}:q}}" if is_spec else "{{params.{name}}}"
+            place = notes[0] if notes else "{{params.{name}:q}}" if is_spec else "{{params.{name}}}"
             if name == "output":  # all outputs of the rule
                 place = place.replace("output.{name}", "output")
             found.append(
@@ -105,8 +105,8 @@ class Stage:
                     parameter.default is not parameter.empty or type(None) in get_args(kind),
                     None if parameter.default is parameter.empty else parameter.default,
                     place.format(name=name),
-                    told[1] if len(told) > 1 else "",
-                    told[2] if len(told) > 2 else None,
+                    notes[1] if len(notes) > 1 else "",
+                    notes[2] if len(notes) > 2 else None,
                 )
             )
         return found

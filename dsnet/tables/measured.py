@@ -108,7 +108,8 @@ class Measured:
             first.groups if first else (),
             run["protocol"],
             run["n_missing"],
-            run["kind"] == "attention" or any(found is None or found.trained for found in streams),
+            fusion.get("fitted_on") is not None
+            or any(found is None or found.trained for found in streams),
         )
 
     def pooled(self) -> dict[tuple[str, int], list[Experiment]]:

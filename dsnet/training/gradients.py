@@ -56,7 +56,7 @@ def gradient_norms(
             value, list(trained.values()), retain_graph=True, allow_unused=True
         )
         found = {n: g for n, g in zip(trained, grads, strict=True) if g is not None}
-        processes.add_up(found.values())
+        processes.all_reduce(found.values())
         norms[f"grad_{term}"] = _norm(found.values())
         for name, grad in found.items():
             if name.startswith(f"{level}."):

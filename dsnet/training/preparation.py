@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
 from dsnet import losses, models
+from dsnet.disk import PathLike
 from dsnet.experiment.specs import TrainSpec
 from dsnet.inference import to_device
 from dsnet.losses.distillation import Distillation
@@ -16,8 +16,6 @@ from dsnet.models import Backbone
 from dsnet.processes import Processes
 from dsnet.training.batch_norm import synchronise_batch_norm
 from dsnet.training.steps import Classification, Task
-
-PathLike = str | os.PathLike[str]
 
 
 def make_network(

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from dsnet.clips.loading import EpochBatches
 from dsnet.clips.transforms import normalise
-from dsnet.clips.videos import TestClips
+from dsnet.clips.videos import ScoringClips
 from dsnet.inference import clip_logits
 from dsnet.models.backbone import Backbone
 from dsnet.processes import Processes
@@ -67,7 +67,7 @@ class Trainer:
         started = time.perf_counter()
         train = self._train_epoch(epoch)
         # Without synchronised batch norm, the statistics differ between processes.
-        self.processes.agree(self.network.buffers())
+        self.processes.broadcast(self.network.buffers())
         lr = self.step.optimizer.param_groups[0]["lr"]
         val = self._select(epoch)
         self.schedule.after_epoch(val["val_loss"])
@@ -137,7 +137,7 @@ class Trainer:
         """
         scores, owners = clip_logits(self.network, self.selection, self.device, self.processes)
         data = self.selection.dataset
-        assert isinstance(data, TestClips)
+        assert isinstance(data, ScoringClips)
         labels = np.array(data.videos.labels)
         mean = np.stack([scores[owners == video].mean(axis=0) for video in range(len(labels))])
         loss = F.cross_entropy(torch.from_numpy(mean), torch.from_numpy(labels))

@@ -59,7 +59,7 @@ def decode(
         .output("pipe:", format="image2pipe", vcodec="ppm", threads=1, **rate)
         .global_args("-filter_complex_threads", "1")
     )
-    with running(stream, path, stdout=subprocess.PIPE) as (process, said):
+    with running(stream, path, stdout=subprocess.PIPE) as (process, stderr):
         assert process.stdout is not None
         count = 0
         for frame in _read_ppm(process.stdout, timeout):
@@ -68,7 +68,7 @@ def decode(
         # The pipe is at its end, so ffmpeg should end by itself. Otherwise it is killed.
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout)
-        complaints = messages(said)
+        complaints = messages(stderr)
     if count == 0:
         raise VideoError(reason(complaints, path))
     if complaints:

@@ -44,7 +44,7 @@ def encode(
         .output(THE_FILE, **options, **level)
         .overwrite_output()
     )
-    with running(stream, path, stdin=subprocess.PIPE) as (process, said):
+    with running(stream, path, stdin=subprocess.PIPE) as (process, stderr):
         assert process.stdin is not None
         with suppress(BrokenPipeError):  # ffmpeg ended early; its message says why
             for frame in itertools.chain([first], iterator):
@@ -52,7 +52,7 @@ def encode(
                 process.stdin.write(np.ascontiguousarray(frame).data)
             process.stdin.close()
         if process.wait() != 0:
-            raise RuntimeError(f"{path}: ffmpeg cannot encode: {(messages(said) or ['?'])[-1]}")
+            raise RuntimeError(f"{path}: ffmpeg cannot encode: {(messages(stderr) or ['?'])[-1]}")
 
 
 def _check(frame: np.ndarray, first: np.ndarray, path: PathLike) -> None:

@@ -51,13 +51,13 @@ def probe(
         enc_time_base=f"1:{TICKS_PER_SECOND}",
         threads=1,
     )
-    with running(stream, path, stdout=subprocess.PIPE) as (process, said):
+    with running(stream, path, stdout=subprocess.PIPE) as (process, stderr):
         try:
             # For any exit status: a truncated file gives an error, but its frames count.
             listed, _ = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             raise VideoError(f"ffmpeg did not finish within {timeout:g} s") from None
-        complaints = messages(said)
+        complaints = messages(stderr)
     info = _parse_framecrc(listed.decode(), complaints, path, fps)
     if complaints:
         log.warning("%s: %d frames decode, but: %s", path, info.frames, complaints[-1])

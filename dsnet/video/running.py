@@ -55,15 +55,15 @@ def running(
     Yields the process and the file of its messages, see :func:`messages`. A process that has not
     ended by the end of the block is killed.
     """
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as stderr:
         process = subprocess.Popen(
             _command(stream, path, interactive=stdin == subprocess.PIPE),
             stdin=stdin,
             stdout=stdout,
-            stderr=said,
+            stderr=stderr,
         )
         try:
-            yield process, said
+            yield process, stderr
         finally:
             process.kill()
             process.wait()
@@ -78,10 +78,10 @@ def url(path: PathLike) -> str:
     return f"file:{os.fspath(path)}"
 
 
-def messages(said: IO[bytes]) -> list[str]:
+def messages(stderr: IO[bytes]) -> list[str]:
     """Return the last non-empty lines of ffmpeg's messages, without their ``[component]``."""
-    said.seek(max(0, said.seek(0, os.SEEK_END) - 65_536))
-    lines = said.read().decode("utf-8", "backslashreplace").splitlines()
+    stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - 65_536))
+    lines = stderr.read().decode("utf-8", "backslashreplace").splitlines()
     return [line.rpartition("] ")[2].strip() for line in lines if line.strip()]
 
 

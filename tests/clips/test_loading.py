@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dsnet import clips
-from dsnet.clips import EpochBatches, TestClips, TrainingClips, Videos
+from dsnet.clips import ClipSource, EpochBatches, ScoringClips, TrainingClips
 from dsnet.errors import UserError
 from dsnet.experiment.data import Clips
 from dsnet.experiment.specs import TrainSpec
@@ -37,7 +37,7 @@ def videos(tmp_path, make_clips):
     reader = clips.open_clips(make_clips(tmp_path / "clips.h5"))
     table = clips.table(reader)
     table = table[table["split1"] == "train"]
-    return Videos(reader, list(table["id"]), list(table["label"]), ("rgb", "flow"), 4, SETTINGS)
+    return ClipSource(reader, list(table["id"]), list(table["label"]), ("rgb", "flow"), 4, SETTINGS)
 
 
 def test_a_spec_says_which_videos_a_stream_sees_and_how(videos):
@@ -53,8 +53,8 @@ def test_a_spec_says_which_videos_a_stream_sees_and_how(videos):
     paper = clips.parts(reader, SPEC.model_copy(update={"run": run}))
     assert paper == {"train": videos.ids, "validation": parts["test"], "test": parts["test"]}
     backwards = videos.ids[::-1]
-    found = Videos.of_spec(reader, backwards, ("flow",), SPEC)
-    assert found == Videos(reader, backwards, videos.labels[::-1], ("flow",), 4, SETTINGS)
+    found = ClipSource.of_spec(reader, backwards, ("flow",), SPEC)
+    assert found == ClipSource(reader, backwards, videos.labels[::-1], ("flow",), 4, SETTINGS)
 
 
 def epoch(dataset, number, workers, context=None):
@@ -127,7 +127,7 @@ def test_training_draws_only_frames_that_rgb_and_flow_have(videos):
 
 def test_a_video_of_one_frame_is_an_rgb_clip_that_stands_still(tmp_path, make_clips):
     reader = clips.open_clips(make_clips(tmp_path / "still.h5", frames=1))
-    videos = Videos(reader, ["train/0"], [1], ("rgb",), 4, SETTINGS)
+    videos = ClipSource(reader, ["train/0"], [1], ("rgb",), 4, SETTINGS)
     clip, _ = TrainingClips(videos, 0, False)[(0, 0)]
     assert list(clip) == ["rgb"]
     assert clip["rgb"].shape == (4, 16, 16, 3)
@@ -135,19 +135,19 @@ def test_a_video_of_one_frame_is_an_rgb_clip_that_stands_still(tmp_path, make_cl
 
 
 def test_test_clips_cover_every_video_in_order(videos):
-    dataset = TestClips(videos)
+    dataset = ScoringClips(videos)
     assert dataset.owners.tolist() == [i for i in range(12) for _ in range(2)]
     assert dataset.owners.dtype == np.int64
     sizes = [len(labels) for _, labels in clips.scoring_loader(dataset, 5)]
     assert sizes == [5, 5, 5, 5, 4]
     assert len(dataset) == 24
-    few = TestClips(videos, most=1)
+    few = ScoringClips(videos, most=1)
     assert few.owners.tolist() == list(range(12))
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_processes_score_every_clip_once_together(videos, count):
-    dataset = TestClips(videos)
+    dataset = ScoringClips(videos)
     together = [len(y) for _, y in clips.scoring_loader(dataset, len(dataset))]
     assert together == [24]
     ((whole, _),) = clips.scoring_loader(dataset, len(dataset))
@@ -177,7 +177,7 @@ def test_epochs_are_counted_from_zero(videos):
 def test_clips_are_prepared_in_the_same_process_unless_workers_are_asked_for(videos):
     loaders = [
         clips.training_loader(TrainingClips(videos, 0, True), 4),
-        clips.scoring_loader(TestClips(videos), 4),
+        clips.scoring_loader(ScoringClips(videos), 4),
     ]
     assert [loader.num_workers for loader in loaders] == [0, 0]
     assert not any(loader.persistent_workers for loader in loaders)
@@ -204,15 +204,17 @@ def test_damaged_bytes_of_a_wanted_modality_are_found_before_they_are_used(video
     place = content.find(videos.reader.item("train/3", "flow", 2).tobytes())
     content[place + 200] ^= 1
     path.write_bytes(content)
-    Videos(clips.open_clips(path), videos.ids, videos.labels, ("rgb",), 4, SETTINGS).verify()
+    ClipSource(clips.open_clips(path), videos.ids, videos.labels, ("rgb",), 4, SETTINGS).verify()
     others = [id for id in videos.ids if id != "train/3"]
-    Videos(clips.open_clips(path), others, videos.labels, ("flow",), 4, SETTINGS).verify()
+    ClipSource(clips.open_clips(path), others, videos.labels, ("flow",), 4, SETTINGS).verify()
     with pytest.raises(DamagedError, match="the flow bytes of train/3 are damaged"):
-        Videos(clips.open_clips(path), videos.ids, videos.labels, ("flow",), 4, SETTINGS).verify()
+        ClipSource(
+            clips.open_clips(path), videos.ids, videos.labels, ("flow",), 4, SETTINGS
+        ).verify()
 
 
 def test_no_videos_give_no_clips(videos):
-    dataset = TestClips(Videos(videos.reader, [], [], ("rgb",), 4, SETTINGS))
+    dataset = ScoringClips(ClipSource(videos.reader, [], [], ("rgb",), 4, SETTINGS))
     assert len(dataset) == 0
     assert dataset.owners.dtype == np.int64
 
@@ -264,7 +266,7 @@ def test_an_epoch_leaves_no_memory_behind(tmp_path, make_clips):
         "reader = clips.open_clips(sys.argv[1])\n"
         "settings = Clips(crop=64, scales=[1.0, 0.5])\n"
         "ids = [*reader.videos] * 40\n"
-        "videos = clips.Videos(reader, ids, [0] * len(ids), ('rgb', 'flow'), 8, settings)\n"
+        "videos = clips.ClipSource(reader, ids, [0] * len(ids), ('rgb', 'flow'), 8, settings)\n"
         "batches = clips.training_loader(clips.TrainingClips(videos, 0, True), 8)\n"
         "for epoch in range(4):\n"
         "    batches.batch_sampler.epoch = epoch\n"

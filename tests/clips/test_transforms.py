@@ -21,7 +21,7 @@ def transform(frames, modality, crop, settings):
     shown = [frame[area] for frame in frames]
     if modality == "flow":
         shown = [frame[..., plane] for frame in shown for plane in (0, 1)]
-    clip = clips.cut(shown, modality, crop, settings.crop)
+    clip = clips.to_square(shown, modality, crop, settings.crop)
     return clips.normalise(clip[None], modality, settings)[0]
 
 
@@ -158,7 +158,7 @@ def test_crops_are_resized_as_mars_does_with_pillow(side, channels):
 @given(st.integers(8, 400), st.sampled_from([16, 48, 112]), st.integers(0, 2**32))
 def test_whatever_its_size_a_crop_is_within_two_of_pillows(side, size, seed):
     pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)
-    found = clips.cut([pixels], "rgb", Crop(0, 0, side), size)[0].numpy().astype(int)
+    found = clips.to_square([pixels], "rgb", Crop(0, 0, side), size)[0].numpy().astype(int)
     expected = np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR))
     distance = np.abs(found - expected)
     assert distance.max() <= 2  # once in a million pixels

@@ -1,9 +1,9 @@
 """SIGKILL in the middle of every stage; unlocked and restarted, a run ends as an undisturbed one.
 
-DSNET_KILL_ROUNDS sets how many runs are disturbed in all stages, each run at other moments. Without
-it one run is disturbed in every second stage. The kills alternate: one hits Snakemake with its jobs,
-the next hits Snakemake alone. Its jobs live on then, while the next run starts them again. The next
-round swaps the two.
+DSNET_KILL_ROUNDS sets how many runs are disturbed in all stages, each run at other moments.
+Without it one run is disturbed in every second stage. The kills alternate: one hits Snakemake with
+its jobs, the next hits Snakemake alone. Its jobs live on then, while the next run starts them
+again. The next round swaps the two.
 """
 
 import os

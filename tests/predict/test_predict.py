@@ -87,7 +87,7 @@ def test_clips_are_those_of_the_evaluation_for_every_length(run, tmp_path, frame
                 for i in positions
                 for plane in range(per_frame)
             ]
-            batch.append(clips.cut(loaded, stream.input, None, stream.settings.crop))
+            batch.append(clips.to_square(loaded, stream.input, None, stream.settings.crop))
         logits.append(stream.logits(torch.stack(batch)))
     found = model.predict(path)
     expected = (logits[0].mean(axis=0) + logits[1].mean(axis=0)) / 2

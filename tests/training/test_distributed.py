@@ -120,7 +120,7 @@ def steps_of_share(rank, count, stream, folder):
             name: 50 * torch.randn(shape, generator=noise, dtype=torch.float64)
             for name, shape in shapes.items()
         }
-        labels, own = torch.randint(2, (7,), generator=noise), list(processes.share(range(7)))
+        labels, own = torch.randint(2, (7,), generator=noise), list(processes.shard(range(7)))
         _, terms = step.forward({name: clip[own] for name, clip in clips.items()}, labels[own])
         terms, norms = step.balance(terms, len(own) / 7)
         step.update(terms, len(own) / 7)

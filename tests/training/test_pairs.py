@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dsnet.clips import TestClips, TrainingClips, Videos, open_clips, training_loader
+from dsnet.clips import ClipSource, ScoringClips, TrainingClips, open_clips, training_loader
 from dsnet.experiment.data import Clips
 from dsnet.store import Writer
 
@@ -48,7 +48,7 @@ def write(path, contents):
 def videos(path, contents):
     ids = list(contents)
     reader = open_clips(write(path, contents))
-    return Videos(reader, ids, [0] * len(ids), ("rgb", "flow"), LENGTH, SETTINGS)
+    return ClipSource(reader, ids, [0] * len(ids), ("rgb", "flow"), LENGTH, SETTINGS)
 
 
 def close(a, b):
@@ -88,7 +88,7 @@ def test_both_clips_of_a_training_pair_show_the_same_place_and_time(tmp_path):
 
 
 def test_both_clips_of_a_test_pair_show_the_same_place_and_time(tmp_path):
-    dataset = TestClips(videos(tmp_path / "clips.h5", VIDEOS))
+    dataset = ScoringClips(videos(tmp_path / "clips.h5", VIDEOS))
     found = []
     for number, owner in enumerate(dataset.owners):
         clip, _ = dataset[number]

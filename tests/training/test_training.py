@@ -7,7 +7,7 @@ from specs import DS, make_spec, same, weights
 from torch.nn import functional as F
 
 from dsnet import devices, inference, models, training
-from dsnet.clips import TestClips, Videos, open_clips, scoring_loader, table
+from dsnet.clips import ClipSource, ScoringClips, open_clips, scoring_loader, table
 from dsnet.training import TrainingError
 
 
@@ -87,8 +87,8 @@ def test_the_epoch_may_be_selected_by_one_clip_per_video(clips_path, tmp_path):
     reader = open_clips(clips_path)
     rows = table(reader)
     rows = rows[rows["split1"] == "test"]
-    data = Videos(reader, list(rows["id"]), list(rows["label"]), ("flow",), 4, spec.clips)
-    loader = scoring_loader(TestClips(data, 1), 4)
+    data = ClipSource(reader, list(rows["id"]), list(rows["label"]), ("flow",), 4, spec.clips)
+    loader = scoring_loader(ScoringClips(data, 1), 4)
     scores, owners = inference.clip_logits(network, loader, torch.device("cpu"))
     assert owners.tolist() == list(range(len(rows)))
     expected = F.cross_entropy(torch.from_numpy(scores), torch.tensor(data.labels))

@@ -67,17 +67,18 @@ def test_the_list_of_rules_says_what_each_does(fresh: Project):
     assert {"train", "table1", "all", "flow"} <= {name for name, _ in rules}
     assert [name for name, words in rules if not words] == []
 
+
 def test_jobs_run_the_code_beside_the_snakefile(fresh: Project, tmp_path: Path):
     """In every working directory, where no dsnet is installed and none can be found."""
     fresh.edit("dsnet/__main__.py", "from dsnet.cli", 'print("of this copy")\nfrom dsnet.cli')
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     words = ["--snakefile", str(fresh / "Snakefile"), "--directory", str(elsewhere)]
-    profile = ["--workflow-profile", str(fresh / "profiles/default")]
+    words += ["--workflow-profile", str(fresh / "profiles/default"), "results/motions/videos.json"]
+    overlays = [str(fresh / "config.yaml"), str(fresh / "tiny.yaml")]
     environment = {k: v for k, v in fresh.environment.items() if k != "PYTHONPATH"}
     done = subprocess.run(
-        [*fresh.command(*words, *profile, "results/motions/videos.json", overlays=())]
-        + ["--configfile", str(fresh / "config.yaml"), str(fresh / "tiny.yaml")],
+        fresh.command(*words, overlays=overlays),
         cwd=elsewhere,
         env=environment,
         capture_output=True,

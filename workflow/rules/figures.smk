@@ -16,7 +16,9 @@ rule figures:
         histories=of_all_seeds("history.csv"),
     output:
         report(
-            expand("<results>/figures/<setting>-{kind}.png", kind=SCORE_FIGURES, allow_missing=True),
+            expand(
+                "<results>/figures/<setting>-{kind}.png", kind=SCORE_FIGURES, allow_missing=True
+            ),
             category="Figures",
             subcategory="{dataset}, split {split}, {length} frames",
             caption="../report/figures.rst",

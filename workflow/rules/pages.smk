@@ -9,7 +9,9 @@ rule similarity:
     """Compare the features of students and teacher, level by level, on some test clips."""
     input:
         clips=rules.pack.output.clips,
-        models=[f"<results>/<run>/{name}/model.pt" for name in streams.similarity_streams(experiment)],
+        models=[
+            f"<results>/<run>/{name}/model.pt" for name in streams.similarity_streams(experiment)
+        ],
     output:
         table="<results>/<run>/similarity.csv",
         maps="<results>/<run>/maps.npz",
