@@ -9,7 +9,7 @@ import pytest
 from cluster import Cluster, shared
 from packages import Unavailable
 from project import Project, once
-from runs import ClusterProject
+from runs import TARGETS, ClusterProject
 
 
 @pytest.fixture(scope="session")
@@ -24,11 +24,11 @@ def cluster(shared_folder: Path) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def done(shared_folder: Path, cluster: Cluster) -> ClusterProject:
-    """The tiny experiment, run through the profile once; not to be changed."""
+    """Every rule of the tiny experiment that Slurm gets, run once; not to be changed."""
 
     def run(folder: Path) -> None:
         project = ClusterProject.of(Project.create(folder).folder, cluster)
-        project.finish()
+        project.finish(*TARGETS)
         project.keep_jobs()
 
     return ClusterProject.of(once(shared_folder, "done-on-slurm", run), cluster)

@@ -14,6 +14,7 @@ from project import OVERLAY, RUN, Project, kill_group
 
 PROFILE = "profiles/slurm/config.yaml"
 MODEL = f"{RUN}/ds/model.pt"
+TARGETS = ("results/tables/table1.csv", "results/tables/latency.csv", f"{RUN}/similarity.csv")
 TRAIN_LOG = "results/logs/motions/split1/4f/seed0/ds/train.log"
 IMPATIENT = Path(__file__).with_name("impatient.py")
 

@@ -43,7 +43,8 @@ def test_a_training_over_its_time_limit_is_submitted_again_and_goes_on(
 
 def test_a_second_run_completes_what_scancel_stopped(project: ClusterProject, finished: Project):
     (project / MODEL).unlink()
-    process = project.start("--retries", "0")
+    targets = (MODEL, f"{RUN}/ds/scores.h5")
+    process = project.start("--retries", "0", *targets)
     try:
         wait_for(lambda: running(project), process, "the training")
         (job,) = running(project)
@@ -55,9 +56,9 @@ def test_a_second_run_completes_what_scancel_stopped(project: ClusterProject, fi
     assert f"SLURM-job '{job['JobId']}' failed, SLURM status is: 'CANCELLED'" in told
     assert TRAIN_LOG in told
     assert not (project / MODEL).exists()
-    outcome = project.finish(MODEL, f"{RUN}/ds/scores.h5")
+    outcome = project.finish(*targets)
     assert outcome.jobs == {("train", "ds"), ("evaluate", "ds")}
-    assert_same_results(project, finished)
+    assert_same_results(project, finished, *targets)
 
 
 def running(project: ClusterProject) -> list[dict[str, str]]:

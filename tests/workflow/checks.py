@@ -43,9 +43,14 @@ def scores(path: Path) -> dict[str, Any]:
     return found
 
 
-def assert_same_results(project: Project, other: Project) -> None:
-    """All that two runs left is the same, but for times, versions and the commit."""
-    assert contents(project / "results") == contents(other / "results")
+def assert_same_results(project: Project, other: Project, *targets: str) -> None:
+    """What two runs left is the same, but for times, versions and the commit.
+
+    ``targets``, if any, are what the first was asked for. The other run made everything.
+    """
+    own, others = contents(project / "results"), contents(other / "results")
+    assert own == ({name: others.get(name) for name in own} if targets else others)
+    assert {target.removeprefix("results/") for target in targets} <= own.keys()
 
 
 def assert_whole(project: Project) -> int:
