@@ -44,7 +44,7 @@ $(SETUP): pyproject.toml constraints.txt logger/pyproject.toml
 	touch $@
 
 study: setup
-	$(BIN)/snakemake --cores $(CORES) --configfile experiments/study.yaml
+	$(BIN)/snakemake --cores $(CORES) --max-jobs-per-timespan 5000/1m --configfile experiments/study.yaml
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 25 $(TESTS)
