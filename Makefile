@@ -15,7 +15,7 @@
 #             set up, then the paper's experiment from drawn weights to the tables, one epoch on the
 #             sample videos beside the checkout (an hour on two cores); leaves 12 GB in results/rehearsal;
 #             RECIPE=paper-mars or paper-literal for another recipe
-# make study  what the paper's claims are worth at small scale (an hour on two cores; docs/results.md)
+# make study  what the paper's claims are worth at small scale (an hour and a half on two cores; docs/results.md)
 # make screenshots
 #             set up, then the README's pictures of results/report.zip (needs Chromium)
 # make format set up, then let the formatters rewrite the code and the workflow

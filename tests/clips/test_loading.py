@@ -229,8 +229,8 @@ def test_a_lonely_last_training_clip_is_dropped(videos):
     three = Processes(0, 3)
     assert EpochBatches(12, 0, 10, three).sizes == [10]  # one would have none
     assert EpochBatches(13, 0, 10, three).sizes == [10, 3]
-    assert EpochBatches(15, 0, 10, three, apart=True).sizes == [10]  # each normalises by its own
-    assert EpochBatches(16, 0, 10, three, apart=True).sizes == [10, 6]
+    assert EpochBatches(15, 0, 10, three, local_batch_norm=True).sizes == [10]  # each normalises by its own
+    assert EpochBatches(16, 0, 10, three, local_batch_norm=True).sizes == [10, 6]
 
 
 def test_where_each_process_normalises_by_itself_the_loader_drops_more(videos):
