@@ -229,7 +229,8 @@ def test_a_lonely_last_training_clip_is_dropped(videos):
     three = Processes(0, 3)
     assert EpochBatches(12, 0, 10, three).sizes == [10]  # one would have none
     assert EpochBatches(13, 0, 10, three).sizes == [10, 3]
-    assert EpochBatches(15, 0, 10, three, local_batch_norm=True).sizes == [10]  # each normalises by its own
+    # Each process normalises by its own clips.
+    assert EpochBatches(15, 0, 10, three, local_batch_norm=True).sizes == [10]
     assert EpochBatches(16, 0, 10, three, local_batch_norm=True).sizes == [10, 6]
 
 
