@@ -74,7 +74,7 @@ MESSAGES = {
     ),
     "a message beside arithmetic": ("training/gradients.py", "a lower lr, ", "a lower rate, "),
     "a docstring": ("losses/mae.py", '"""Equation 2: the mean', '"""Equation 2, the mean'),
-    "a comment": ("clips/transforms.py", "# Row by row", "# By rows"),
+    "a comment": ("clips/transforms.py", "# Whole rows, over", "# By rows, over"),
     "an annotation": ("losses/features.py", "student: Tensor", "student: object"),
     "the checksums": ("store/reader.py", "zlib.crc32(", "zlib.adler32("),
     "the progress bar": ("training/__init__.py", 'unit="epoch"', 'unit="pass"'),
