@@ -15,7 +15,7 @@ GPU_DEVICES = ("/dev/nvidia[0-9]*", "/dev/kfd")
 # Kinds of data sets that the workflow can fetch.
 FETCHED = ("ucf101", "hmdb51", "weizmann")
 TVL1_NAME = "tvl1"
-# Backends of TV-L1, and the versions of OpenCV that each follows.
+# Backends of TV-L1, and which of OpenCV's two versions of it each follows.
 FOLLOWED: Mapping[str, tuple[str, ...]] = {
     "opencv-cuda": ("cuda",),
     "torch": ("cpu", "cuda"),

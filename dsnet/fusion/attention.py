@@ -15,7 +15,7 @@ class AttentionFusion(nn.Module):
 
     Args:
         num_classes: K.
-        hidden: width between the linear layers. As in the paper, there is no nonlinearity.
+        hidden: width between the linear layers. The paper names no nonlinearity.
         streams: S, the number of streams.
     """
 

@@ -24,7 +24,7 @@ def test_the_profile_speaks_of_rules_that_exist(profile: dict[str, Any]):
 
 
 def test_every_rule_that_is_submitted_for_long_says_its_memory_and_time(fresh: Project):
-    """The plan shows the first attempt's. The profile's own numbers would be 60 and 4000."""
+    """The plan, here without the profile, shows the first attempt's."""
     plan = fresh.snakemake("-n").text
     for rule, minutes, megabytes in (
         ("flow_shard", 120, 8000),

@@ -1,5 +1,8 @@
 """The numbers of Tables 1 and 2: means, spreads, intervals, and the paper's own."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from toy import (
@@ -19,6 +22,7 @@ from toy import (
 
 from dsnet import tables
 from dsnet.scores import ScoreError
+from dsnet.tables.measured import Measured
 
 
 def test_table1_has_the_columns_in_order():
@@ -198,3 +202,21 @@ def test_intervals_hold_the_mean_and_shrink_with_the_videos():
     # A proportion's interval of 95 % is 2 x 1.96 sqrt(p (1 - p) / n) wide.
     assert widths[1] == pytest.approx(200 * 1.96 * (0.25 / 1000) ** 0.5, rel=0.05)
     assert widths[0] > 5 * widths[1]
+
+
+def test_a_fitted_fusion_counts_every_seed_though_its_streams_were_not_trained():
+    settings = SimpleNamespace(training=SimpleNamespace(epochs=0))
+    taken = SimpleNamespace(stream=settings)
+    single = [
+        replace(scores(name, first(5), seed=seed), spec=taken)
+        for name in ("rgb", "flow")
+        for seed in (0, 1)
+    ]
+    fused = [fusion("rgb", "flow", top1=50, seed=seed) for seed in (0, 1)]
+    fused += [
+        fusion("rgb", "flow", top1=50, seed=seed, kind="mine") | {"fitted_on": {"part": "train"}}
+        for seed in (0, 1)
+    ]
+    measured = Measured(single, fused)
+    assert measured.trainings(measured.experiments, (("rgb", "flow"), "average")) == slice(1)
+    assert measured.trainings(measured.experiments, (("rgb", "flow"), "mine")) == slice(None)

@@ -69,7 +69,7 @@ def test_the_list_of_rules_says_what_each_does(fresh: Project):
 
 
 def test_jobs_run_the_code_beside_the_snakefile(fresh: Project, tmp_path: Path):
-    """In every working directory, where no dsnet is installed and none can be found."""
+    """In every working directory, and before any dsnet that is installed."""
     fresh.edit("dsnet/__main__.py", "from dsnet.cli", 'print("of this copy")\nfrom dsnet.cli')
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
