@@ -24,7 +24,7 @@ process_isolation = "forkserver"
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The code and the tests of the splits, where mutmut may write."""
-    for name in (*NEEDED, "tests/workflow/project.py", "tests/workflow/planner.py"):
+    for name in (*NEEDED, "tests/workflow/project.py", "tests/workflow/forked.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, tmp_path / name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import forked
 import pytest
 from cluster import Cluster, shared
 from packages import Unavailable
@@ -28,6 +29,7 @@ def done(shared_folder: Path, cluster: Cluster) -> ClusterProject:
 
     def run(folder: Path) -> None:
         project = ClusterProject.of(Project.create(folder).folder, cluster)
+        project.python = str(forked.programs() / "python")
         project.finish(*TARGETS)
         project.keep_jobs()
 

@@ -24,6 +24,7 @@ class ClusterProject(Project):
 
     cluster: Cluster
     path = ""  # a folder of commands to be found before all others
+    python = sys.executable  # of the jobs
 
     @classmethod
     def of(cls, folder: Path, cluster: Cluster) -> ClusterProject:
@@ -40,7 +41,8 @@ class ClusterProject(Project):
 
     def command(self, *words: str, overlays: Iterable[str] = (OVERLAY,)) -> list[str]:
         profile = ["--workflow-profile", str(Path(PROFILE).parent)]
-        return [sys.executable, str(IMPATIENT), *profile, *words, "--configfile", *overlays]
+        snakemake = [sys.executable, str(IMPATIENT), self.python]
+        return [*snakemake, *profile, *words, "--configfile", *overlays]
 
     def jobs(self, rule: str = "") -> list[dict[str, str]]:
         """What Slurm says of this project's jobs, oldest first, or of those of one rule."""

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
-import planner
 import yaml
 
 from dsnet.flow import compute
@@ -142,14 +142,14 @@ class Project:
 
     def command(self, *words: str, overlays: Iterable[str] = (OVERLAY,)) -> list[str]:
         """The command line of Snakemake, as a user gives it."""
-        snakemake = [sys.executable, "-m", "snakemake", "--cores", "2", *words]
+        snakemake = [str(forked.programs() / "python"), "-m", "snakemake", "--cores", "2", *words]
         return [*snakemake, "--configfile", *overlays] if overlays else snakemake
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        """Snakemake in a process group of its own, still running."""
+        """Snakemake in a process group of its own with its jobs, still running."""
         with open(self / "snakemake.log", "a", encoding="utf-8") as log:
             return subprocess.Popen(
-                self.command(*words),
+                [sys.executable, *self.command(*words)[1:]],
                 cwd=self.folder,
                 env=self.environment,
                 stdout=log,
@@ -160,11 +160,8 @@ class Project:
 
     def snakemake(self, *words: str, overlays: Iterable[str] = (OVERLAY,)) -> Outcome:
         """Run Snakemake to its end."""
-        command = self.command(*words, overlays=overlays)
-        if "-n" in words and command[1:3] == ["-m", "snakemake"]:
-            return Outcome(*planner.snakemake(command[3:], self.folder, self.environment))
         process = subprocess.run(
-            command,
+            self.command(*words, overlays=overlays),
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import onnxruntime
 import pytest
 import torch
@@ -34,11 +35,8 @@ def folder(tmp_path: Path) -> Path:
 
 def follow(page: Path, folder: Path) -> str:
     """Write the YAML blocks, run the commands and the Python, in order; what they printed."""
-    python = os.path.dirname(sys.executable)
-    environment = {
-        **Project(folder).environment,
-        "PATH": os.pathsep.join([python, os.environ["PATH"]]),
-    }
+    found = [str(forked.programs()), os.path.dirname(sys.executable), os.environ["PATH"]]
+    environment = {**Project(folder).environment, "PATH": os.pathsep.join(found)}
     said = []
     for kind, text in BLOCK.findall(page.read_text(encoding="utf-8")):
         if kind == "yaml":
