@@ -1,6 +1,6 @@
 """Python processes that start with their packages imported: a server imports them and forks.
 
-A tiny run has a hundred jobs, and importing PyTorch takes longer than the work of most of them.
+A tiny run has about fifty jobs, and importing PyTorch takes longer than the work of most of them.
 The programs in :func:`programs` take the place of ``python``, ``snakemake`` and ``dsnet``. They
 hand what Snakemake or dsnet is to do to the server, with standard files, folder and environment,
 pass signals on, and end as the fork ends. Python itself runs everything else.
