@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# Threads that wait for one another by spinning take the cores from the other tests.
-os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+# Each worker of pytest-xdist has its core; threads that spin while they wait would take the others'.
+os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 import cv2
 import hypothesis
