@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# Each worker of pytest-xdist has its core; threads that spin while they wait would take the others'.
+# Each worker of pytest-xdist has its core. Threads that spin while they wait would take others'.
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 import cv2

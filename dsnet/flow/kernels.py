@@ -1,115 +1,116 @@
-"""Iterations of TV-L1 as row loops that numba compiles to vector instructions of one core.
+"""Iterations of TV-L1 in vector instructions of one core, compiled by numba.
 
 Symbols are those of Sánchez Pérez, Meinhardt-Llopis and Facciolo, "TV-L1 Optical Flow Estimation",
-IPOL 2013. Every operation is rounded to float32 in the order of OpenCV's C++ code, and none are
-fused. Warping rounds positions to 1/32 pixel, so a difference in the last digit grows from warp to
-warp to hundredths of a pixel. Only equal digits give equal flow.
+IPOL 2013. ``sweep_exactly`` follows OpenCV's CPU code, ``sweep_fast`` its CUDA code.
+
+On the CPU every operation is rounded to float32 in OpenCV's order, and none are fused. Warping
+rounds positions to 1/32 pixel there, so a difference in the last digit grows from warp to warp to
+hundredths of a pixel. Only equal digits give equal flow. OpenCV's CUDA code warps at exact
+positions, and its last digits depend on the compiler and the GPU. So ``sweep_fast`` may multiply by
+reciprocals, and its results are some 1e-6 pixels from those of correct rounding.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 from numba import njit
 
-# LLVM vectorises a loop over many arrays only after it has checked that they do not overlap. By
-# default it stops at 8 comparisons; a row of TV-L1 needs about 40.
-llvm.set_option("", "-runtime-memory-check-threshold=256")
+from dsnet.flow.lanes import (
+    LEFT,
+    LINE,
+    choose_greater,
+    choose_less,
+    first,
+    load,
+    norm,
+    root,
+    spread,
+    store,
+)
 
 JIT: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
-# Inlined into the loop over rows, these checks run once. This halves the time of narrow frames.
-INLINE = JIT | {"inline": "always"}
-LINE = 16  # float32 values per cache line
-LEFT = LINE  # zero columns before column 0 of the dual's x components
+FAST = JIT | {"fastmath": {"contract", "reassoc", "nsz"}}
 TINY = np.float32(np.finfo(np.float32).eps)
+TINIEST = np.float32(np.finfo(np.float32).tiny)
 ZERO, ONE = np.float32(0), np.float32(1)
+# Sweeps of `sweep_fast` in one pass over memory at most; more do not help (benchmarks/flow.py).
+TOGETHER = 8
 
 
-def plane(height: int, width: int) -> np.ndarray:
-    """Make a zero array for ``width`` columns and ``height`` rows of the kernels.
+@njit(**JIT, inline="always")
+def primal_exactly(y, x, u1, u2, p11, p12, p21, p22, gx, gy, square, rho, threshold, theta):
+    """Update a block of row y of u to v + θ·div p; return |Δu|².
 
-    Rows are aligned to cache lines, with :data:`LEFT` columns before and one after; there is one
-    row more. Columns start at 0, but at ``LEFT`` for the dual's x components.
+    v = u + clip(-rho(u)/|∇I1|², ±λθ)·∇I1.
     """
-    stride = -(-(LEFT + width + 1) // LINE) * LINE
-    flat = np.zeros((height + 1) * stride + LINE, np.float32)
-    start = -(flat.ctypes.data // flat.itemsize) % LINE
-    return flat[start : start + (height + 1) * stride].reshape(height + 1, stride)
+    i = x + LEFT
+    low, zero = spread(-threshold), spread(ZERO)
+    threshold, theta = spread(threshold), spread(theta)
+    a, b, ix, iy = load(u1, y, x), load(u2, y, x), load(gx, y, x), load(gy, y, x)
+    r = load(rho, y, x) + (ix * a + iy * b)
+    gradient = load(square, y, x)
+    limit = threshold * gradient
+    d = choose_greater(gradient, spread(TINY), r / (zero - gradient), zero)
+    d = choose_less(r, zero - limit, threshold, d)
+    d = choose_greater(r, limit, low, d)
+    div1 = (load(p11, y, i) - load(p11, y, i - 1)) + (load(p12, y + 1, x) - load(p12, y, x))
+    div2 = (load(p21, y, i) - load(p21, y, i - 1)) + (load(p22, y + 1, x) - load(p22, y, x))
+    if x == 0:  # OpenCV adds in another order in the first column.
+        div1 = first((load(p11, y, i) + load(p12, y + 1, x)) - load(p12, y, x), div1)
+        div2 = first((load(p21, y, i) + load(p22, y + 1, x)) - load(p22, y, x), div2)
+    new1, new2 = (a + d * ix) + theta * div1, (b + d * iy) + theta * div2
+    store(u1, y, x, new1)
+    store(u2, y, x, new2)
+    return (new1 - a) * (new1 - a) + (new2 - b) * (new2 - b)
 
 
-@njit(**JIT)
-def step(a, b, gx, gy, square, rho, div1, div2, threshold, theta):
-    """Return (u1, u2) of a pixel: v + θ·div p with v = u + clip(-rho(u)/|∇I1|², ±λθ)·∇I1."""
-    r = rho + (gx * a + gy * b)
-    limit = threshold * square
-    d = -r / square
-    d = d if square > TINY else ZERO
-    d = threshold if r < -limit else d
-    d = -threshold if r > limit else d
-    return (a + d * gx) + theta * div1, (b + d * gy) + theta * div2
+@njit(**JIT, inline="always")
+def dual_exactly(y, x, below, u1, u2, p11, p12, p21, p22, rate):
+    """Update a block of row y: p ← (p + (τ/θ)∇u) / (1 + (τ/θ)|∇u|); ``below``: the next row."""
+    i, rate, one = x + LEFT, spread(rate), spread(ONE)
+    ax, ay = load(u1, y, x + 1) - load(u1, y, x), load(u1, below, x) - load(u1, y, x)
+    bx, by = load(u2, y, x + 1) - load(u2, y, x), load(u2, below, x) - load(u2, y, x)
+    a, b = one + rate * norm(ax, ay), one + rate * norm(bx, by)
+    store(p11, y, i, (load(p11, y, i) + rate * ax) / a)
+    store(p12, y + 1, x, (load(p12, y + 1, x) + rate * ay) / a)
+    store(p21, y, i, (load(p21, y, i) + rate * bx) / b)
+    store(p22, y + 1, x, (load(p22, y + 1, x) + rate * by) / b)
 
 
-@njit(**INLINE)
-def primal(y, width, u1, u2, p11, p12, p21, p22, gx, gy, square, rho, changes, threshold, theta):
-    """Update row y of u, and of ``changes`` = |Δu|²."""
-    a0, b0 = u1[y, 0], u2[y, 0]
-    for x in range(width):
-        a, b, i = u1[y, x], u2[y, x], x + LEFT
-        div1 = (p11[y, i] - p11[y, i - 1]) + (p12[y + 1, x] - p12[y, x])
-        div2 = (p21[y, i] - p21[y, i - 1]) + (p22[y + 1, x] - p22[y, x])
-        u1[y, x], u2[y, x] = step(
-            a, b, gx[y, x], gy[y, x], square[y, x], rho[y, x], div1, div2, threshold, theta
-        )
-        changes[y, x] = (u1[y, x] - a) * (u1[y, x] - a) + (u2[y, x] - b) * (u2[y, x] - b)
-    # OpenCV adds in another order in the first column.
-    div1 = (p11[y, LEFT] + p12[y + 1, 0]) - p12[y, 0]
-    div2 = (p21[y, LEFT] + p22[y + 1, 0]) - p22[y, 0]
-    u1[y, 0], u2[y, 0] = step(
-        a0, b0, gx[y, 0], gy[y, 0], square[y, 0], rho[y, 0], div1, div2, threshold, theta
-    )
-    changes[y, 0] = (u1[y, 0] - a0) * (u1[y, 0] - a0) + (u2[y, 0] - b0) * (u2[y, 0] - b0)
-    # The forward difference of the last column is zero.
-    u1[y, width], u2[y, width] = u1[y, width - 1], u2[y, width - 1]
+@njit(**FAST, inline="always")
+def primal_fast(y, x, u1, u2, p11, p12, p21, p22, gx, gy, inverse, rho, threshold, theta):
+    """Compute :func:`primal_exactly`, up to rounding, of ``inverse`` = 1/|∇I1|²."""
+    i = x + LEFT
+    ix, iy, low, high = load(gx, y, x), load(gy, y, x), spread(-threshold), spread(threshold)
+    theta, a, b = spread(theta), load(u1, y, x), load(u2, y, x)
+    d = (load(rho, y, x) + (ix * a + iy * b)) * load(inverse, y, x)
+    d = choose_less(d, low, low, choose_greater(d, high, high, d))
+    div1 = (load(p11, y, i) - load(p11, y, i - 1)) + (load(p12, y + 1, x) - load(p12, y, x))
+    div2 = (load(p21, y, i) - load(p21, y, i - 1)) + (load(p22, y + 1, x) - load(p22, y, x))
+    change1, change2 = theta * div1 - d * ix, theta * div2 - d * iy
+    store(u1, y, x, a + change1)
+    store(u2, y, x, b + change2)
+    return change1 * change1 + change2 * change2
 
 
-@njit(**INLINE)
-def dual(y, below, width, u1, u2, p11, p12, p21, p22, rate):
-    """Update row y: p ← (p + (τ/θ)∇u) / (1 + (τ/θ)|∇u|); y differences are to row ``below``."""
-    for x in range(width):
-        ax, ay = u1[y, x + 1] - u1[y, x], u1[below, x] - u1[y, x]
-        bx, by = u2[y, x + 1] - u2[y, x], u2[below, x] - u2[y, x]
-        a, b = ONE + rate * norm(ax, ay), ONE + rate * norm(bx, by)
-        i = x + LEFT
-        p11[y, i] = (p11[y, i] + rate * ax) / a
-        p12[y + 1, x] = (p12[y + 1, x] + rate * ay) / a
-        p21[y, i] = (p21[y, i] + rate * bx) / b
-        p22[y + 1, x] = (p22[y + 1, x] + rate * by) / b
+@njit(**FAST, inline="always")
+def dual_fast(y, x, below, u1, u2, p11, p12, p21, p22, rate):
+    """Compute :func:`dual_exactly` up to rounding: its four divisions are one."""
+    i, rate, one = x + LEFT, spread(rate), spread(ONE)
+    ax, ay = load(u1, y, x + 1) - load(u1, y, x), load(u1, below, x) - load(u1, y, x)
+    bx, by = load(u2, y, x + 1) - load(u2, y, x), load(u2, below, x) - load(u2, y, x)
+    a, b = one + rate * root(ax * ax + ay * ay), one + rate * root(bx * bx + by * by)
+    inverse = one / (a * b)
+    a, b = inverse * b, inverse * a
+    store(p11, y, i, (load(p11, y, i) + rate * ax) * a)
+    store(p12, y + 1, x, (load(p12, y + 1, x) + rate * ay) * a)
+    store(p21, y, i, (load(p21, y, i) + rate * bx) * b)
+    store(p22, y + 1, x, (load(p22, y + 1, x) + rate * by) * b)
 
 
-@njit(**JIT)
-def norm(x, y):
-    """Return √(x² + y²), rounded once, like ``hypot``."""
-    return np.float32(np.sqrt(np.float64(x) * np.float64(x) + np.float64(y) * np.float64(y)))
-
-
-@njit(**JIT)
-def sweep(
-    height, width, u1, u2, p11, p12, p21, p22, gx, gy, square, rho, changes, threshold, theta, rate
-):
-    """Run one iteration in one pass over memory, the dual one row behind; return Σ|Δu|²."""
-    total = 0.0
-    for y in range(height):
-        primal(y, width, u1, u2, p11, p12, p21, p22, gx, gy, square, rho, changes, threshold, theta)
-        total += row_sum(changes, y, width)
-        if y > 0:
-            dual(y - 1, y, width, u1, u2, p11, p12, p21, p22, rate)
-    dual(height - 1, height - 1, width, u1, u2, p11, p12, p21, p22, rate)
-    return total
-
-
-@njit(fastmath={"reassoc"}, **JIT)
+@njit(**FAST)
 def row_sum(values, y, width):
     """Return the sum of one row, in any order."""
     total = ZERO
@@ -129,35 +130,107 @@ def sum_in_order(values, height, width):
 
 
 @njit(**JIT)
-def iterate(
-    iterations, every, bound, height, width,
+def sweep_exactly(
+    height, width, u1, u2, p11, p12, p21, p22, gx, gy, square, rho, changes, threshold, theta, rate
+):
+    """Run one iteration in one pass over memory, the dual one row behind; return Σ|Δu|²."""
+    total = 0.0
+    for y in range(height + 1):
+        if y < height:
+            for x in range(0, width, LINE):
+                change = primal_exactly(
+                    y, x, u1, u2, p11, p12, p21, p22, gx, gy, square, rho, threshold, theta
+                )
+                store(changes, y, x, change)
+            total += row_sum(changes, y, width)
+            # The forward difference of the last column is zero.
+            u1[y, width], u2[y, width] = u1[y, width - 1], u2[y, width - 1]
+        if y > 0:
+            for x in range(0, width, LINE):
+                dual_exactly(y - 1, x, min(y, height - 1), u1, u2, p11, p12, p21, p22, rate)
+    return total
+
+
+@njit(**FAST)
+def sweep_fast(
+    count, ask, height, width,
+    u1, u2, p11, p12, p21, p22, gx, gy, inverse, rho, changes, threshold, theta, rate,
+):  # fmt: skip
+    """Run ``count`` iterations in one pass over memory; return the last's Σ|Δu|² if asked.
+
+    Each iteration is one row behind the one before, so that a row stays in the cache for all.
+    """
+    total = 0.0
+    for step in range(height + count):
+        for iteration in range(max(0, step - height), min(count, step + 1)):
+            y = step - iteration
+            asked = ask and iteration == count - 1
+            if y < height:
+                for x in range(0, width, LINE):
+                    change = primal_fast(
+                        y, x, u1, u2, p11, p12, p21, p22, gx, gy, inverse, rho, threshold, theta
+                    )
+                    if asked:
+                        store(changes, 0, x, change)
+                if asked:
+                    total += row_sum(changes, 0, width)
+                u1[y, width], u2[y, width] = u1[y, width - 1], u2[y, width - 1]
+            if y > 0:
+                for x in range(0, width, LINE):
+                    dual_fast(y - 1, x, min(y, height - 1), u1, u2, p11, p12, p21, p22, rate)
+    return total
+
+
+@njit(**JIT)
+def iterate_exactly(
+    iterations, bound, height, width,
     u1, u2, p11, p12, p21, p22, gx, gy, square, rho, changes, threshold, theta, rate,
 ):  # fmt: skip
     """Sweep up to ``iterations`` times, until Σ|Δu|² ≤ ``bound``; return the number, and if so.
 
-    With ``every``, the sum is tested after every sweep, as OpenCV's CPU code adds it in float32.
-    Without, it is tested as in OpenCV's CUDA code: after odd sweeps, counted from 0, and only if
-    the last sum, less ``bound`` for each sweep since, is below ``bound``.
+    The sum is the one that OpenCV's CPU code adds in float32.
     """
-    last = 0.0
     # Largest relative error of a float32 sum of so many numbers.
     doubt = 2 * height * width * 2.0**-24
     for n in range(iterations):
-        total = sweep(
+        total = sweep_exactly(
             height, width, u1, u2, p11, p12, p21, p22, gx, gy, square, rho, changes,
             threshold, theta, rate,
         )  # fmt: skip
-        if every:
-            if abs(total - bound) <= doubt * bound:
-                total = sum_in_order(changes, height, width)
+        if abs(total - bound) <= doubt * bound:
+            total = sum_in_order(changes, height, width)
+        if total <= bound:
+            return n + 1, True
+    return iterations, False
+
+
+@njit(**JIT)
+def iterate_fast(
+    iterations, bound, height, width,
+    u1, u2, p11, p12, p21, p22, gx, gy, inverse, rho, changes, threshold, theta, rate,
+):  # fmt: skip
+    """Sweep up to ``iterations`` times, until Σ|Δu|² ≤ ``bound``; return the number, and if so.
+
+    As in OpenCV's CUDA code, the sum is tested after odd sweeps, counted from 0, and only if the
+    last sum, less ``bound`` for each sweep since, is below ``bound``. Sweeps up to the next test
+    go together.
+    """
+    expected, done = 0.0, 0
+    while done < iterations:
+        count, ask = 0, False
+        while not ask and count < TOGETHER and done + count < iterations:
+            ask = (done + count) % 2 == 1 and expected < bound
+            expected -= bound
+            count += 1
+        total = sweep_fast(
+            count, ask, height, width, u1, u2, p11, p12, p21, p22, gx, gy, inverse, rho, changes,
+            threshold, theta, rate,
+        )  # fmt: skip
+        done += count
+        if ask:
             if total <= bound:
-                return n + 1, True
-        elif n % 2 == 1 and last < bound:
-            if total <= bound:
-                return n + 1, True
-            last = total
-        else:
-            last -= bound
+                return done, True
+            expected = total
     return iterations, False
 
 
@@ -177,11 +250,11 @@ def gradient(image, gx, gy):
 
 
 @njit(**JIT)
-def linearise(image0, u1, u2, gx, gy, square, rho):
+def linearise(height, width, image0, u1, u2, gx, gy, square, rho):
     """Compute ``square`` = |∇I1|², ``rho`` = I1 - ∇I1·u - I0; before, ``rho`` is I1 at x + u."""
-    height, width = image0.shape
     for y in range(height):
-        for x in range(width):
-            ix, iy = gx[y, x], gy[y, x]
-            square[y, x] = ix * ix + iy * iy
-            rho[y, x] = ((rho[y, x] - ix * u1[y, x]) - iy * u2[y, x]) - image0[y, x]
+        for x in range(0, width, LINE):
+            ix, iy = load(gx, y, x), load(gy, y, x)
+            store(square, y, x, ix * ix + iy * iy)
+            r = (load(rho, y, x) - ix * load(u1, y, x)) - iy * load(u2, y, x)
+            store(rho, y, x, r - load(image0, y, x))

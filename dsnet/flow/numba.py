@@ -8,12 +8,14 @@ OpenCV. ``semantics: cpu`` resizes, warps and filters with OpenCV itself, ``cuda
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import cv2
 import numpy as np
 
 from dsnet.flow import kernels, sampling
+from dsnet.flow.lanes import plane
 from dsnet.flow.params import TVL1
 from dsnet.flow.threads import single_threaded
 
@@ -21,19 +23,25 @@ from dsnet.flow.threads import single_threaded
 class Level(ABC):
     """One scale of the pyramid: the images of a pair, their flow, and reused arrays."""
 
-    every_sweep: bool  # convergence is tested after every sweep
+    iterate: Callable[..., tuple[int, bool]]  # a function of :mod:`dsnet.flow.kernels`
 
     def __init__(self, height: int, width: int, params: TVL1):
         self.height, self.width, self.params = height, width, params
-        self.padded_u = [kernels.plane(height, width) for _ in range(2)]
-        self.dual = [kernels.plane(height, width) for _ in range(4)]
-        self.data = [kernels.plane(height, width) for _ in range(5)]
-        self.u = [self.inside(plane) for plane in self.padded_u]
-        self.gx, self.gy, self.square, self.rho, _ = (self.inside(plane) for plane in self.data)
+        self.padded_u = [plane(height, width) for _ in range(2)]
+        self.dual = [plane(height, width) for _ in range(4)]
+        # x and y gradient of I1, |∇I1|² or its inverse, rho, |Δu|²
+        self.data = [plane(height, width) for _ in range(5)]
+        self.u = [self.inside(u) for u in self.padded_u]
 
     def inside(self, plane: np.ndarray) -> np.ndarray:
         """Return the image inside a padded plane."""
         return plane[: self.height, : self.width]
+
+    def padded(self, image: np.ndarray) -> np.ndarray:
+        """Return a padded plane with an image inside."""
+        padded = plane(self.height, self.width)
+        self.inside(padded)[:] = image
+        return padded
 
     @abstractmethod
     def resize(self, source: np.ndarray, scale: float | None = None) -> np.ndarray:
@@ -44,29 +52,28 @@ class Level(ABC):
         """Set the second image of the pair, (height, width) float32."""
 
     @abstractmethod
-    def warp(self) -> None:
-        """Sample I1 (into ``rho``) and its gradient at x + u."""
+    def linearise(self, image0: np.ndarray) -> None:
+        """Compute ``data`` of a padded first image and of the target at x + u."""
 
     @abstractmethod
-    def iterate(self) -> int:
+    def converge(self) -> int:
         """Iterate after a warp until convergence; return the number of sweeps."""
 
     def solve(self, image0: np.ndarray) -> int:
         """Refine ``u`` to the flow from ``image0`` to the target; return the number of sweeps."""
-        for plane in self.dual:
-            plane[:] = 0
+        for p in self.dual:
+            p[:] = 0
         sweeps = 0
         for _ in range(self.params.warps):
-            self.warp()
-            kernels.linearise(image0, *self.padded_u, *self.data[:4])
-            sweeps += self.iterate()
+            self.linearise(image0)
+            sweeps += self.converge()
         return sweeps
 
     def sweep(self, iterations: int, bound: float) -> tuple[int, bool]:
-        """Sweep up to ``iterations`` times; see :func:`dsnet.flow.kernels.iterate`."""
+        """Sweep up to ``iterations`` times; return how often, and if it has converged."""
         tau, lambda_, theta = self.params.tau, self.params.lambda_, self.params.theta
-        return kernels.iterate(
-            iterations, self.every_sweep, bound, self.height, self.width,
+        return type(self).iterate(
+            iterations, bound, self.height, self.width,
             *self.padded_u, *self.dual, *self.data,
             np.float32(lambda_ * theta), np.float32(theta), np.float32(tau / theta),
         )  # fmt: skip
@@ -80,7 +87,7 @@ class Level(ABC):
 class CpuLevel(Level):
     """A level of ``cv2.optflow.DualTVL1OpticalFlow``."""
 
-    every_sweep = True
+    iterate = staticmethod(kernels.iterate_exactly)
 
     def __init__(self, height: int, width: int, params: TVL1):
         super().__init__(height, width, params)
@@ -98,13 +105,14 @@ class CpuLevel(Level):
         self.target = image
         kernels.gradient(image, *self.gradient)
 
-    def warp(self) -> None:
+    def linearise(self, image0: np.ndarray) -> None:
         np.add(self.grid, self.u, out=self.at)
-        images = (self.target, *self.gradient)
-        for image, out in zip(images, (self.rho, self.gx, self.gy), strict=True):
-            cv2.remap(image, self.at[0], self.at[1], cv2.INTER_CUBIC, dst=out)
+        gx, gy, square, rho, _ = self.data
+        for image, out in zip((self.target, *self.gradient), (rho, gx, gy), strict=True):
+            cv2.remap(image, self.at[0], self.at[1], cv2.INTER_CUBIC, dst=self.inside(out))
+        kernels.linearise(self.height, self.width, image0, *self.padded_u, gx, gy, square, rho)
 
-    def iterate(self) -> int:
+    def converge(self) -> int:
         sweeps = 0
         for _ in range(self.params.outer_iterations):
             if self.params.median_filtering > 1:
@@ -122,12 +130,12 @@ class CpuLevel(Level):
 class CudaLevel(Level):
     """A level of ``cv2.cuda.OpticalFlowDual_TVL1``."""
 
-    every_sweep = False
+    iterate = staticmethod(kernels.iterate_fast)
 
     def __init__(self, height: int, width: int, params: TVL1):
         super().__init__(height, width, params)
         self.texels = sampling.empty_texture(height, width)
-        self.scratch = np.empty((4, width), np.float32)
+        self.scratch = sampling.scratch(width)
 
     def resize(self, source: np.ndarray, scale: float | None = None) -> np.ndarray:
         height, width = source.shape
@@ -139,10 +147,13 @@ class CudaLevel(Level):
     def set_target(self, image: np.ndarray) -> None:
         sampling.texture(image, self.texels)
 
-    def warp(self) -> None:
-        sampling.warp(self.texels, *self.padded_u, self.scratch, self.rho, self.gx, self.gy)
+    def linearise(self, image0: np.ndarray) -> None:
+        sampling.warp(
+            self.height, self.width, self.texels, image0, *self.padded_u, *self.data[:4],
+            *self.scratch,
+        )  # fmt: skip
 
-    def iterate(self) -> int:
+    def converge(self) -> int:
         iterations = self.params.inner_iterations * self.params.outer_iterations
         return self.sweep(iterations, self.bound)[0]
 
@@ -183,9 +194,11 @@ def compute_counting(gray: np.ndarray, params: TVL1) -> tuple[np.ndarray, int]:
 
 
 def _pyramid(gray: np.ndarray, levels: Sequence[Level]) -> list[np.ndarray]:
-    images = [gray.astype(np.float32)]
-    for level in levels[1:]:
-        images.append(level.resize(images[-1], level.params.scale_step))
+    """Return the padded images of all levels, the frame first."""
+    images = [levels[0].padded(gray)]
+    for larger, level in pairwise(levels):
+        larger_image = larger.inside(images[-1])
+        images.append(level.padded(level.resize(larger_image, level.params.scale_step)))
     return images
 
 
@@ -199,7 +212,7 @@ def _pair(
         for i, u in enumerate(level.u):
             u[:] = 0 if coarser is None else level.resize(coarser.u[i])
             u *= np.float32(1 / level.params.scale_step)
-        level.set_target(image1)
-        work += level.solve(image0) * image0.size
+        level.set_target(level.inside(image1))
+        work += level.solve(image0) * level.height * level.width
         coarser = level
     return work

@@ -7,20 +7,31 @@ the image, and warping is a cubic convolution with parameter -0.5 at exact posit
 from __future__ import annotations
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 
-from dsnet.flow.kernels import JIT, ONE
+from dsnet.flow.kernels import FAST, ONE, TINIEST, ZERO
+from dsnet.flow.lanes import (
+    LINE,
+    choose_greater,
+    choose_less,
+    floor,
+    fold,
+    load,
+    load_channel,
+    load_four,
+    repeat,
+    spread,
+    store,
+    store_channels,
+)
 
-FAST = JIT | {"fastmath": {"contract", "reassoc", "nsz"}}
 PAD = 4  # texels around a texture: a window outside the image sees only these
 CHANNELS = 4  # image, x gradient, y gradient, and one unused, so that a texel is 16 bytes
 
 
 def empty_texture(height: int, width: int) -> np.ndarray:
-    """Make an uninitialised texture for :func:`texture`."""
-    return np.empty((height + 2 * PAD, width + 2 * PAD, CHANNELS), np.float32)
+    """Make an uninitialised texture for :func:`texture`, a row of interleaved texels per row."""
+    return np.empty((height + 2 * PAD, (width + 2 * PAD) * CHANNELS), np.float32)
 
 
 @njit(**FAST)
@@ -53,92 +64,90 @@ def texture(image, out):
     for row in range(out.shape[0]):
         y = min(max(row - PAD, 0), height - 1)
         above, below = max(y - 1, 0), min(y + 1, height - 1)
-        for column in range(out.shape[1]):
+        for column in range(width + 2 * PAD):
             x = min(max(column - PAD, 0), width - 1)
             before, after = max(x - 1, 0), min(x + 1, width - 1)
-            out[row, column, 0] = image[y, x]
-            out[row, column, 1] = half * (image[y, after] - image[y, before])
-            out[row, column, 2] = half * (image[below, x] - image[above, x])
-            out[row, column, 3] = 0
+            out[row, CHANNELS * column] = image[y, x]
+            out[row, CHANNELS * column + 1] = half * (image[y, after] - image[y, before])
+            out[row, CHANNELS * column + 2] = half * (image[below, x] - image[above, x])
+            out[row, CHANNELS * column + 3] = 0
 
 
-@intrinsic
-def blend(typing, texels, row, column, wy, wx):
-    """Sum a 4 by 4 window of a texture, weighted by the products of wy and wx, in three channels.
-
-    A row of the window is 16 consecutive numbers, one vector load. LLVM does not vectorise such
-    short loops, which take three times as long.
-    """
-    vector = ir.VectorType(ir.FloatType(), 16)
-
-    def take(builder, source, lanes):
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes)
-        return builder.shuffle_vector(source, source, mask)
-
-    def spread(builder, values):
-        """Make a vector of ``values``, each repeated equally often."""
-        few = ir.Constant(ir.VectorType(ir.FloatType(), len(values)), ir.Undefined)
-        for i, value in enumerate(values):
-            few = builder.insert_element(few, value, ir.IntType(32)(i))
-        return take(builder, few, [i * len(values) // 16 for i in range(16)])
-
-    def codegen(context, builder, signature, arguments):
-        texels, row, column, wy, wx = arguments
-        array = context.make_array(signature.args[0])(context, builder, texels)
-        row_stride, column_stride, _ = (builder.extract_value(array.strides, i) for i in range(3))
-        address = builder.add(
-            builder.ptrtoint(array.data, row_stride.type),
-            builder.add(builder.mul(row, row_stride), builder.mul(column, column_stride)),
-        )
-        total = ir.Constant(vector, [0.0] * 16)
-        for i in range(4):
-            window = builder.load(builder.inttoptr(address, vector.as_pointer()))
-            window.align = 4
-            weight = spread(builder, [builder.extract_value(wy, i)])
-            product = builder.fmul(window, weight, flags=("contract",))
-            total = builder.fadd(total, product, flags=("contract", "nsz"))
-            address = builder.add(address, row_stride)
-        weights = spread(builder, [builder.extract_value(wx, i) for i in range(4)])
-        total = builder.fmul(total, weights)
-        for half in (8, 4):
-            low, high = list(range(half)), list(range(half, 2 * half))
-            total = builder.fadd(take(builder, total, low), take(builder, total, high))
-        channels = [builder.extract_element(total, ir.IntType(32)(c)) for c in range(3)]
-        return context.make_tuple(builder, signature.return_type, channels)
-
-    four = types.UniTuple(types.float32, 4)
-    return types.UniTuple(types.float32, 3)(texels, types.intp, types.intp, four, four), codegen
-
-
-@njit(**FAST)
+@njit(**FAST, inline="always")
 def cubic(t):
     """Return Keys's cubic weights, A = -0.5, of four pixels; t: distance from the second."""
-    s = ONE - t
-    half, three_halves, five_halves = np.float32(0.5), np.float32(1.5), np.float32(2.5)
+    one, half = spread(ONE), spread(np.float32(0.5))
+    three_halves, five_halves = spread(np.float32(1.5)), spread(np.float32(2.5))
+    s = one - t
+    st = half * s * t
     return (
-        -half * t * s * s,
-        (three_halves * t - five_halves) * t * t + ONE,
-        (three_halves * s - five_halves) * s * s + ONE,
-        -half * s * t * t,
+        spread(ZERO) - st * s,
+        (three_halves * t - five_halves) * t * t + one,
+        (three_halves * s - five_halves) * s * s + one,
+        spread(ZERO) - st * t,
     )
 
 
+@njit(**FAST, inline="always")
+def split(position, size):
+    """Return whole and fraction of positions, moved towards an image of ``size`` pixels.
+
+    A window further outside has the same texels.
+    """
+    low, high = spread(np.float32(1 - PAD)), spread(np.float32(size + 1))
+    # In this order a position that is no number becomes one.
+    position = choose_less(position, high, position, high)
+    position = choose_greater(position, low, position, low)
+    whole = floor(position)
+    return whole, position - whole
+
+
+def scratch(width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Make what :func:`warp` needs for a row.
+
+    That is the columns' numbers with room for two numbers per pixel, (3, stride), and room for
+    three times four numbers per pixel, (3, 4 * stride), float32.
+    """
+    stride = -(-width // LINE) * LINE
+    places = np.zeros((3, stride), np.float32)
+    places[COLUMNS] = np.arange(stride)
+    return places, np.zeros((3, CHANNELS * stride), np.float32)
+
+
+COLUMNS, TOP, LEFT_END = 0, 1, 2  # rows of the first array: where the window of a pixel begins
+ACROSS, DOWN, SAMPLE = 0, 1, 2  # rows of the second: weights of the window, and the result
+
+
 @njit(**FAST)
-def warp(texels, u1, u2, scratch, image, gx, gy):
-    """Compute image and gradient at x + u; ``scratch``: (4, width) float32."""
-    height, width = image.shape
-    low, high_x, high_y = np.float32(-PAD), np.float32(width + PAD), np.float32(height + PAD)
+def warp(height, width, texels, image0, u1, u2, gx, gy, inverse, rho, places, fours):
+    """Sample I1 and ∇I1 at x + u; compute ``inverse`` = 1/|∇I1|², ``rho`` = I1 - ∇I1·u - I0."""
     for y in range(height):
+        for x in range(0, width, LINE):
+            left, right_part = split(load(places, COLUMNS, x) + load(u1, y, x), width)
+            top, lower_part = split(spread(np.float32(y)) + load(u2, y, x), height)
+            store(places, TOP, x, top)
+            store(places, LEFT_END, x, left)
+            a, b, c, d = cubic(right_part)
+            store_channels(fours, ACROSS, x, a, b, c, d)
+            a, b, c, d = cubic(lower_part)
+            store_channels(fours, DOWN, x, a, b, c, d)
         for x in range(width):
-            at_x, at_y = np.float32(x) + u1[y, x], np.float32(y) + u2[y, x]
-            at_x = at_x if at_x > low else low
-            at_x = at_x if at_x < high_x else high_x
-            at_y = at_y if at_y > low else low
-            at_y = at_y if at_y < high_y else high_y
-            scratch[0, x], scratch[1, x] = np.floor(at_x), np.floor(at_y)
-            scratch[2, x], scratch[3, x] = at_x - scratch[0, x], at_y - scratch[1, x]
-        for x in range(width):
-            column = min(max(int(scratch[0, x]) - 1 + PAD, 0), width + PAD)
-            row = min(max(int(scratch[1, x]) - 1 + PAD, 0), height + PAD)
-            wx, wy = cubic(scratch[2, x]), cubic(scratch[3, x])
-            image[y, x], gx[y, x], gy[y, x] = blend(texels, row, column, wy, wx)  # type: ignore[call-arg]
+            i, row = CHANNELS * x, int(places[TOP, x]) + PAD - 1
+            column = CHANNELS * (int(places[LEFT_END, x]) + PAD - 1)
+            # A row of the window is 16 numbers, four channels of four pixels.
+            window = (
+                load(texels, row, column) * spread(fours[DOWN, i])
+                + load(texels, row + 1, column) * spread(fours[DOWN, i + 1])
+                + load(texels, row + 2, column) * spread(fours[DOWN, i + 2])
+                + load(texels, row + 3, column) * spread(fours[DOWN, i + 3])
+            )
+            store(fours, SAMPLE, i, fold(window * repeat(load_four(fours, ACROSS, i))))
+        for x in range(0, width, LINE):
+            ix, iy = load_channel(fours, SAMPLE, x, 1), load_channel(fours, SAMPLE, x, 2)
+            # Where the gradient is zero, the inverse is large; clipped, it is multiplied by zero.
+            square, tiniest = ix * ix + iy * iy, spread(TINIEST)
+            store(inverse, y, x, spread(ONE) / choose_less(square, tiniest, tiniest, square))
+            store(gx, y, x, ix)
+            store(gy, y, x, iy)
+            linear = load_channel(fours, SAMPLE, x, 0) - (ix * load(u1, y, x) + iy * load(u2, y, x))
+            store(rho, y, x, linear - load(image0, y, x))
