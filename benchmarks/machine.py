@@ -22,10 +22,18 @@ def machine(*packages: str) -> str:
 
 
 def _processor() -> str:
+    """The processor's name, and on Linux its family, its model and the width of its vectors."""
     info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+    text = info.read_text() if info.exists() else ""
+    pairs = (line.partition(":") for line in text.splitlines())
+    about = {key.strip(): value.strip() for key, _, value in pairs}
+    if "model name" not in about:
+        return platform.processor()
+    flags = about.get("flags", "").split()
+    vectors = next((name for name in ("avx512f", "avx2", "avx") if name in flags), "no AVX")
+    return (
+        f"{about['model name']} (family {about['cpu family']}, model {about['model']}, {vectors})"
+    )
 
 
 def video_files(paths: Sequence[Path], limit: int) -> list[Path]:
