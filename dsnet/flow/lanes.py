@@ -4,6 +4,9 @@ LLVM vectorises a loop over many arrays only after it has proved that they do no
 the rest of a row number by number. With this type the loop says what is to be done: sixteen pixels
 at a time, over the padding of the row as well. LLVM splits a vector where the CPU's are shorter.
 
+numba's cache notices an edit of a function's own file only. After an edit of this one, delete
+``dsnet/flow/__pycache__``.
+
 The operators +, -, * and / work on two :class:`LanesType` of one length. Without fast-math flags
 of the calling function every operation is rounded by itself, as NumPy does.
 """
