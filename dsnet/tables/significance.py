@@ -30,8 +30,8 @@ HEADERS = {
 def significance(scores: Sequence[Scores], streams: Streams) -> pd.DataFrame:
     """Compare every pair of RGB streams of an experiment, the later one against the earlier.
 
-    Returns :data:`COLUMNS`, see :func:`compare`. ``p_holm`` is adjusted for all pairs of the
-    experiment. Raises ScoreError if two streams were scored on different videos or with different
+    Returns :data:`COLUMNS`, see :func:`compare`. ``p_holm`` is adjusted for all pairs of a
+    data set, split and clip length. Raises ScoreError if two streams were scored on different videos or with different
     seeds.
     """
     measured = Measured(scores, ())
