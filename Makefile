@@ -47,7 +47,7 @@ study: setup
 	$(BIN)/snakemake --cores $(CORES) --max-jobs-per-timespan 5000/1m --configfile experiments/study.yaml
 
 test: setup
-	$(BIN)/python -m pytest -n 4 --dist worksteal --durations 25 $(TESTS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal --durations 25 $(TESTS)
 
 coverage: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
