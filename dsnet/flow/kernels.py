@@ -35,7 +35,7 @@ FAST = JIT | {"fastmath": {"contract", "reassoc", "nsz"}}
 TINY = np.float32(np.finfo(np.float32).eps)
 TINIEST = np.float32(np.finfo(np.float32).tiny)
 ZERO, ONE = np.float32(0), np.float32(1)
-# Sweeps of `sweep_fast` in one pass over memory at most; more do not help (benchmarks/flow.py).
+# Sweeps of `sweep_fast` in one pass over memory at most: the rows in use then fit in the cache.
 TOGETHER = 8
 
 

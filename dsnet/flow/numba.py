@@ -72,7 +72,7 @@ class Level(ABC):
     def sweep(self, iterations: int, bound: float) -> tuple[int, bool]:
         """Sweep up to ``iterations`` times; return how often, and if it has converged."""
         tau, lambda_, theta = self.params.tau, self.params.lambda_, self.params.theta
-        return type(self).iterate(
+        return self.iterate(
             iterations, bound, self.height, self.width,
             *self.padded_u, *self.dual, *self.data,
             np.float32(lambda_ * theta), np.float32(theta), np.float32(tau / theta),

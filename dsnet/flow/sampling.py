@@ -27,6 +27,9 @@ from dsnet.flow.lanes import (
 
 PAD = 4  # texels around a texture: a window outside the image sees only these
 CHANNELS = 4  # image, x gradient, y gradient, and one unused, so that a texel is 16 bytes
+# Rows of :func:`scratch`: where the window of a pixel begins; its weights, and the result.
+COLUMNS, TOP, LEFT_END = 0, 1, 2
+ACROSS, DOWN, SAMPLE = 0, 1, 2
 
 
 def empty_texture(height: int, width: int) -> np.ndarray:
@@ -114,13 +117,13 @@ def scratch(width: int) -> tuple[np.ndarray, np.ndarray]:
     return places, np.zeros((3, CHANNELS * stride), np.float32)
 
 
-COLUMNS, TOP, LEFT_END = 0, 1, 2  # rows of the first array: where the window of a pixel begins
-ACROSS, DOWN, SAMPLE = 0, 1, 2  # rows of the second: weights of the window, and the result
-
-
 @njit(**FAST)
 def warp(height, width, texels, image0, u1, u2, gx, gy, inverse, rho, places, fours):
-    """Sample I1 and ∇I1 at x + u; compute ``inverse`` = 1/|∇I1|², ``rho`` = I1 - ∇I1·u - I0."""
+    """Sample I1 and ∇I1 at x + u; compute ``inverse`` = 1/|∇I1|², ``rho`` = I1 - ∇I1·u - I0.
+
+    ``texels`` is a :func:`texture`, ``places`` and ``fours`` are a :func:`scratch`, and the others
+    are planes of :func:`dsnet.flow.lanes.plane`, float32.
+    """
     for y in range(height):
         for x in range(0, width, LINE):
             left, right_part = split(load(places, COLUMNS, x) + load(u1, y, x), width)

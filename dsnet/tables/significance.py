@@ -30,9 +30,9 @@ HEADERS = {
 def significance(scores: Sequence[Scores], streams: Streams) -> pd.DataFrame:
     """Compare every pair of RGB streams of an experiment, the later one against the earlier.
 
-    Returns :data:`COLUMNS`, see :func:`compare`. ``p_holm`` is adjusted for all pairs of a
-    data set, split and clip length. Raises ScoreError if two streams were scored on different videos or with different
-    seeds.
+    Returns :data:`COLUMNS`, see :func:`compare`. ``p_holm`` is adjusted for all pairs of a data
+    set, split and clip length. Raises ScoreError if two streams were scored on different videos or
+    with different seeds.
     """
     measured = Measured(scores, ())
     titles = {name: s["title"] for name, s in streams.items() if s and s["input"] == "rgb"}
