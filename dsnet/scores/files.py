@@ -20,7 +20,8 @@ VERSION = 2  # with the groups of the videos
 
 def write_scores(path: str | PathLike[str], scores: Scores) -> None:
     """Write ``scores.h5``, with :func:`metrics` of every part as an attribute (JSON)."""
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    # In memory first: HDF5 can crash the process later if it cannot write a file, as on a full disk.
+    with h5py.File.in_memory() as file:
         file.attrs.update(
             format=FORMAT,
             version=VERSION,
@@ -36,6 +37,10 @@ def write_scores(path: str | PathLike[str], scores: Scores) -> None:
                 texts = list(getattr(part, column))
                 group.create_dataset(column, data=texts, dtype=h5py.string_dtype("utf-8"))
             group["labels"], group["clips"], group["counts"] = part.labels, part.clips, part.counts
+        file.flush()
+        image = file.id.get_file_image()
+    with replacing(path) as temporary:
+        temporary.write_bytes(image)
 
 
 @contextmanager
