@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
+from dsnet import gpus
 from dsnet.cli import stages, tools
 from dsnet.cli.options import Run
 from dsnet.disk import DiskFullError, naming_full_disk
@@ -33,12 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     if isinstance(sys.stdout, io.TextIOWrapper):  # as stderr does: a name may not be UTF-8
         sys.stdout.reconfigure(errors="backslashreplace")
-    if getattr(options, "processes", 1) > 1:
-        from dsnet.distributed import launch, launched
-
-        if not launched():
-            launch(options.processes, sys.argv[1:] if arguments is None else arguments)
     try:
+        gpus.lease(getattr(options, "gpus", 0), getattr(options, "device", "auto"))
+        if getattr(options, "processes", 1) > 1:
+            from dsnet.distributed import launch, launched
+
+            if not launched():
+                launch(options.processes, sys.argv[1:] if arguments is None else arguments)
         with naming_full_disk(_first_output(options)):
             options.run(options)
     except RemakeError as error:

@@ -13,11 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dsnet import flow, video
+from dsnet import flow, gpus, video
 from dsnet.doctor.finding import Finding
 from dsnet.errors import UserError
 from dsnet.experiment import Experiment
-from dsnet.experiment.data import gpu_devices
 from dsnet.experiment.specs import flow_spec
 
 # Codecs of the data sets and of most videos.
@@ -110,7 +109,7 @@ def flow_backend(experiment: Experiment) -> Iterator[Finding]:
         yield Finding("flow", "problem", str(error), advice)
         return
     where, backend = method.where, flow.BACKENDS.get(method.name)
-    if backend is not None and backend.load().device() == "cpu" and gpu_devices():
+    if backend is not None and backend.load().device() == "cpu" and gpus.devices():
         advice = "see the findings on opencv and gpu for what keeps flow from it"
         yield Finding("flow", "warning", f"{where}, although there is a GPU", advice)
     else:
@@ -131,7 +130,7 @@ def gpu(experiment: Experiment) -> Iterator[Finding]:
         memory = f"{about.total_memory / 2**30:.0f} GiB"  # GPUs are sold in GiB
         found = f"{about.name}, {memory}, PyTorch {torch.__version__}"
         yield Finding("gpu", "ok", f"cuda:{index}: {found}")
-    if not count and (devices := gpu_devices()):
+    if not count and (devices := gpus.devices()):
         if built is None:
             advice = "install the build of PyTorch for your GPU's driver; see pytorch.org"
             found = f"{devices[0]} is there, but PyTorch {torch.__version__} has no GPU support"
@@ -146,7 +145,7 @@ def gpu(experiment: Experiment) -> Iterator[Finding]:
 def _asked(experiment: Experiment, count: int) -> Iterator[Finding]:
     """Compare the GPUs that trainings ask for with the GPUs found."""
     trainings = [experiment.training, *(s.training for s in experiment.streams.values())]
-    wanted = max(training.gpus for training in trainings)
+    wanted = max(training.gpus or 0 for training in trainings)
     must = any(training.device.startswith("cuda") for training in trainings)
     elsewhere = "on a cluster's login node this may be as it should"
     if wanted > count or (must and not count):
@@ -154,7 +153,7 @@ def _asked(experiment: Experiment, count: int) -> Iterator[Finding]:
         slow = "" if count else " and training.device: cpu; training takes long then"
         advice = f"set training.gpus to what there is{slow}; {elsewhere}"
         yield Finding("gpu", "problem" if must or count else "warning", what, advice)
-    elif not count and not gpu_devices():
+    elif not count and not gpus.devices():
         yield Finding("gpu", "ok", "none, and none is asked for: trained on the CPU")
 
 

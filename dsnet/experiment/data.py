@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from dsnet import gpus
 from dsnet.experiment.settings import NO_OPTIONS, Number, Options, Settings, Share, Text
 
-# Devices that Linux has if there is a driver for NVIDIA's or AMD's GPUs.
-GPU_DEVICES = ("/dev/nvidia[0-9]*", "/dev/kfd")
 # Kinds of data sets that the workflow can fetch.
 FETCHED = ("ucf101", "hmdb51", "weizmann")
 TVL1_NAME = "tvl1"
@@ -28,11 +26,6 @@ Quality = Annotated[int, Field(ge=1, le=100)]
 def following(semantics: str) -> list[str]:
     """Return the backends that follow ``cpu`` or ``cuda``."""
     return [name for name, followed in FOLLOWED.items() if semantics in followed]
-
-
-def gpu_devices() -> list[str]:
-    """Return the device files of this machine's GPUs."""
-    return [path for pattern in GPU_DEVICES for path in sorted(glob.glob(pattern))]
 
 
 class Listed(Settings):
@@ -192,15 +185,15 @@ class Flow(FlowMethod):
     gpus: int | None = Field(
         None,
         ge=0,
-        description="GPUs that a job asks the scheduler for; null is one if the backend may use it "
-        "and this machine has an NVIDIA or AMD GPU, so that flow jobs do not crowd on it.",
+        description="GPUs that a job gets for itself; null is one if the backend may use it and this "
+        "machine has an NVIDIA or AMD GPU.",
     )
 
     def n_gpus(self) -> int:
         """Return the number of GPUs that a job asks for."""
         if self.gpus is not None:
             return self.gpus
-        return int(self.backend not in ("numba", "opencv") and bool(gpu_devices()))
+        return int(self.backend not in ("numba", "opencv") and bool(gpus.count()))
 
 
 class Clips(Settings):

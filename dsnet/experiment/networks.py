@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -12,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from dsnet import gpus
 from dsnet.experiment.settings import (
     NO_OPTIONS,
     Distinct,
@@ -31,6 +33,7 @@ def _absent(value: Any) -> bool:
 
 
 RESNEXT3D = "resnext3d"
+MOST_WORKERS = 15  # of a training process, by default
 
 
 class Model(Settings):
@@ -153,20 +156,41 @@ class Training(Recipe):
         description="Where to train; `auto` takes a GPU where there is one.",
     )
     threads: int = Field(1, ge=1, description="CPU threads of the network's arithmetic.")
-    workers: int = Field(
-        0,
+    workers: int | None = Field(
+        None,
         ge=0,
-        description="Processes that prepare clips; 0 prepares them in the training process.",
+        description="Processes that prepare clips; 0 prepares them in the training process. null is "
+        "0 on a CPU, and on a GPU as many as its share of this machine's cores, at most 15.",
     )
-    gpus: int = Field(0, ge=0, description="GPUs that a job asks the scheduler for.")
+    gpus: int | None = Field(
+        None,
+        ge=0,
+        description="GPUs that a job gets for itself; null is one if `device` may be a GPU and this "
+        "machine has an NVIDIA or AMD GPU.",
+    )
+
+    def n_gpus(self) -> int:
+        """Return the number of GPUs that a job asks for."""
+        if self.gpus is not None:
+            return self.gpus
+        return int(self.device != "cpu" and gpus.count() > 0)
+
+    def n_workers(self) -> int:
+        """Return the number of processes that prepare clips, for each training process."""
+        if self.workers is not None:
+            return self.workers
+        there = gpus.count()
+        if self.device == "cpu" or not there:
+            return 0
+        return min(len(os.sched_getaffinity(0)) // there - self.threads, MOST_WORKERS)
 
     def n_processes(self) -> int:
         """Return the number of processes that train or score a stream together."""
-        return self.processes or max(self.gpus, 1)
+        return self.processes or max(self.n_gpus(), 1)
 
     def busy_cores(self) -> int:
         """Return the number of cores that they use: each process computes, and has workers."""
-        return self.n_processes() * (self.threads + self.workers)
+        return self.n_processes() * (self.threads + self.n_workers())
 
 
 class Term(Settings):

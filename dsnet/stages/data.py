@@ -7,7 +7,7 @@ from typing import Annotated
 
 from dsnet.experiment import specs
 from dsnet.experiment.specs import STORE_VERSION
-from dsnet.stages.stage import Input, Inputs, Jobs, Output, stage
+from dsnet.stages.stage import Gpus, Input, Inputs, Jobs, Output, stage
 
 Count = Annotated[float, "{{resources.max_broken}}", "share of the videos that may be unusable"]
 
@@ -46,7 +46,9 @@ def frames(spec: specs.FramesSpec, manifest: Input, shard: int, output: Output) 
 
 
 @stage(spec=lambda experiment, wildcards: specs.flow_spec(experiment), version=STORE_VERSION)
-def flow_shard(spec: specs.FlowSpec, frames: Input, output: Output) -> None:
+def flow_shard(
+    spec: specs.FlowSpec, frames: Input, output: Output, gpus: Gpus = 0
+) -> None:
     """Compute TV-L1 optical flow between the frames of a shard."""
     from dsnet import shards
 

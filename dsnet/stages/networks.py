@@ -10,6 +10,7 @@ from dsnet.experiment import Experiment, specs, streams
 from dsnet.registry import BACKBONES, module_of
 from dsnet.stages.stage import (
     Device,
+    Gpus,
     Input,
     Inputs,
     MaybeInput,
@@ -57,6 +58,7 @@ def train(
     threads: Threads = 1,
     workers: Workers = 0,
     processes: Processes = 1,
+    gpus: Gpus = 0,
 ) -> None:
     """Train one stream."""
     from dsnet import training
@@ -73,6 +75,7 @@ def evaluate(
     threads: Threads = 1,
     workers: Workers = 0,
     processes: Processes = 1,
+    gpus: Gpus = 0,
 ) -> None:
     """Score all clips of the train, validation and test videos."""
     from dsnet import evaluation
@@ -108,6 +111,7 @@ def similarity(
     maps: Output,
     device: Device = "auto",
     threads: Threads = 1,
+    gpus: Gpus = 0,
 ) -> None:
     """Compare the features of students with their teacher's."""
     from dsnet import similarity
@@ -127,6 +131,7 @@ def latency(
     output: Outputs,
     device: Device = "auto",
     threads: Threads = 1,
+    gpus: Gpus = 0,
 ) -> None:
     """Measure what inference costs, with and without flow."""
     from dsnet import latency, tables

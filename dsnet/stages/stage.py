@@ -44,6 +44,7 @@ Device = Annotated[str, "{{resources.device}}", "auto, cpu, cuda or cuda:N"]
 Threads = Annotated[int, "{{resources.arithmetic}}", "CPU threads of the arithmetic", positive]
 Workers = Annotated[int, "{{resources.workers}}", "processes that prepare clips"]
 Processes = Annotated[int, "{{resources.processes}}", "more than one: with torchrun", positive]
+Gpus = Annotated[int, "{{resources.gpu}}", "GPUs to lease, so that no other job uses them"]
 Jobs = Annotated[int, "{{threads}}", "videos at a time", positive]
 
 

@@ -11,7 +11,8 @@ from findings import only
 
 from dsnet import flow, video
 from dsnet.doctor import machine
-from dsnet.experiment import data, load
+from dsnet import gpus
+from dsnet.experiment import load
 
 
 def statuses(findings):
@@ -21,7 +22,7 @@ def statuses(findings):
 @pytest.fixture
 def no_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(data, "GPU_DEVICES", ())
+    monkeypatch.setattr(gpus, "DEVICES", ())
 
 
 def test_cores(raw, monkeypatch):
@@ -94,11 +95,11 @@ def test_opencv(raw, monkeypatch):
 
 def test_the_flow_backend(raw, monkeypatch):
     raw["flow"]["backend"] = "numba"
-    monkeypatch.setattr(data, "GPU_DEVICES", ())
+    monkeypatch.setattr(gpus, "DEVICES", ())
     found = only(machine.flow_backend(load(raw)))
     assert found.status == "ok"
     assert found.found.startswith("numba on cpu")
-    monkeypatch.setattr(data, "GPU_DEVICES", ("/dev/null",))
+    monkeypatch.setattr(gpus, "DEVICES", ("/dev/null",))
     found = only(machine.flow_backend(load(raw)))
     assert found.status == "warning"
     assert "although there is a GPU" in found.found
@@ -159,7 +160,7 @@ def test_a_gpu_that_pytorch_cannot_use(raw, monkeypatch, built, words):
     monkeypatch.setattr(torch.cuda, "is_available", available)
     monkeypatch.setattr(torch.version, "cuda", built)
     monkeypatch.setattr(torch.version, "hip", None)
-    monkeypatch.setattr(data, "GPU_DEVICES", ("/dev/null",))
+    monkeypatch.setattr(gpus, "DEVICES", ("/dev/null",))
     found = only(machine.gpu(load(raw)))
     assert found.status == "problem"
     assert words in found.found

@@ -1,14 +1,17 @@
 """GPUs, processes and cores that jobs ask for."""
 
+import os
+
 import pytest
 
+from dsnet import gpus
 from dsnet.experiment import data
 from dsnet.fetching.sources import SOURCES
 from dsnet.flow import BACKENDS
 
 
 @pytest.mark.parametrize(
-    ("backend", "gpus", "there", "asked"),
+    ("backend", "given", "there", "asked"),
     [
         ("auto", None, True, 1),
         ("auto", None, False, 0),
@@ -19,13 +22,13 @@ from dsnet.flow import BACKENDS
     ],
 )
 def test_flow_jobs_ask_for_a_gpu_where_there_is_one(
-    loaded, tmp_path, monkeypatch, backend, gpus, there, asked
+    loaded, tmp_path, monkeypatch, backend, given, there, asked
 ):
     (tmp_path / "nvidia3").touch()  # of a container that has the fourth GPU alone
     (tmp_path / "nvidiactl").touch()
     path = tmp_path / ("nvidia[0-9]*" if there else "none")
-    monkeypatch.setattr(data, "GPU_DEVICES", (str(path),))
-    overlay = {"flow": {"backend": backend, "gpus": gpus}}
+    monkeypatch.setattr(gpus, "DEVICES", (str(path),))
+    overlay = {"flow": {"backend": backend, "gpus": given}}
     assert loaded(overlay).flow.n_gpus() == asked
 
 
@@ -42,6 +45,34 @@ def test_a_process_for_each_gpu_and_its_helpers_beside_it(loaded, asked, process
     training = loaded({"training": {**asked, "threads": 1, "workers": 2}}).training
     assert training.n_processes() == processes
     assert training.busy_cores() == cores
+
+
+@pytest.mark.parametrize(
+    ("training", "there", "visible", "jobs_gpus", "workers"),
+    [
+        ({}, 0, None, 0, 0),
+        ({}, 1, None, 1, 7),
+        ({}, 4, None, 1, 1),
+        ({}, 4, "0,2", 1, 3),
+        ({}, 4, "", 0, 0),
+        ({}, 4, "2,-1,3", 1, 7),
+        ({"device": "cpu"}, 4, None, 0, 0),
+        ({"gpus": 0, "workers": 2}, 4, None, 0, 2),
+        ({"gpus": 2}, 0, None, 2, 0),
+    ],
+)
+def test_a_training_has_a_gpu_where_there_is_one_and_its_share_of_the_cores(
+    loaded, tmp_path, monkeypatch, training, there, visible, jobs_gpus, workers
+):
+    for number in range(there):
+        (tmp_path / f"nvidia{number}").touch()
+    monkeypatch.setattr(gpus, "DEVICES", (str(tmp_path / "nvidia[0-9]*"),))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(8))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    made = loaded({"training": training}).training
+    assert (made.n_gpus(), made.n_workers()) == (jobs_gpus, workers)
 
 
 def test_what_planning_knows_of_the_library_is_so():

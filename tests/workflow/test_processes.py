@@ -1,5 +1,8 @@
 """A stream that two processes train and score, through Snakemake."""
 
+import os
+import uuid
+
 import numpy as np
 from project import RUN, Project
 
@@ -30,3 +33,23 @@ def test_without_a_synchronised_batch_norm_their_number_counts(project: Project)
     assert ("train", "flow") in jobs
     project.configure(training={"sync_batch_norm": False, "processes": 3})
     assert ("train", "flow") in project.plan().jobs
+
+
+def test_each_job_leases_the_gpus_that_it_asks_for(project: Project, tmp_path, monkeypatch):
+    uuids = [f"GPU-{uuid.uuid4()}" for _ in range(2)]
+    listing = "".join(f"GPU {n}: NVIDIA H100 (UUID: {name})\n" for n, name in enumerate(uuids))
+    nvidia_smi = tmp_path / "nvidia-smi"
+    nvidia_smi.write_text(f"#!/bin/sh\nprintf '%s' '{listing}'\n")
+    nvidia_smi.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    project.configure(training={"gpus": 1}, streams={"ds": {"training": {"gpus": 2}}})
+    for name in ("rgb", "ds"):
+        (project / f"{RUN}/{name}/model.pt").unlink()
+    wanted = [f"{RUN}/{name}/model.pt" for name in ("rgb", "ds")]
+    project.finish(*wanted, "--resources", "gpu=2")
+    alone = (project / f"results/logs/{RUN[8:]}/rgb/train.log").read_text()
+    assert any(f"leased {name}\n" in alone for name in uuids)
+    both = (project / f"results/logs/{RUN[8:]}/ds/train.log").read_text()
+    assert f"leased {', '.join(uuids)}\n" in both
+    assert models.read(project / wanted[1])["provenance"]["processes"] == 2

@@ -13,9 +13,9 @@ rule evaluate:
         "../../envs/train.yaml"
     threads: lambda wildcards: training_of(wildcards).busy_cores()
     resources:
-        gpu=lambda wildcards: training_of(wildcards).gpus,
+        gpu=lambda wildcards: training_of(wildcards).n_gpus(),
         arithmetic=lambda wildcards: training_of(wildcards).threads,
-        workers=lambda wildcards: training_of(wildcards).workers,
+        workers=lambda wildcards: training_of(wildcards).n_workers(),
         processes=lambda wildcards: training_of(wildcards).n_processes(),
         device=lambda wildcards: training_of(wildcards).device,
         runtime=growing(240),

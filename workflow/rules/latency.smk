@@ -21,7 +21,7 @@ rule latency:
         "../../envs/train.yaml"
     threads: 8  # free cores, so that other jobs do not slow the measurement
     resources:
-        gpu=experiment.training.gpus,
+        gpu=experiment.training.n_gpus(),
         device=experiment.training.device,
         arithmetic=experiment.training.threads,
         runtime=growing(60),

@@ -23,7 +23,7 @@ rule similarity:
         "../../envs/train.yaml"
     threads: experiment.training.threads
     resources:
-        gpu=experiment.training.gpus,
+        gpu=experiment.training.n_gpus(),
         arithmetic=experiment.training.threads,
         device=experiment.training.device,
         runtime=growing(60),

@@ -16,9 +16,9 @@ rule train:
         "../../envs/train.yaml"
     threads: lambda wildcards: training_of(wildcards).busy_cores()
     resources:
-        gpu=lambda wildcards: training_of(wildcards).gpus,
+        gpu=lambda wildcards: training_of(wildcards).n_gpus(),
         arithmetic=lambda wildcards: training_of(wildcards).threads,
-        workers=lambda wildcards: training_of(wildcards).workers,
+        workers=lambda wildcards: training_of(wildcards).n_workers(),
         processes=lambda wildcards: training_of(wildcards).n_processes(),
         device=lambda wildcards: training_of(wildcards).device,
         runtime=growing(1440, at_most=2880),
