@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from dsnet import clips, models
-from dsnet.devices import choose_device
+from dsnet.devices import choose_device, set_up
 from dsnet.disk import PathLike
 from dsnet.distributed import joined
 from dsnet.inference import to_device
@@ -50,6 +50,7 @@ def evaluate(
         models.check_flow(content, reader.spec, model)
         to_device(network, chosen)
         spec = content["spec"]
+        set_up(spec.stream.training, chosen)
         parts = score_parts(network, spec, reader, chosen, workers, processes)
         run = {**spec.run.values(), **{key: reader.extra[key] for key in ("n_missing", "n_listed")}}
         scores = Scores(run, tuple(content["classes"]), parts, spec)

@@ -50,8 +50,8 @@ def lease(wanted: int, device: str = "auto") -> None:
     """Lease GPUs for this process and those that it starts; wait until enough of them are free.
 
     Call it before CUDA starts: it sets CUDA_VISIBLE_DEVICES. If that is set already, only GPUs that
-    it names are leased. Numbers in it are those of ``nvidia-smi``. It does nothing on a CPU, without
-    an NVIDIA GPU, and under Slurm, which gives each job its own.
+    it names are leased. Numbers in it are those of ``nvidia-smi``. It does nothing on a CPU,
+    without an NVIDIA GPU, and under Slurm, which gives each job its own.
 
     Args:
         wanted: number of GPUs; all are leased, or none.

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from dsnet.clips.transforms import normalise
+from dsnet.clips.feeding import on_device
 from dsnet.clips.videos import ScoringClips
+from dsnet.devices import computing_in
 from dsnet.models.backbone import Backbone
 from dsnet.processes import ALONE, Processes
 
@@ -27,10 +28,12 @@ def clip_logits(
     batches: DataLoader[Any],
     device: torch.device,
     processes: Processes = ALONE,
+    precision: str = "float32",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute the logits of all test clips, (C, K) float32, and the video of each clip, (C,) int64.
 
-    The network is on ``device`` (see :func:`to_device`). Each of several processes computes its
+    The network is on ``device`` (see :func:`to_device`), where it computes in the training's
+    ``precision``. Each of several processes computes its
     share of the clips, and all get all logits.
     """
     network.eval()
@@ -38,9 +41,7 @@ def clip_logits(
     assert isinstance(data, ScoringClips)
     (modality,) = data.videos.modalities
     settings = data.videos.settings.model_copy(update=network.statistics)
-    own = [
-        network(normalise(batch[modality], modality, settings, device)).float().cpu()
-        for batch, _ in batches
-    ]
-    part = torch.cat(own).numpy() if own else np.empty(0, np.float32)
+    with computing_in(precision, device):
+        own = [network(clips[modality]) for clips, _ in on_device(batches, settings, device)]
+    part = torch.cat(own).float().cpu().numpy() if own else np.empty(0, np.float32)
     return processes.all_gather_rows(part), data.owners

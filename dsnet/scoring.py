@@ -45,7 +45,9 @@ def score_parts(
             videos.verify()
         batch_size = spec.stream.training.batch_size
         batches = scoring_loader(ScoringClips(videos), batch_size, workers, processes)
-        logits, owners = clip_logits(network, batches, device, processes)
+        logits, owners = clip_logits(
+            network, batches, device, processes, spec.stream.training.precision
+        )
         counts = np.bincount(owners, minlength=len(ids))
         labels, groups = np.array(videos.labels, np.int64), tuple(group_of[list(ids)])
         scored[name] = Part(tuple(ids), labels, logits, counts, groups)

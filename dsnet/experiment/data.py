@@ -185,8 +185,8 @@ class Flow(FlowMethod):
     gpus: int | None = Field(
         None,
         ge=0,
-        description="GPUs that a job gets for itself; null is one if the backend may use it and this "
-        "machine has an NVIDIA or AMD GPU.",
+        description="GPUs that a job gets for itself; null is one if the backend may use it and "
+        "this machine has an NVIDIA or AMD GPU.",
     )
 
     def n_gpus(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from typing import Annotated, Any, Literal
 
@@ -105,6 +106,25 @@ class Recipe(Settings):
         description="What the forward pass is computed in, the losses' Gram matrices and the "
         "update aside; less than float32 is for GPUs and refused on CPUs.",
     )
+    tf32: bool = Field(
+        True,
+        exclude_if=bool,
+        description="NVIDIA's GPUs since Ampere compute float32 products and convolutions in TF32, "
+        "with 10 bits after the point and several times as fast; false computes with all 23.",
+    )
+    autotune: bool = Field(
+        False,
+        exclude_if=operator.not_,
+        description="A GPU tries several ways to compute each convolution (cuDNN's, groups merged, "
+        "pixels folded) and takes the fastest. It may be another in the next run, with other "
+        "rounding.",
+    )
+    deterministic: bool = Field(
+        True,
+        exclude_if=bool,
+        description="A GPU computes the same in every run where it can; false is faster. CPUs "
+        "always do.",
+    )
     compile: bool = Field(
         False,
         description="Compile the step with torch.compile, which takes minutes at the start and a "
@@ -159,14 +179,14 @@ class Training(Recipe):
     workers: int | None = Field(
         None,
         ge=0,
-        description="Processes that prepare clips; 0 prepares them in the training process. null is "
-        "0 on a CPU, and on a GPU as many as its share of this machine's cores, at most 15.",
+        description="Processes that prepare clips; 0 prepares them in the training process. null "
+        "is 0 on a CPU, and on a GPU as many as its share of this machine's cores, at most 15.",
     )
     gpus: int | None = Field(
         None,
         ge=0,
-        description="GPUs that a job gets for itself; null is one if `device` may be a GPU and this "
-        "machine has an NVIDIA or AMD GPU.",
+        description="GPUs that a job gets for itself; null is one if `device` may be a GPU and "
+        "this machine has an NVIDIA or AMD GPU.",
     )
 
     def n_gpus(self) -> int:

@@ -55,7 +55,8 @@ class Distillation(nn.Module):
         self, student: Backbone, clips: Mapping[str, Tensor], labels: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Compute logits (N, K) and the weighted terms, scalars by name. The loss is their sum."""
-        run = self._overlapping if clips["flow"].is_cuda else self._one_by_one
+        overlapping = clips["flow"].is_cuda and not torch.compiler.is_compiling()
+        run = self._overlapping if overlapping else self._one_by_one
         logits, features, targets = run(student, clips)
         features = {**features, "logits": logits}
         terms = {"ce": F.cross_entropy(logits, labels)}

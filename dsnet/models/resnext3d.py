@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from dsnet.models.backbone import CHANNELS, Backbone
+from dsnet.models.convolutions import FormedConv3d
 
 EXPANSION = 2
 TELLING = ("conv1.weight", *(f"layer{i}.0.conv2.weight" for i in range(1, 5)), "fc.weight")
@@ -23,7 +24,7 @@ class Bottleneck(nn.Module):
         out = width * EXPANSION
         self.conv1 = nn.Conv3d(channels, width, 1, bias=False)
         self.bn1 = nn.BatchNorm3d(width)
-        self.conv2 = nn.Conv3d(
+        self.conv2 = FormedConv3d(
             width, width, 3, stride=stride, padding=1, groups=cardinality, bias=False
         )
         self.bn2 = nn.BatchNorm3d(width)
@@ -73,7 +74,7 @@ class ResNeXt3D(Backbone):
     ) -> None:
         super().__init__()
         self.cardinality = cardinality
-        self.conv1 = nn.Conv3d(
+        self.conv1 = FormedConv3d(
             in_channels,
             stem,
             stem_kernel,

@@ -20,7 +20,7 @@ VERSION = 2  # with the groups of the videos
 
 def write_scores(path: str | PathLike[str], scores: Scores) -> None:
     """Write ``scores.h5``, with :func:`metrics` of every part as an attribute (JSON)."""
-    # In memory first: HDF5 can crash the process later if it cannot write a file, as on a full disk.
+    # In memory first: after a full disk, HDF5 can crash the process later.
     with h5py.File.in_memory() as file:
         file.attrs.update(
             format=FORMAT,

@@ -46,9 +46,7 @@ def frames(spec: specs.FramesSpec, manifest: Input, shard: int, output: Output) 
 
 
 @stage(spec=lambda experiment, wildcards: specs.flow_spec(experiment), version=STORE_VERSION)
-def flow_shard(
-    spec: specs.FlowSpec, frames: Input, output: Output, gpus: Gpus = 0
-) -> None:
+def flow_shard(spec: specs.FlowSpec, frames: Input, output: Output, gpus: Gpus = 0) -> None:
     """Compute TV-L1 optical flow between the frames of a shard."""
     from dsnet import shards
 

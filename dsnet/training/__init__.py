@@ -12,7 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from dsnet import clips
-from dsnet.devices import check_precision, choose_device
+from dsnet.devices import check_precision, choose_device, set_up
 from dsnet.disk import PathLike
 from dsnet.distributed import joined
 from dsnet.experiment.specs import TrainSpec
@@ -90,9 +90,12 @@ def train(
         options, classes = spec.stream.training, reader.extra["classes"]
         if options.epochs:
             check_precision(options.precision, chosen)
+            set_up(options, chosen)
             randomness.seed_everything(spec.run.seed)
             network = preparation.make_network(spec, classes, chosen, processes, init)
             task = preparation.make_task(spec, chosen, teacher, reader.spec)
+            if options.autotune and chosen.type == "cuda":
+                preparation.tune(network, task, spec, processes)
             loaders = clips.stream_loaders(spec, reader, task.inputs, workers, processes)
             seen, judged = (len(loader.dataset.videos.ids) for loader in loaders)  # type: ignore[attr-defined]
             log.info("%d videos to train, %d to select by", seen, judged)

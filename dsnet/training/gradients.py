@@ -17,22 +17,18 @@ class TrainingError(UserError):
     """A training that cannot go on; the message says where and why."""
 
 
-def check_finite(
-    terms: Mapping[str, Tensor], epoch: int, step: int | None = None
-) -> dict[str, float]:
-    """Return the values of scalar ``terms``; raise TrainingError if one is not finite.
+def check_finite(terms: Mapping[str, float], epoch: int, step: int | None = None) -> None:
+    """Raise TrainingError if one of the ``terms`` is not finite.
 
     ``epoch`` and ``step``, for the message, count from 1. ``step`` is None for the selection part.
     """
-    values = dict(zip(terms, torch.stack(list(terms.values())).tolist(), strict=True))
-    for name, value in values.items():
+    for name, value in terms.items():
         if not math.isfinite(value):
             raise TrainingError(
                 f"the term {name} of the loss is {value} at epoch {epoch}, "
                 + ("on the selection part" if step is None else f"step {step}")
                 + "; a lower lr, training.clip_gradient or a lower weight of the term helps"
             )
-    return values
 
 
 def gradient_norms(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from dsnet import losses, models
+from dsnet.devices import computing_in
 from dsnet.disk import PathLike
 from dsnet.experiment.specs import TrainSpec
 from dsnet.inference import to_device
 from dsnet.losses.distillation import Distillation
-from dsnet.models import Backbone
+from dsnet.models import Backbone, convolutions
 from dsnet.processes import Processes
 from dsnet.training.batch_norm import synchronise_batch_norm
 from dsnet.training.steps import Classification, Task
@@ -37,6 +40,22 @@ def make_network(
         synchronise_batch_norm(made, device)
     to_device(made, device)
     return made
+
+
+def tune(network: Backbone, task: Task, spec: TrainSpec, processes: Processes) -> None:
+    """Give the convolutions of a network on a GPU, and of its teacher, their fastest forms."""
+    options = spec.stream.training
+    clips, size = math.ceil(options.batch_size / processes.count), spec.clips.crop
+    device = next(network.parameters()).device
+
+    def example(modality: str) -> Tensor:
+        shape = (clips, models.CHANNELS[modality], spec.run.clip_length, size, size)
+        return torch.randn(shape, device=device).to(memory_format=torch.channels_last_3d)
+
+    with computing_in(options.precision, device), torch.random.fork_rng([device]):
+        convolutions.tune(network, example(spec.stream.input))
+        if isinstance(task, Distillation):
+            convolutions.tune(task.teacher.network, example("flow"))
 
 
 def taken_network(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Mapping
 from typing import Any
@@ -12,15 +11,10 @@ import torch
 
 
 def seed_everything(seed: int) -> None:
-    """Seed the generators of Python, NumPy and PyTorch, and make PyTorch deterministic."""
+    """Seed the generators of Python, NumPy and PyTorch."""
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - libraries draw from it
     torch.manual_seed(seed)
-    # cuBLAS is deterministic only with this setting.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    # PyTorch would fill every new tensor, though each is written before it is read.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def state() -> dict[str, Any]:

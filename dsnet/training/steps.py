@@ -11,14 +11,13 @@ from torch._functorch import config as functorch
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
+from dsnet.devices import computing_in
 from dsnet.models.backbone import Backbone
 from dsnet.processes import ALONE, Processes
 from dsnet.training.gradients import TrainingError, gradient_norms
 
 if TYPE_CHECKING:
     from dsnet.experiment.networks import Recipe
-
-PRECISIONS = {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 class Task(Protocol):
@@ -104,7 +103,7 @@ class Step:
     ) -> None:
         self.network, self.task, self.device, self.processes = network, task, device, processes
         self.clip_gradient = options.clip_gradient
-        self.dtype = PRECISIONS[options.precision]
+        self.precision = options.precision
         forward: nn.Module = _Loss(network, task)
         if options.compile:
             # Each term's gradient goes through the graph before the gradient of their sum. So no
@@ -115,7 +114,10 @@ class Step:
             forward = torch.compile(forward)  # type: ignore[assignment]
         if processes.count > 1:
             gpus = [device] if device.type == "cuda" else None
-            forward = DistributedDataParallel(forward, gpus)
+            # Statistics of batch norm are computed by all processes, or shared after each epoch.
+            forward = DistributedDataParallel(
+                forward, gpus, broadcast_buffers=False, gradient_as_bucket_view=True
+            )
         self._forward = forward
         both = (*network.parameters(), *task.terms.parameters())
         self.trained = [parameter for parameter in both if parameter.requires_grad]
@@ -127,7 +129,7 @@ class Step:
             weight_decay=options.weight_decay,
             fused=True,
         )
-        self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "float16")
 
     def forward(
         self, batch: Mapping[str, Tensor], labels: Tensor
@@ -136,7 +138,7 @@ class Step:
 
         ``batch``: (N, C, T, H, W) by modality; ``labels``: int64 (N,).
         """
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
+        with computing_in(self.precision, self.device):
             return self._forward(batch, labels)
 
     def start_epoch(self) -> None:
@@ -164,21 +166,21 @@ class Step:
         norms = gradient_norms(self.network, scaled, self.processes)
         return {name: norm / scale for name, norm in norms.items()}
 
-    def update(self, terms: Mapping[str, Tensor], share: float) -> bool:
-        """Take a step down the gradient of the terms' sum; return whether it was clipped.
+    def update(self, terms: Mapping[str, Tensor], share: float) -> Tensor:
+        """Take a step down the gradient of the terms' sum; return whether it was clipped, a scalar.
 
         The terms are means over this process's clips, and ``share`` is its share of the batch. So
         the sum over processes of terms times shares is the mean over the batch.
         """
-        clipped = False
         # DistributedDataParallel averages the gradients, but their sum is needed.
         loss = torch.stack(list(terms.values())).sum() * (share * self.processes.count)
+        clipped = torch.zeros((), device=self.device)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         if self.clip_gradient is not None:
             self.scaler.unscale_(self.optimizer)
             norm = nn.utils.clip_grad_norm_(self.trained, self.clip_gradient)
-            clipped = bool(norm > self.clip_gradient)
+            clipped = norm > self.clip_gradient
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return clipped

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
+from dsnet.clips.feeding import fetched, on_device
 from dsnet.clips.loading import EpochBatches
-from dsnet.clips.transforms import normalise
 from dsnet.clips.videos import ScoringClips
 from dsnet.inference import clip_logits
 from dsnet.models.backbone import Backbone
@@ -96,28 +97,24 @@ class Trainer:
         batches = self.training.batch_sampler
         assert isinstance(batches, EpochBatches)
         batches.epoch = epoch
-        sums: dict[str, float] = defaultdict(float)
+        totals = _Totals(epoch + 1)
         gradients = {"none yet": math.nan}
         self.step.start_epoch()
-        for step, (batch, labels) in enumerate(self.training):
-            batch = {
-                name: normalise(clip, name, self.settings, self.device)
-                for name, clip in batch.items()
-            }
-            labels = labels.to(self.device)
+        for step, (batch, labels) in enumerate(
+            on_device(self.training, self.settings, self.device)
+        ):
             self.schedule.before_step(epoch * len(self.training) + step)
             logits, terms = self.step.forward(batch, labels)
             share = len(labels) / batches.sizes[step]
             # In the first step, and in float16 until no gradient overflows.
             if not all(map(math.isfinite, gradients.values())):
                 terms, gradients = self.step.balance(terms, share)
-            values = check_finite(terms, epoch + 1, step + 1)
-            sums["clipped"] += len(labels) * self.step.update(terms, share)
-            for name, value in values.items():
-                sums[name] += len(labels) * value
-            sums["right"] += int((logits.argmax(dim=1) == labels).sum())
+            is_clipped = self.step.update(terms, share)
+            n_right = (logits.argmax(dim=1) == labels).sum()
+            totals.add(step + 1, len(labels), {**terms, "clipped": is_clipped, "right": n_right})
         seen = sum(batches.sizes)
-        means = {name: value / seen for name, value in self.processes.sums(sums).items()}
+        sums = self.processes.sums(totals.sums())
+        means = {name: value / seen for name, value in sums.items()}
         right, clipped = means.pop("right"), means.pop("clipped")
         return {
             "loss": sum(means.values()),
@@ -135,13 +132,15 @@ class Trainer:
         It raises TrainingError if the scores are not finite. Then the last step was too large, or
         the batch-norm statistics overflowed.
         """
-        scores, owners = clip_logits(self.network, self.selection, self.device, self.processes)
+        scores, owners = clip_logits(
+            self.network, self.selection, self.device, self.processes, self.options.precision
+        )
         data = self.selection.dataset
         assert isinstance(data, ScoringClips)
         labels = np.array(data.videos.labels)
         mean = np.stack([scores[owners == video].mean(axis=0) for video in range(len(labels))])
         loss = F.cross_entropy(torch.from_numpy(mean), torch.from_numpy(labels))
-        check_finite({"ce": loss}, epoch + 1)
+        check_finite({"ce": float(loss)}, epoch + 1)
         return {"val_loss": float(loss), "val_top1": 100 * float((mean.argmax(1) == labels).mean())}
 
     def state(self) -> dict[str, Any]:
@@ -163,6 +162,45 @@ class Trainer:
         self.step.scaler.load_state_dict(state["scaler"])
         self.schedule.load_state_dict(state["schedule"])
         randomness.restore(state["random"])
+
+
+class _Totals:
+    """Sums over the steps of an epoch; what a GPU computes is looked at a step later.
+
+    So the processor queues the next step instead of waiting for this one. ``epoch`` and the steps
+    count from 1, for messages.
+    """
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+        self._sums: dict[str, float] = defaultdict(float)
+        self._late: tuple[int, int, Sequence[str], Callable[[], list[float]]] | None = None
+
+    def add(self, step: int, clips: int, values: Mapping[str, Tensor]) -> None:
+        """Add the means over a step's clips; ``right`` is not a mean but a number of clips.
+
+        Raises TrainingError if a number is not finite, of this step or of the one before.
+        """
+        stacked = torch.stack([value.detach().float() for value in values.values()])
+        fetch = fetched(stacked)
+        self._count()
+        self._late = (step, clips, tuple(values), fetch)
+        if not stacked.is_cuda:
+            self._count()
+
+    def sums(self) -> dict[str, float]:
+        """Return the sums of all steps; raises TrainingError as :meth:`add`."""
+        self._count()
+        return self._sums
+
+    def _count(self) -> None:
+        if self._late is None:
+            return
+        (step, clips, names, fetch), self._late = self._late, None
+        values = dict(zip(names, fetch(), strict=True))
+        check_finite(values, self.epoch, step)
+        for name, value in values.items():
+            self._sums[name] += value if name == "right" else clips * value
 
 
 def rank(row: Mapping[str, float]) -> tuple[float, float]:

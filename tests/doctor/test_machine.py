@@ -9,9 +9,8 @@ import pytest
 import torch
 from findings import only
 
-from dsnet import flow, video
+from dsnet import flow, gpus, video
 from dsnet.doctor import machine
-from dsnet import gpus
 from dsnet.experiment import load
 
 
