@@ -1,34 +1,22 @@
-"""Several processes that train or score one network together; torchrun starts them."""
+"""The exchange between processes that torchrun started."""
 
 from __future__ import annotations
 
 import logging
 import os
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import NoReturn
 
 import torch
 from torch import distributed as dist
 
+from dsnet.launching import launched
 from dsnet.processes import ALONE, Processes
 
 # The first process may wait for a job of a killed run to end, and the others wait for it. If one
 # dies, torchrun stops the others.
 PATIENCE = timedelta(days=7)
-
-
-def launch(processes: int, arguments: Sequence[str]) -> NoReturn:
-    """Replace this process by torchrun, which runs ``python -m dsnet`` in several processes."""
-    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    os.execv(sys.executable, [sys.executable, *torchrun, "-m", "dsnet", *arguments])
-
-
-def launched() -> bool:
-    """Return whether torchrun started this process."""
-    return dist.is_torchelastic_launched()
 
 
 @contextmanager

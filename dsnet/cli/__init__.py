@@ -19,6 +19,7 @@ from dsnet.cli import stages, tools
 from dsnet.cli.options import Run
 from dsnet.disk import DiskFullError, naming_full_disk
 from dsnet.errors import RemakeError, UserError, set_aside
+from dsnet.launching import launch, launched
 from dsnet.stages import STAGES
 
 log = logging.getLogger(__name__)
@@ -36,11 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         gpus.lease(getattr(options, "gpus", 0), getattr(options, "device", "auto"))
-        if getattr(options, "processes", 1) > 1:
-            from dsnet.distributed import launch, launched
-
-            if not launched():
-                launch(options.processes, sys.argv[1:] if arguments is None else arguments)
+        if getattr(options, "processes", 1) > 1 and not launched():
+            launch(options.processes, sys.argv[1:] if arguments is None else arguments)
         with naming_full_disk(_first_output(options)):
             options.run(options)
     except RemakeError as error:

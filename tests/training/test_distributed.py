@@ -1,14 +1,16 @@
 """Several processes give what one gives; they talk through Gloo, as on a machine without GPUs."""
 
 import json
+import os
 import subprocess
-import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 import torch.distributed as dist
+from forked import programs
 from specs import DS, make_spec, weights
 from specs import terms as named
 
@@ -21,11 +23,15 @@ from dsnet.scores import read_scores
 from dsnet.training.batch_norm import synchronise_batch_norm
 from dsnet.training.steps import Classification, Step
 
+ROOT = Path(__file__).parents[2]
+
 
 def run(*words):
-    """Run ``python -m dsnet`` on this machine's CPU."""
-    command = [sys.executable, "-m", "dsnet", *map(str, words), "--device", "cpu"]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    """Run ``python -m dsnet`` on this machine's CPU; torchrun forks processes with PyTorch."""
+    python = str(programs() / "python")
+    command = [python, "-m", "dsnet", *map(str, words), "--device", "cpu"]
+    environment = {**os.environ, "PYTHON_EXEC": python, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
 def train(spec, clips_path, folder, teacher=None):
