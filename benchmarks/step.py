@@ -31,7 +31,8 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from dsnet import losses as distillation
-from dsnet.devices import PRECISIONS, choose_device
+from dsnet.arithmetic import PRECISIONS
+from dsnet.devices import choose_device
 from dsnet.experiment.networks import MAE, MSE, Gram, Recipe, Term
 from dsnet.inference import to_device
 from dsnet.models import resnext3d_101

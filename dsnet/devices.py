@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-from typing import TYPE_CHECKING
 
 import torch
 
 from dsnet.errors import UserError
 from dsnet.processes import ALONE, Processes
-
-if TYPE_CHECKING:
-    from dsnet.experiment.networks import Recipe
-
-PRECISIONS = {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 class DeviceError(UserError):
@@ -44,27 +37,6 @@ def choose_device(device: str, processes: Processes = ALONE) -> torch.device:
         device = f"cuda:{processes.local}"
         torch.cuda.set_device(device)
     return torch.device(device)
-
-
-def computing_in(precision: str, device: torch.device) -> torch.autocast:
-    """Return a context in which networks compute in ``training.precision``, on a CPU in float32."""
-    dtype = PRECISIONS[precision]
-    return torch.autocast(device.type, dtype, enabled=dtype is not None and device.type != "cpu")
-
-
-def set_up(options: Recipe, device: torch.device) -> None:
-    """Set how GPUs compute: ``tf32``, ``autotune`` and ``deterministic`` of a recipe.
-
-    CPUs are deterministic whatever the recipe says.
-    """
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = options.tf32
-    torch.backends.cudnn.benchmark = options.autotune
-    # cuBLAS is deterministic only with this setting.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    deterministic = options.deterministic or device.type == "cpu"
-    torch.use_deterministic_algorithms(deterministic, warn_only=True)
-    # PyTorch would fill every new tensor, though each is written before it is read.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def check_precision(precision: str, device: torch.device) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from dsnet import clips, models
-from dsnet.devices import choose_device, set_up
+from dsnet.arithmetic import set_up
+from dsnet.devices import choose_device
 from dsnet.disk import PathLike
 from dsnet.distributed import joined
 from dsnet.inference import to_device

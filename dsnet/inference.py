@@ -9,9 +9,9 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from dsnet.arithmetic import computing_in
 from dsnet.clips.feeding import on_device
 from dsnet.clips.videos import ScoringClips
-from dsnet.devices import computing_in
 from dsnet.models.backbone import Backbone
 from dsnet.processes import ALONE, Processes
 

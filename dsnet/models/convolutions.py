@@ -7,7 +7,6 @@ arithmetic can be faster there.
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Hashable
 from functools import partial
@@ -16,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-log = logging.getLogger(__name__)
 Form = Callable[["FormedConv3d", Tensor], Tensor]
 Measure = Callable[[Callable[[], object]], float]
 REPEATS = 5
@@ -91,12 +89,13 @@ def on_gpu(run: Callable[[], object]) -> float:
     return min(start.elapsed_time(end) for start, end in events) / 1e3
 
 
-def tune(network: nn.Module, clips: Tensor, measure: Measure = on_gpu) -> None:
+def tune(network: nn.Module, clips: Tensor, measure: Measure = on_gpu) -> list[str]:
     """Give every :class:`FormedConv3d` of a network its fastest form for ``clips``.
 
     Convolutions of one shape are measured once, with their gradients if they are trained.
-    ``measure`` returns the seconds that a function takes.
+    ``measure`` returns the seconds that a function takes. Returns what was found, for a log.
     """
+    found: list[str] = []
     alike: dict[Hashable, list[FormedConv3d]] = defaultdict(list)
     inputs: dict[Hashable, Tensor] = {}
 
@@ -123,14 +122,10 @@ def tune(network: nn.Module, clips: Tensor, measure: Measure = on_gpu) -> None:
         fastest = min(seconds, key=seconds.__getitem__)
         for each in convs:
             each.form = known[fastest]
-        log.info(
-            "%d convolutions %s of %s: %s (%s)",
-            len(convs),
-            tuple(conv.weight.shape),
-            tuple(input.shape),
-            fastest,
-            ", ".join(f"{name} {1e3 * value:.3f} ms" for name, value in seconds.items()),
-        )
+        times = ", ".join(f"{name} {1e3 * value:.3f} ms" for name, value in seconds.items())
+        shapes = f"{tuple(conv.weight.shape)} of {tuple(input.shape)}"
+        found.append(f"{len(convs)} convolutions {shapes}: {fastest} ({times})")
+    return found
 
 
 def _pass(conv: FormedConv3d, input: Tensor) -> None:

@@ -10,15 +10,18 @@ from dsnet.registry import LOSSES, module_of
 # Modules that determine the numbers of a stream: arrays and tensors in, arrays and tensors out.
 # They import from dsnet only each other and the classes of errors.
 NUMBERS = (
+    "dsnet.arithmetic",
     "dsnet.images",
     "dsnet.processes",
     "dsnet.grouping",
     "dsnet.splits",
     "dsnet.clips.sampling",
     "dsnet.clips.transforms",
+    "dsnet.clips.feeding",
     "dsnet.clips.videos",
     "dsnet.clips.loading",
     "dsnet.models.backbone",
+    "dsnet.models.convolutions",
     "dsnet.models.resnext3d",
     "dsnet.models.frozen",
     "dsnet.models.weights",

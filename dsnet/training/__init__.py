@@ -12,7 +12,8 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from dsnet import clips
-from dsnet.devices import check_precision, choose_device, set_up
+from dsnet.arithmetic import set_up
+from dsnet.devices import check_precision, choose_device
 from dsnet.disk import PathLike
 from dsnet.distributed import joined
 from dsnet.experiment.specs import TrainSpec
@@ -116,7 +117,10 @@ def _fit(trainer: Trainer, results: Results, processes: Processes) -> None:
     only = processes.first  # it writes the files and shows the progress
     if only:  # the rows of an interrupted training are written again
         shutil.rmtree(folder / "tensorboard", ignore_errors=True)
-    with SummaryWriter(str(folder / "tensorboard")) if only else nullcontext() as board:
+    with (
+        SummaryWriter(str(folder / "tensorboard")) if only else nullcontext() as board,
+        resuming.Saver(folder, results.best["epoch"] if results.best else None) as saver,
+    ):
         for row in results.history:
             to_board(board, row)
         name = spec.run.stream
@@ -125,6 +129,7 @@ def _fit(trainer: Trainer, results: Results, processes: Processes) -> None:
             try:
                 row = trainer.epoch(epoch)
             except TrainingError as error:
+                saver.wait()
                 good = resuming.last_good(folder, len(results.history))
                 raise TrainingError(f"{error}; {good}") from error
             results.add(row, trainer.network)
@@ -139,7 +144,8 @@ def _fit(trainer: Trainer, results: Results, processes: Processes) -> None:
             log.info("%s", " ".join(f"{key}={value:.4g}" for key, value in shown.items()))
             if only:
                 state = {**results.about(), **results.state(), **trainer.state()}
-                resuming.save(folder, state)
+                saver.save(state)
+        saver.wait()
     if only:
         results.write(trainer.network)
         resuming.remove(folder)

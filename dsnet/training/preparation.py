@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dsnet import losses, models
-from dsnet.devices import computing_in
+from dsnet.arithmetic import computing_in
 from dsnet.disk import PathLike
 from dsnet.experiment.specs import TrainSpec
 from dsnet.inference import to_device
@@ -19,6 +20,8 @@ from dsnet.models import Backbone, convolutions
 from dsnet.processes import Processes
 from dsnet.training.batch_norm import synchronise_batch_norm
 from dsnet.training.steps import Classification, Task
+
+log = logging.getLogger(__name__)
 
 
 def make_network(
@@ -53,9 +56,11 @@ def tune(network: Backbone, task: Task, spec: TrainSpec, processes: Processes) -
         return torch.randn(shape, device=device).to(memory_format=torch.channels_last_3d)
 
     with computing_in(options.precision, device), torch.random.fork_rng([device]):
-        convolutions.tune(network, example(spec.stream.input))
+        found = convolutions.tune(network, example(spec.stream.input))
         if isinstance(task, Distillation):
-            convolutions.tune(task.teacher.network, example("flow"))
+            found += convolutions.tune(task.teacher.network, example("flow"))
+    for line in found:
+        log.info("%s", line)
 
 
 def taken_network(

@@ -1,7 +1,8 @@
 """Checkpoints of an interrupted training: the last one, and one in reserve.
 
 ``.checkpoint.pt`` is the state after the last complete epoch, ``.checkpoint.previous.pt`` the one
-before. The second is used if the first is damaged.
+before. The second is used if the first is damaged. ``.checkpoint.best.N.pt`` has the weights of
+epoch N, the best so far for one of the two.
 """
 
 from __future__ import annotations
@@ -9,25 +10,92 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from dsnet.models import checkpoints
 from dsnet.provenance import digest, replacing
 
 log = logging.getLogger(__name__)
 LAST, PREVIOUS = ".checkpoint.pt", ".checkpoint.previous.pt"
+BEST = ".checkpoint.best.{}.pt"
 
 
-def save(folder: Path, state: Mapping[str, Any]) -> None:
-    """Write a training's ``state`` after an epoch; the one before is kept."""
-    last = folder / LAST
-    with replacing(last) as temporary:
-        torch.save(dict(state), temporary)
-        if last.exists():
-            os.replace(last, folder / PREVIOUS)
+class Saver:
+    """Writes the states of a training to its folder, in a thread: the next epoch need not wait.
+
+    Args:
+        folder: where the files are.
+        best: the best epoch of a state of :func:`load`, or ``None``.
+    """
+
+    def __init__(self, folder: Path, best: float | None = None) -> None:
+        self.folder, self._best = folder, best
+        self._thread = ThreadPoolExecutor(1, "checkpoint")
+        self._writing: Future[None] | None = None
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Write a copy of the ``state`` after an epoch, and keep the one before.
+
+        First it waits for the one before, and raises what that raised.
+        """
+        self.wait()
+        best = dict(state["best"])
+        weights = best.pop("state_dict")  # of this epoch for good
+        self._writing = self._thread.submit(
+            self._write, _copied({**state, "best": best}), weights, best["epoch"]
+        )
+
+    def wait(self) -> None:
+        """Wait until the last state is written; raise DiskFullError if the disk is full."""
+        if self._writing is not None:
+            self._writing.result()
+            self._writing = None
+
+    def _write(self, state: Mapping[str, Any], weights: Mapping[str, Tensor], best: float) -> None:
+        last = self.folder / LAST
+        if best != self._best:
+            with replacing(_best(self.folder, best)) as temporary:
+                about = {"format": checkpoints.FORMAT, "version": checkpoints.VERSION}
+                torch.save({**about, "state_dict": weights}, temporary)
+        with replacing(last) as temporary:
+            torch.save(state, temporary)
+            if last.exists():
+                os.replace(last, self.folder / PREVIOUS)
+        needed = {_best(self.folder, epoch) for epoch in (best, self._best) if epoch is not None}
+        for path in set(self.folder.glob(BEST.format("*"))) - needed:
+            path.unlink()
+        self._best = best
+
+    def __enter__(self) -> Saver:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._thread.shutdown()
+
+
+def _best(folder: Path, epoch: float) -> Path:
+    return folder / BEST.format(int(epoch))
+
+
+def _weights(path: Path) -> dict[str, Tensor]:
+    try:
+        return checkpoints.read(path)["state_dict"]
+    except FileNotFoundError as error:
+        raise checkpoints.CheckpointError(f"{path} is missing") from error
+
+
+def _copied(value: Any) -> Any:
+    """Copy tensors, in dicts and lists too, to the CPU."""
+    if isinstance(value, Mapping):
+        return {key: _copied(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_copied(each) for each in value]
+    return value.detach().to("cpu", copy=True) if isinstance(value, Tensor) else value
 
 
 def load(folder: Path, sources: Any) -> dict[str, Any] | None:
@@ -39,6 +107,7 @@ def load(folder: Path, sources: Any) -> dict[str, Any] | None:
     for path in (folder / LAST, folder / PREVIOUS):
         try:
             state = checkpoints.read(path)
+            state["best"]["state_dict"] = _weights(_best(folder, state["best"]["epoch"]))
         except FileNotFoundError:  # or another process found it damaged
             continue
         except checkpoints.CheckpointError as error:
@@ -68,6 +137,6 @@ def last_good(folder: Path, epochs: int) -> str:
 
 
 def remove(folder: Path) -> None:
-    """Remove both checkpoints, since the training is complete."""
-    for name in (LAST, PREVIOUS):
-        (folder / name).unlink(missing_ok=True)
+    """Remove the checkpoints, since the training is complete."""
+    for path in (folder / LAST, folder / PREVIOUS, *folder.glob(BEST.format("*"))):
+        path.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from torch._functorch import config as functorch
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
-from dsnet.devices import computing_in
+from dsnet.arithmetic import computing_in
 from dsnet.models.backbone import Backbone
 from dsnet.processes import ALONE, Processes
 from dsnet.training.gradients import TrainingError, gradient_norms

@@ -168,9 +168,36 @@ def test_a_damaged_checkpoint_costs_an_epoch_and_changes_nothing(
     assert {path.name for path in tmp_path.iterdir()} == {"model.pt", "history.csv", "tensorboard"}
 
 
+def test_best_weights_of_other_settings_are_neither_kept_nor_taken(
+    clips_path, tmp_path, monkeypatch
+):
+    spec, whole, cut = make_spec(epochs=4), tmp_path / "whole", tmp_path / "cut"
+    training.train(spec, clips_path, whole)
+    killed_after(monkeypatch, 2, make_spec(epochs=4, lr=0.001), clips_path, cut)
+    killed_after(monkeypatch, 2, spec, clips_path, cut)
+    (best,) = cut.glob(".checkpoint.best.*.pt")
+    assert best.name == f".checkpoint.best.{kept(cut / '.checkpoint.pt')['best']['epoch']}.pt"
+    training.train(spec, clips_path, cut)
+    assert_identical(kept(whole / "model.pt")["best"], kept(cut / "model.pt")["best"])
+
+
+def test_without_the_best_weights_a_training_starts_anew(
+    clips_path, undisturbed, tmp_path, monkeypatch, caplog
+):
+    spec = make_spec(epochs=4)
+    killed_after(monkeypatch, 2, spec, clips_path, tmp_path)
+    for best in tmp_path.glob(".checkpoint.best.*.pt"):
+        best.unlink()
+    training.train(spec, clips_path, tmp_path)
+    assert "is missing" in caplog.text
+    assert "starting anew" in caplog.text
+    assert_identical(kept(undisturbed / "model.pt"), kept(tmp_path / "model.pt"))
+
+
 def test_a_damaged_checkpoint_that_another_process_removed_is_no_error(tmp_path, monkeypatch):
-    resuming.save(tmp_path, {"sources": 1, "epoch": 1})
-    resuming.save(tmp_path, {"sources": 1, "epoch": 2})
+    with resuming.Saver(tmp_path) as saver:
+        for epoch in (1, 2):
+            saver.save({"sources": 1, "epoch": epoch, "best": {"epoch": 1, "state_dict": {}}})
     last = tmp_path / resuming.LAST
     last.write_bytes(b"cut short")
     read = models.checkpoints.read
