@@ -13,13 +13,16 @@ from dsnet.arithmetic import computing_in
 from dsnet.clips.feeding import on_device
 from dsnet.clips.videos import ScoringClips
 from dsnet.models.backbone import Backbone
+from dsnet.models.convolutions import suit_cpu
 from dsnet.processes import ALONE, Processes
 
 
 def to_device(module: nn.Module, device: torch.device) -> None:
-    """Move a network to a device, channels last: CPUs convolve faster in this layout."""
+    """Move a network to a device, in the layout and forms that CPUs convolve faster in."""
     module.to(device)
     module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    if device.type == "cpu":
+        suit_cpu(module)
 
 
 @torch.no_grad()

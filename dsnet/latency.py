@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import statistics
 import timeit
@@ -103,9 +104,12 @@ def _cost(
 ) -> dict[str, float]:
     """Measure a network with one clip: ms, operations (two per multiply-add), parameters."""
     size, length = content["spec"].clips.crop, content["spec"].run.clip_length
-    to_device(network.eval(), device)
-    clip = torch.randn(1, CHANNELS[content["input"]], length, size, size, device=device)
-    clip = clip.to(memory_format=torch.channels_last_3d)
+    clip = torch.randn(1, CHANNELS[content["input"]], length, size, size)
+    # Counted without computing, and as the network is defined: what a device adds is not counted.
+    with FlopCounterMode(display=False) as counter:
+        copy.deepcopy(network.eval()).to("meta")(clip.to("meta"))
+    to_device(network, device)
+    clip = clip.to(device, memory_format=torch.channels_last_3d)
 
     def run() -> None:
         network(clip)
@@ -113,8 +117,6 @@ def _cost(
             torch.cuda.synchronize()
 
     with torch.no_grad():
-        with FlopCounterMode(display=False) as counter:
-            network(clip)
         ms = _time(run, options)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     return {"ms": ms, "flops": counter.get_total_flops(), "params": parameters}

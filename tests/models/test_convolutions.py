@@ -78,6 +78,16 @@ def test_the_fastest_form_is_taken_and_nothing_else_changes(monkeypatch, wanted,
     torch.testing.assert_close(trained(clips), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("channels", "groups", "count"),
+    [(128, 32, 2), (256, 32, 1), (64, 32, 4), (96, 3, 1), (16, 4, 1), (3, 1, 1)],
+)
+def test_on_a_cpu_groups_of_wide_convolutions_fill_a_vector(channels, groups, count):
+    conv = FormedConv3d(channels, channels, 3, groups=groups)
+    convolutions.suit_cpu(nn.Sequential(conv))
+    assert (conv.form.keywords["count"] if conv.form else 1) == count
+
+
 def name_of(conv: FormedConv3d, shape: torch.Size) -> str:
     """The name of the form that a convolution has."""
     known = forms(conv, shape)
