@@ -97,7 +97,7 @@ class Trainer:
         batches = self.training.batch_sampler
         assert isinstance(batches, EpochBatches)
         batches.epoch = epoch
-        totals = _Totals(epoch + 1)
+        totals = Totals(epoch + 1, self.device.type != "cpu")
         gradients = {"none yet": math.nan}
         self.step.start_epoch()
         for step, (batch, labels) in enumerate(
@@ -164,17 +164,17 @@ class Trainer:
         randomness.restore(state["random"])
 
 
-class _Totals:
+class Totals:
     """Sums over the steps of an epoch; what a GPU computes is looked at a step later.
 
     So the processor queues the next step instead of waiting for this one. ``epoch`` and the steps
-    count from 1, for messages.
+    count from 1, for messages; ``late`` is whether the numbers are on a GPU.
     """
 
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
+    def __init__(self, epoch: int, late: bool) -> None:
+        self.epoch, self.late = epoch, late
         self._sums: dict[str, float] = defaultdict(float)
-        self._late: tuple[int, int, Sequence[str], Callable[[], list[float]]] | None = None
+        self._waiting: tuple[int, int, Sequence[str], Callable[[], list[float]]] | None = None
 
     def add(self, step: int, clips: int, values: Mapping[str, Tensor]) -> None:
         """Add the means over a step's clips; ``right`` is not a mean but a number of clips.
@@ -184,8 +184,8 @@ class _Totals:
         stacked = torch.stack([value.detach().float() for value in values.values()])
         fetch = fetched(stacked)
         self._count()
-        self._late = (step, clips, tuple(values), fetch)
-        if not stacked.is_cuda:
+        self._waiting = (step, clips, tuple(values), fetch)
+        if not self.late:
             self._count()
 
     def sums(self) -> dict[str, float]:
@@ -194,9 +194,9 @@ class _Totals:
         return self._sums
 
     def _count(self) -> None:
-        if self._late is None:
+        if self._waiting is None:
             return
-        (step, clips, names, fetch), self._late = self._late, None
+        (step, clips, names, fetch), self._waiting = self._waiting, None
         values = dict(zip(names, fetch(), strict=True))
         check_finite(values, self.epoch, step)
         for name, value in values.items():

@@ -7,8 +7,8 @@ from specs import DS, make_spec, same, weights
 from torch.nn import functional as F
 
 from dsnet import devices, inference, models, training
-from dsnet.clips import ClipSource, ScoringClips, open_clips, scoring_loader, table
-from dsnet.training import TrainingError
+from dsnet.clips import ClipSource, ScoringClips, feeding, open_clips, scoring_loader, table
+from dsnet.training import TrainingError, trainer
 
 
 def test_history_has_every_term_and_its_gradient(teacher, clips_path, tmp_path):
@@ -115,3 +115,60 @@ def test_the_videos_of_the_clips_have_labels_and_roles(clips_path):
     found = table(open_clips(clips_path))
     assert set(found.columns) == {"id", "label", "group", "split1"}
     assert found["split1"].value_counts().to_dict() == {"train": 18, "test": 12}
+
+
+def add(totals, step, clips, **values):
+    totals.add(step, clips, {name: torch.tensor(value) for name, value in values.items()})
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_sums_of_an_epoch_are_over_clips_whenever_they_are_looked_at(late):
+    totals = trainer.Totals(1, late)
+    add(totals, 1, 4, ce=1.5, clipped=True, right=3)
+    add(totals, 2, 2, ce=0.5, clipped=False, right=1)
+    assert totals.sums() == {"ce": 7.0, "clipped": 4.0, "right": 4.0}
+
+
+def test_an_infinite_loss_is_named_by_its_own_step_though_it_comes_late():
+    message = "term ce of the loss is inf at epoch 3, step 7"
+    totals = trainer.Totals(3, late=True)
+    add(totals, 7, 4, ce=float("inf"), right=0)
+    with pytest.raises(TrainingError, match=message):
+        add(totals, 8, 4, ce=0.5, right=0)
+    totals = trainer.Totals(3, late=True)
+    add(totals, 7, 4, ce=float("inf"), right=0)
+    with pytest.raises(TrainingError, match=message):
+        totals.sums()
+    with pytest.raises(TrainingError, match=message):
+        add(trainer.Totals(3, late=False), 7, 4, ce=float("inf"), right=0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+class TestOnAGpu:
+    def test_batches_and_numbers_that_travel_meanwhile_are_the_same(self, clips_path):
+        reader, gpu = open_clips(clips_path), torch.device("cuda")
+        spec = make_spec()
+        videos = ClipSource.of_spec(reader, tuple(table(reader)["id"]), ("rgb", "flow"), spec)
+        loader = scoring_loader(ScoringClips(videos), 3)
+        here = list(feeding.on_device(loader, spec.clips, torch.device("cpu")))
+        there = []
+        for clips, labels in feeding.on_device(loader, spec.clips, gpu):
+            torch.cuda._sleep(10_000_000)  # the next batch arrives before this one is used
+            there.append(({name: clip * 1 for name, clip in clips.items()}, labels * 1))
+        for (clips, labels), (others, other_labels) in zip(here, there, strict=True):
+            assert labels.tolist() == other_labels.tolist()
+            for name, clip in clips.items():
+                torch.testing.assert_close(others[name].cpu(), clip)
+        assert feeding.fetched(torch.arange(3.0, device=gpu))() == [0, 1, 2]
+
+    @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+    def test_a_student_is_trained_and_scored_as_fast_as_it_can(
+        self, teacher, clips_path, tmp_path, caplog, precision
+    ):
+        options = {"precision": precision, "autotune": True, "deterministic": False}
+        with caplog.at_level("INFO"):
+            training.train(
+                make_spec("ds", DS, **options), clips_path, tmp_path, teacher=teacher, device="cuda"
+            )
+        assert "convolutions" in caplog.text
+        assert "cuda" in models.read(tmp_path / "model.pt")["provenance"]["device"]
