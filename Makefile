@@ -1,5 +1,7 @@
 # make        set up, then the default experiment (ten minutes on two cores)
-# make test   set up, then all tests
+# make test   set up, then all tests, none of which sees a GPU
+# make test-gpu
+#             set up, then the tests that need a GPU
 # make kill-rounds
 #             set up, then kill a run in every stage, ROUNDS (20) times over (docs/faults.md; about an hour)
 # make check  set up, then linters, types, the workflow's own lint and the documentation, strictly
@@ -28,7 +30,7 @@ RECIPE ?= paper
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: all setup study test coverage mutants kill-rounds check docs examples rehearsal screenshots format clean
+.PHONY: all setup study test test-gpu coverage mutants kill-rounds check docs examples rehearsal screenshots format clean
 
 all: setup
 	$(BIN)/snakemake --cores $(CORES)
@@ -48,6 +50,9 @@ study: setup
 
 test: setup
 	$(BIN)/python -m pytest -n 3 --dist worksteal --durations 25 $(TESTS)
+
+test-gpu: setup
+	DSNET_TEST_GPU=1 $(BIN)/python -m pytest -v -m gpu tests
 
 coverage: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term

@@ -9,6 +9,9 @@ from typing import Any
 
 # Each worker of pytest-xdist has its core. Threads that spin while they wait would take others'.
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+# Values are those of a CPU. Only `make test-gpu`, which runs the tests marked `gpu`, shows a GPU.
+if "DSNET_TEST_GPU" not in os.environ:
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 import cv2
 import hypothesis
@@ -27,6 +30,15 @@ hypothesis.settings.load_profile("dsnet")
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test marked ``gpu`` where none is to be seen."""
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs a GPU, and `make test-gpu`")
 
 
 @pytest.fixture(scope="session")

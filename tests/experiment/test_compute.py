@@ -27,6 +27,7 @@ def test_flow_jobs_ask_for_a_gpu_where_there_is_one(
     (tmp_path / "nvidia3").touch()  # of a container that has the fourth GPU alone
     (tmp_path / "nvidiactl").touch()
     path = tmp_path / ("nvidia[0-9]*" if there else "none")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(gpus, "DEVICES", (str(path),))
     overlay = {"flow": {"backend": backend, "gpus": given}}
     assert loaded(overlay).flow.n_gpus() == asked

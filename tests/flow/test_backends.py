@@ -289,10 +289,9 @@ def test_the_process_is_never_aborted():
 
 
 @pytest.mark.real
+@pytest.mark.gpu
 @with_cuda_build
 def test_the_gpu_computes_the_cuda_semantics():
-    if cv2.cuda.getCudaEnabledDeviceCount() <= 0:
-        pytest.skip("needs a GPU")
     frames = np.concatenate([known(name)[0] for name in ("rotation", "zoom")])
     found = flow.compute(frames, "opencv-cuda", **LIGHT)
     expected = flow.compute(frames, "numba", semantics="cuda", **LIGHT)

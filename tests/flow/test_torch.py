@@ -282,7 +282,7 @@ class TestDevice:
         assert batched.device() == expected
 
     @CLOSE
-    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+    @pytest.mark.gpu
     def test_flow_on_a_gpu(self, semantics, share, pixels):
         params, frames = TVL1(semantics=semantics), moving(0, 6, 64, 64)
         found = batched.compute(frames, params)

@@ -143,7 +143,7 @@ def test_an_infinite_loss_is_named_by_its_own_step_though_it_comes_late():
         add(trainer.Totals(3, late=False), 7, 4, ce=float("inf"), right=0)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 class TestOnAGpu:
     def test_batches_and_numbers_that_travel_meanwhile_are_the_same(self, clips_path):
         reader, gpu = open_clips(clips_path), torch.device("cuda")
