@@ -24,7 +24,8 @@ def set_up(options: Recipe, device: torch.device) -> None:
 
     CPUs are deterministic whatever the recipe says.
     """
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = options.tf32
+    torch.backends.cudnn.allow_tf32 = options.tf32
+    torch.backends.cuda.matmul.allow_tf32 = False  # the Gram matrices are float32 in any precision
     torch.backends.cudnn.benchmark = options.autotune
     # cuBLAS is deterministic only with this setting.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

@@ -17,7 +17,8 @@ class DeviceError(UserError):
 def choose_device(device: str, processes: Processes = ALONE) -> torch.device:
     """Return the device for ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
-    Each of several processes on one machine gets its own GPU, which becomes its current device.
+    Each of several processes on one machine gets its own GPU. It becomes the current device, as a
+    GPU named by its number does.
     Raises DeviceError for an unknown name, or if there is no GPU, or fewer GPUs than processes.
     """
     available = torch.cuda.is_available()
@@ -35,8 +36,10 @@ def choose_device(device: str, processes: Processes = ALONE) -> torch.device:
                 f"training.processes) to what there is"
             )
         device = f"cuda:{processes.local}"
-        torch.cuda.set_device(device)
-    return torch.device(device)
+    chosen = torch.device(device)
+    if chosen.index is not None:
+        torch.cuda.set_device(chosen)
+    return chosen
 
 
 def check_precision(precision: str, device: torch.device) -> None:

@@ -11,10 +11,11 @@ import itertools
 import logging
 import os
 import re
+import shutil
 import subprocess
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dsnet.errors import UserError
@@ -22,6 +23,7 @@ from dsnet.errors import UserError
 log = logging.getLogger(__name__)
 # Local to the machine, and shared by all of its users.
 FOLDER = Path("/tmp/dsnet-gpus")
+SLURM = "SLURM_JOB_ID"
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 LEASED = "DSNET_LEASED_GPUS"  # for the processes that a job starts: they hold its locks too
 WAIT = 1.0  # seconds between two attempts
@@ -41,9 +43,10 @@ def devices() -> list[str]:
 
 
 def count() -> int:
-    """Count the GPUs that jobs may use, without asking a driver."""
-    names = _listed()
-    return len(devices()) if names is None else min(len(devices()), len(names))
+    """Count the GPUs that jobs may use, without asking a driver; one if they cannot be leased."""
+    names, found = _listed(), len(devices())
+    usable = found if names is None else min(found, len(names))
+    return usable if shutil.which("nvidia-smi") and SLURM not in os.environ else min(usable, 1)
 
 
 def lease(wanted: int, device: str = "auto") -> None:
@@ -60,11 +63,11 @@ def lease(wanted: int, device: str = "auto") -> None:
     Raises:
         GpuError: there are fewer GPUs.
     """
-    if not wanted or device == "cpu" or "SLURM_JOB_ID" in os.environ:
+    if not wanted or device == "cpu" or SLURM in os.environ:
         return
     if LEASED in os.environ:  # by the process that started this one
         for uuid in os.environ[LEASED].split(","):
-            _lock(FOLDER / uuid, fcntl.LOCK_SH)
+            _lock(_file(uuid), fcntl.LOCK_SH)
         return
     usable = _visible()
     if not usable:
@@ -78,7 +81,9 @@ def lease(wanted: int, device: str = "auto") -> None:
             f"set gpus or device to what there is, and look at CUDA_VISIBLE_DEVICES"
         )
     leased = _wait_for(usable, wanted)
-    if not numbered:
+    if numbered:
+        os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as nvidia-smi counts
+    else:
         os.environ[VISIBLE] = ",".join(leased)
     os.environ[LEASED] = ",".join(leased)
     log.info("leased %s", ", ".join(leased))
@@ -86,10 +91,8 @@ def lease(wanted: int, device: str = "auto") -> None:
 
 def _wait_for(usable: Sequence[str], wanted: int) -> list[str]:
     """Lock ``wanted`` of the ``usable`` GPUs as soon as so many are free."""
-    before = os.umask(0)
-    with suppress(FileExistsError):
+    with _for_all_users(), suppress(FileExistsError):
         FOLDER.mkdir(0o1777)
-    os.umask(before)
     # systemd-tmpfiles removes no old file from a folder that is locked.
     _lock(FOLDER, fcntl.LOCK_SH)
     told = False
@@ -100,7 +103,7 @@ def _wait_for(usable: Sequence[str], wanted: int) -> list[str]:
             for uuid in usable:
                 if len(free) < wanted:
                     with suppress(BlockingIOError):
-                        free[uuid] = _lock(FOLDER / uuid, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        free[uuid] = _lock(_file(uuid), fcntl.LOCK_EX | fcntl.LOCK_NB)
             if len(free) == wanted:
                 for lock in free.values():
                     fcntl.flock(lock, fcntl.LOCK_SH)  # for the processes that this one starts
@@ -115,6 +118,10 @@ def _wait_for(usable: Sequence[str], wanted: int) -> list[str]:
         time.sleep(WAIT)
 
 
+def _file(uuid: str) -> Path:
+    return FOLDER / uuid.replace("/", "_")  # as of a part of a GPU with an old driver
+
+
 def _lock(path: Path, how: int) -> int:
     """Lock a file or folder, made if it is missing, until the process and its children end."""
     file = None
@@ -123,7 +130,7 @@ def _lock(path: Path, how: int) -> int:
         with suppress(FileNotFoundError):
             file = os.open(path, os.O_RDONLY)
         if file is None:
-            with suppress(FileExistsError):
+            with _for_all_users(), suppress(FileExistsError):
                 file = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
         fcntl.flock(file, how)
@@ -133,6 +140,16 @@ def _lock(path: Path, how: int) -> int:
     os.set_inheritable(file, True)  # torchrun replaces this process
     _held.append(file)
     return file
+
+
+@contextmanager
+def _for_all_users() -> Iterator[None]:
+    """Make files and folders with the permissions that they are given."""
+    before = os.umask(0)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def _unlock(file: int) -> None:

@@ -153,6 +153,23 @@ def test_parts_of_gpus_are_leased_in_place_of_the_gpus(start: Start, pretend):
     assert [got(start(1)) for _ in range(3)] == [*PARTS, UUIDS[1]]
 
 
+def test_a_part_of_a_gpu_may_have_a_slash_in_its_name(start: Start, pretend):
+    part = f"MIG-{UUIDS[0]}/1/0"
+    pretend(f"{listing(UUIDS[:1])}  MIG 1g.5gb Device 0: (UUID: {part})\n")
+    assert got(start(1)) == part
+
+
+def test_other_users_can_lock_the_files_too(start: Start, tmp_path):
+    before = os.umask(0o077)
+    try:
+        assert got(start(1)) == UUIDS[0]
+    finally:
+        os.umask(before)
+    files = {path.name: path.stat().st_mode & 0o7777 for path in (tmp_path / "leases").iterdir()}
+    assert files == {"guard": 0o644, UUIDS[0]: 0o644}
+    assert (tmp_path / "leases").stat().st_mode & 0o7777 == 0o1777
+
+
 def test_a_named_device_is_leased_alone_and_keeps_its_number(start: Start):
     assert got(start(1, "cuda:1")) == "None"
     assert got(start(1)) == UUIDS[0]

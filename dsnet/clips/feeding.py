@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ def on_device(batches: DataLoader[Any], settings: Clips, device: torch.device) -
         for clips, labels in batches:
             yield _put(clips, labels, settings, device)
         return
-    side = torch.cuda.Stream(device)
+    side = _side(device)
     ready: Batch | None = None
     for clips, labels in batches:
         with torch.cuda.stream(side):
@@ -37,6 +38,12 @@ def on_device(batches: DataLoader[Any], settings: Clips, device: torch.device) -
         ready = following
     if ready is not None:
         yield _taken(ready, side)
+
+
+@functools.cache
+def _side(device: torch.device) -> torch.cuda.Stream:
+    """Return the stream that batches travel on, always the same: each keeps its own memory."""
+    return torch.cuda.Stream(device)
 
 
 def _put(

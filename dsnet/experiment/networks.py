@@ -109,8 +109,8 @@ class Recipe(Settings):
     tf32: bool = Field(
         True,
         exclude_if=bool,
-        description="NVIDIA's GPUs since Ampere compute float32 products and convolutions in TF32, "
-        "with 10 bits after the point and several times as fast; false computes with all 23.",
+        description="NVIDIA's GPUs since Ampere compute float32 convolutions in TF32, with 10 bits "
+        "after the point and several times as fast; false computes with all 23.",
     )
     autotune: bool = Field(
         False,
@@ -202,7 +202,8 @@ class Training(Recipe):
         there = gpus.count()
         if self.device == "cpu" or not there:
             return 0
-        return min(len(os.sched_getaffinity(0)) // there - self.threads, MOST_WORKERS)
+        free = len(os.sched_getaffinity(0)) // there - self.threads
+        return max(0, min(free, MOST_WORKERS))
 
     def n_processes(self) -> int:
         """Return the number of processes that train or score a stream together."""

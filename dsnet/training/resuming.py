@@ -61,7 +61,8 @@ class Saver:
         if best != self._best:
             with replacing(_best(self.folder, best)) as temporary:
                 about = {"format": checkpoints.FORMAT, "version": checkpoints.VERSION}
-                torch.save({**about, "state_dict": weights}, temporary)
+                of = {"sources": digest(state.get("sources"))}
+                torch.save({**about, **of, "state_dict": weights}, temporary)
         with replacing(last) as temporary:
             torch.save(state, temporary)
             if last.exists():
@@ -82,11 +83,15 @@ def _best(folder: Path, epoch: float) -> Path:
     return folder / BEST.format(int(epoch))
 
 
-def _weights(path: Path) -> dict[str, Tensor]:
+def _weights(path: Path, sources: str) -> dict[str, Tensor]:
+    """Read the weights of the best epoch; raise CheckpointError if they are not of ``sources``."""
     try:
-        return checkpoints.read(path)["state_dict"]
+        content = checkpoints.read(path)
     except FileNotFoundError as error:
         raise checkpoints.CheckpointError(f"{path} is missing") from error
+    if content.get("sources") != sources:
+        raise checkpoints.CheckpointError(f"{path} is of another training")
+    return content["state_dict"]
 
 
 def _copied(value: Any) -> Any:
@@ -107,7 +112,11 @@ def load(folder: Path, sources: Any) -> dict[str, Any] | None:
     for path in (folder / LAST, folder / PREVIOUS):
         try:
             state = checkpoints.read(path)
-            state["best"]["state_dict"] = _weights(_best(folder, state["best"]["epoch"]))
+            if digest(state.get("sources")) != digest(sources):
+                log.info("starting anew: the interrupted training had other settings, code or data")
+                return None
+            best = _best(folder, state["best"]["epoch"])
+            state["best"]["state_dict"] = _weights(best, digest(sources))
         except FileNotFoundError:  # or another process found it damaged
             continue
         except checkpoints.CheckpointError as error:
@@ -115,9 +124,6 @@ def load(folder: Path, sources: Any) -> dict[str, Any] | None:
             path.unlink(missing_ok=True)  # else the next epoch would keep it as the previous one
             damaged = True
             continue
-        if digest(state.get("sources")) != digest(sources):
-            log.info("starting anew: the interrupted training had other settings, code or data")
-            return None
         if path.name == PREVIOUS:
             log.warning("falling back to the previous checkpoint, %s", path)
         return state

@@ -67,8 +67,8 @@ class Trainer:
         """Train epoch ``epoch``, from 0, score the selection part, and return a history row."""
         started = time.perf_counter()
         train = self._train_epoch(epoch)
-        # Without synchronised batch norm, the statistics differ between processes.
-        self.processes.broadcast(self.network.buffers())
+        # They may differ between processes, as without synchronised batch norm.
+        self.processes.broadcast([*self.network.buffers(), *self.step.task.terms.buffers()])
         lr = self.step.optimizer.param_groups[0]["lr"]
         val = self._select(epoch)
         self.schedule.after_epoch(val["val_loss"])

@@ -49,26 +49,29 @@ def test_a_process_for_each_gpu_and_its_helpers_beside_it(loaded, asked, process
 
 
 @pytest.mark.parametrize(
-    ("training", "there", "visible", "jobs_gpus", "workers"),
+    ("training", "there", "visible", "alone", "jobs_gpus", "workers"),
     [
-        ({}, 0, None, 0, 0),
-        ({}, 1, None, 1, 7),
-        ({}, 4, None, 1, 1),
-        ({}, 4, "0,2", 1, 3),
-        ({}, 4, "", 0, 0),
-        ({}, 4, "2,-1,3", 1, 7),
-        ({"device": "cpu"}, 4, None, 0, 0),
-        ({"gpus": 0, "workers": 2}, 4, None, 0, 2),
-        ({"gpus": 2}, 0, None, 2, 0),
+        ({}, 0, None, False, 0, 0),
+        ({}, 1, None, False, 1, 7),
+        ({}, 4, None, False, 1, 1),
+        ({}, 4, None, True, 1, 7),
+        ({}, 16, None, False, 1, 0),
+        ({}, 4, "0,2", False, 1, 3),
+        ({}, 4, "", False, 0, 0),
+        ({}, 4, "2,-1,3", False, 1, 7),
+        ({"device": "cpu"}, 4, None, False, 0, 0),
+        ({"gpus": 0, "workers": 2}, 4, None, False, 0, 2),
+        ({"gpus": 2}, 0, None, False, 2, 0),
     ],
 )
 def test_a_training_has_a_gpu_where_there_is_one_and_its_share_of_the_cores(
-    loaded, tmp_path, monkeypatch, training, there, visible, jobs_gpus, workers
+    loaded, tmp_path, monkeypatch, training, there, visible, alone, jobs_gpus, workers
 ):
     for number in range(there):
         (tmp_path / f"nvidia{number}").touch()
     monkeypatch.setattr(gpus, "DEVICES", (str(tmp_path / "nvidia[0-9]*"),))
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(8))
+    monkeypatch.setattr(gpus.shutil, "which", lambda name: None if alone else f"/usr/bin/{name}")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)

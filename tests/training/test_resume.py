@@ -181,17 +181,21 @@ def test_best_weights_of_other_settings_are_neither_kept_nor_taken(
     assert_identical(kept(whole / "model.pt")["best"], kept(cut / "model.pt")["best"])
 
 
+@pytest.mark.parametrize("problem", ["is missing", "is of another training"])
 def test_without_the_best_weights_a_training_starts_anew(
-    clips_path, undisturbed, tmp_path, monkeypatch, caplog
+    clips_path, undisturbed, tmp_path, monkeypatch, caplog, problem
 ):
-    spec = make_spec(epochs=4)
-    killed_after(monkeypatch, 2, spec, clips_path, tmp_path)
-    for best in tmp_path.glob(".checkpoint.best.*.pt"):
+    spec, folder, other = make_spec(epochs=4), tmp_path / "own", tmp_path / "other"
+    killed_after(monkeypatch, 2, spec, clips_path, folder)
+    for best in folder.glob(".checkpoint.best.*.pt"):
         best.unlink()
-    training.train(spec, clips_path, tmp_path)
-    assert "is missing" in caplog.text
+        if problem == "is of another training":
+            killed_after(monkeypatch, 2, make_spec(epochs=4, lr=0.001), clips_path, other)
+            next(other.glob(".checkpoint.best.*.pt")).rename(best)
+    training.train(spec, clips_path, folder)
+    assert problem in caplog.text
     assert "starting anew" in caplog.text
-    assert_identical(kept(undisturbed / "model.pt"), kept(tmp_path / "model.pt"))
+    assert_identical(kept(undisturbed / "model.pt"), kept(folder / "model.pt"))
 
 
 def test_a_damaged_checkpoint_that_another_process_removed_is_no_error(tmp_path, monkeypatch):
