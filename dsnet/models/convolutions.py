@@ -81,8 +81,7 @@ def forms(conv: FormedConv3d, shape: torch.Size) -> dict[str, Form | None]:
 def suit_cpu(network: nn.Module) -> None:
     """Merge the groups of wide convolutions that fill less than a CPU's vector of 8 float32.
 
-    So layer1 of ResNeXt-101, with 4 channels in a group, takes 0.7 of the time to train on AVX2.
-    Narrow networks gain nothing.
+    That is layer1 of ResNeXt-101, with 4 channels in a group. Narrow networks gain nothing.
     """
     for conv in network.modules():
         if isinstance(conv, FormedConv3d) and conv.in_channels >= WIDE:
