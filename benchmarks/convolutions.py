@@ -7,7 +7,7 @@ in every form.
 from __future__ import annotations
 
 import argparse
-import time
+import timeit
 from collections.abc import Callable
 
 import torch
@@ -18,18 +18,11 @@ from dsnet.devices import choose_device
 from dsnet.models import convolutions
 from dsnet.models.resnext3d import resnext3d_101
 
-REPEATS = 5
-
 
 def on_cpu(run: Callable[[], object]) -> float:
     """Measure the least seconds of some runs, after a first."""
     run()
-    seconds = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
+    return min(timeit.repeat(run, number=1, repeat=convolutions.REPEATS))
 
 
 def main() -> None:

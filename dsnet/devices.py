@@ -18,8 +18,8 @@ def choose_device(device: str, processes: Processes = ALONE) -> torch.device:
     """Return the device for ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
     Each of several processes on one machine gets its own GPU. It becomes the current device, as a
-    GPU named by its number does.
-    Raises DeviceError for an unknown name, or if there is no GPU, or fewer GPUs than processes.
+    GPU named by its number does. Raises DeviceError for an unknown name, or if there is no GPU, or
+    fewer GPUs than processes.
     """
     available = torch.cuda.is_available()
     if device == "auto":

@@ -36,8 +36,8 @@ def clip_logits(
     """Compute the logits of all test clips, (C, K) float32, and the video of each clip, (C,) int64.
 
     The network is on ``device`` (see :func:`to_device`), where it computes in the training's
-    ``precision``. Each of several processes computes its
-    share of the clips, and all get all logits.
+    ``precision``. Each of several processes computes its share of the clips, and all get all
+    logits.
     """
     network.eval()
     data = batches.dataset

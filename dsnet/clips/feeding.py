@@ -63,7 +63,7 @@ def _taken(batch: Batch, side: torch.cuda.Stream) -> Batch:
 
 
 def fetched(values: Tensor) -> Callable[[], list[float]]:
-    """Start to fetch a vector from its device; the function that is returned waits for it."""
+    """Start to fetch a vector, (N,), from its device; the function returned waits for it."""
     if not values.is_cuda:
         return values.tolist
     here = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)

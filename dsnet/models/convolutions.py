@@ -32,7 +32,7 @@ class FormedConv3d(nn.Conv3d):
 
 
 def merged(conv: FormedConv3d, input: Tensor, count: int) -> Tensor:
-    """Compute ``count`` neighbouring groups as one, with a block-diagonal weight."""
+    """Convolve (N, C, T, H, W), ``count`` groups as one with a block-diagonal weight."""
     out, channels, *kernel = conv.weight.shape
     groups = conv.groups // count
     blocks = conv.weight.view(groups, count, out // conv.groups, channels, *kernel)
@@ -44,7 +44,10 @@ def merged(conv: FormedConv3d, input: Tensor, count: int) -> Tensor:
 
 
 def folded(conv: FormedConv3d, input: Tensor) -> Tensor:
-    """Fold 2x2 pixels into channels, so that a stride of 2 becomes 1; H and W are even."""
+    """Convolve (N, C, T, H, W), H and W even, with 2x2 pixels folded into channels.
+
+    So a stride of 2 becomes 1.
+    """
     kernel, padding = conv.kernel_size[1], int(conv.padding[1])
     before = padding % 2  # zeros in front of the kernel, so that it starts with a pair of pixels
     after = (kernel + before) % 2
