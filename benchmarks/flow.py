@@ -67,11 +67,12 @@ def backends() -> list[Row]:
     rows = [row("opencv", "cpu")]
     for backend in ("numba", "torch"):
         rows += [row(backend, semantics) for semantics in ("cpu", "cuda")]
-    try:
-        flow.resolve("opencv-cuda")
-        rows.append(row("opencv-cuda", "cuda"))
-    except flow.BackendError as error:
-        print(error, file=sys.stderr)
+    for backend in ("cuda", "opencv-cuda"):
+        try:
+            flow.resolve(backend)
+            rows.append(row(backend, "cuda"))
+        except flow.BackendError as error:
+            print(error, file=sys.stderr)
     if find_spec("skimage") is not None:
         rows.append(Row("scikit-image", _skimage, None))
     return rows

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,14 +20,15 @@ from dsnet.datasets.manifest import MISSING, check_broken, read_manifest
 from dsnet.disk import PathLike
 from dsnet.errors import RemakeError
 from dsnet.experiment.specs import FlowSpec, FramesSpec
-from dsnet.flow import of_spec, to_bytes
+from dsnet.flow import of_spec
 from dsnet.flow.algorithms import Method
+from dsnet.flow.planes import jpegs
+from dsnet.overlap import ahead
 from dsnet.provenance import alone, digest, file_digest, replacing
 from dsnet.store import Reader, StoreError, Writer
 
 log = logging.getLogger(__name__)
 TELL = 60  # seconds between two log lines
-FLOW_CHUNK = 64  # pairs per call; this bounds the memory for a long video
 
 
 class ReplacedError(RemakeError):
@@ -75,8 +80,11 @@ def _check_video(path: str, expected: str, manifest: PathLike) -> None:
         raise ReplacedError(manifest, f"{path} was replaced or changed after {manifest} was made")
 
 
-def flow_shard(frames: PathLike, spec: FlowSpec, output: PathLike) -> None:
+def flow_shard(frames: PathLike, spec: FlowSpec, output: PathLike, threads: int = 1) -> None:
     """Compute the flow between consecutive frames of a shard, as 8-bit JPEG planes.
+
+    Images are decoded and encoded by ``threads`` threads while flow is computed, of as many frames
+    as the backend takes at once. A backend on the CPU computes on ``threads`` threads too.
 
     Files that are packed together must have the same spec. Machines with and without a GPU may work
     on one data set, so the spec has the semantics of TV-L1, and the file's ``extra`` has the
@@ -87,15 +95,17 @@ def flow_shard(frames: PathLike, spec: FlowSpec, output: PathLike) -> None:
         PluginError: a user's algorithm cannot be used.
         DamagedError: the frames are damaged.
     """
-    method = of_spec(spec)
+    method = of_spec(spec, cores=threads)
     log.info("flow by %s", method.where)
     source = Reader(frames)
     with alone(output), Writer(output, ["flow"], spec.values(), source=source.digest) as writer:
         pairs = {id: max(v.frames("rgb") - 1, 0) for id, v in source.videos.items()}
         missing = {id: count for id, count in pairs.items() if id not in writer.done}
-        for id in _told(missing, method.name):
-            planes = encoded_planes(source.items(id, "rgb", verify=True), method, spec)
-            writer.add(id, {"flow": planes}, source.videos[id].reason)
+        stored = (source.items(id, "rgb", verify=True) for id in missing)
+        with closing(encoded_planes(stored, method, spec, threads)) as planes:
+            for id in _told(missing, method.name):
+                own = islice(planes, 2 * missing[id])
+                writer.add(id, {"flow": own}, source.videos[id].reason)
         writer.close(list(source.videos), {"backend": method.where})
 
 
@@ -116,16 +126,55 @@ def _told(pairs: Mapping[str, int], name: str) -> Iterator[str]:
     log.info("flow of %d pairs in %.1f s", total, time.monotonic() - start)
 
 
-def encoded_planes(frames: Sequence[bytes], method: Method, spec: FlowSpec) -> Iterator[bytes]:
-    """Compute the flow of T stored frames as 2(T-1) stored planes, x and y in turn."""
-    for first in range(0, len(frames) - 1, FLOW_CHUNK):
-        gray = np.stack(
-            [
-                images.decode(np.frombuffer(frame, np.uint8), True)
-                for frame in frames[first : first + FLOW_CHUNK + 1]
-            ]
+def encoded_planes(
+    videos: Iterable[Sequence[bytes]], method: Method, spec: FlowSpec, threads: int = 1
+) -> Generator[bytes, None, None]:
+    """Compute the flow of the stored frames of videos.
+
+    Yields the stored planes of one video after the other, of T frames 2(T-1): x and y in turn.
+    """
+    workers = threads if method.parallel else 1
+    with ExitStack() as stack:
+        images_, computing = (ThreadPoolExecutor(count) for count in (threads, workers))
+        for pool in (images_, computing):  # what has not begun is not wanted if this is left early
+            stack.callback(pool.shutdown, cancel_futures=True)
+
+        def quantised(batch: list[list[Future[np.ndarray]]]) -> list[np.ndarray]:
+            grays = [np.stack([frame.result() for frame in piece]) for piece in batch]
+            return method.planes(grays, spec.bound, spec.rounding)
+
+        decoding = (
+            [[images_.submit(_gray, frame) for frame in piece] for piece in batch]
+            for batch in _batches(videos, method.pairs)
         )
-        yield from to_bytes(method(gray), spec.bound, spec.quality, spec.rounding)
+        batches = ahead(computing, quantised, decoding, workers)
+        fields = (field for batch in batches for piece in batch for field in piece)
+        encode = partial(jpegs, quality=spec.quality)
+        for planes in ahead(images_, encode, fields, method.pairs):
+            yield from planes
+
+
+def _batches(videos: Iterable[Sequence[bytes]], pairs: int) -> Iterator[list[Sequence[bytes]]]:
+    """Gather consecutive frames of videos; a long video is cut, and a cut's frame is in both.
+
+    A batch has at most so many pairs of frames, which bounds the memory.
+    """
+    batch: list[Sequence[bytes]] = []
+    room = pairs
+    for frames in videos:
+        for first in range(0, len(frames) - 1, pairs):
+            piece = frames[first : first + pairs + 1]
+            if len(piece) - 1 > room:
+                yield batch
+                batch, room = [], pairs
+            batch.append(piece)
+            room -= len(piece) - 1
+    if batch:
+        yield batch
+
+
+def _gray(frame: bytes) -> np.ndarray:
+    return images.decode(np.frombuffer(frame, np.uint8), True)
 
 
 def pack(

@@ -1,6 +1,7 @@
 """Frames, flow and pack, from video files to clips.h5."""
 
 import re
+import threading
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from dsnet.datasets import DataSetError
 from dsnet.datasets.manifest import BrokenVideosError, make_manifest, write_manifest
 from dsnet.experiment.data import TVL1
 from dsnet.experiment.specs import FlowSpec, FramesSpec
+from dsnet.flow.algorithms import Method
 from dsnet.store import Reader, StoreError
 
 FRAMES = FramesSpec(fps=25, resize="square", size=32, quality=95)
@@ -160,11 +162,71 @@ def test_a_shard_goes_on_where_it_was_stopped(manifest, tmp_path, monkeypatch):
     assert Reader(tmp_path / "cut.h5").digest == Reader(whole["frames"][0]).digest
 
 
-def test_a_long_video_is_computed_in_chunks_without_a_seam(manifest, tmp_path, monkeypatch):
-    whole = make(manifest, tmp_path / "whole")["flow"][0]
-    monkeypatch.setattr(shards, "FLOW_CHUNK", 2)
-    chunked = make(manifest, tmp_path / "chunked")["flow"][0]
-    assert Reader(chunked).digest == Reader(whole).digest
+@pytest.mark.parametrize(("pairs", "threads"), [(1, 1), (2, 3), (5, 2), (64, 4)])
+def test_flow_is_the_same_however_the_work_is_divided(
+    manifest, tmp_path, monkeypatch, pairs, threads
+):
+    """In chunks without a seam, videos together or apart, one thread ahead of the other."""
+    paths = make(manifest, tmp_path)
+    chosen = tvl1.backends.Backend("numba", pairs=pairs, parallel=True)
+    monkeypatch.setitem(tvl1.BACKENDS, "numba", chosen)
+    shards.flow_shard(paths["frames"][0], FLOW, tmp_path / "divided.h5", threads)
+    found, source = Reader(tmp_path / "divided.h5"), Reader(paths["frames"][0])
+    assert found.digest == Reader(paths["flow"][0]).digest
+    for id in source.videos:
+        stored = [np.frombuffer(item, np.uint8) for item in source.items(id, "rgb")]
+        gray = np.stack([cv2.imdecode(item, cv2.IMREAD_GRAYSCALE) for item in stored])
+        field = tvl1.compute(gray, "numba", semantics="cuda", **FLOW.tvl1.values())
+        expected = tvl1.to_bytes(field, FLOW.bound, FLOW.quality, FLOW.rounding)
+        assert list(found.items(id, "flow")) == list(expected)
+
+
+class Slow:
+    """A flow algorithm that waits for what is to be done meanwhile."""
+
+    def __init__(self):
+        self.read, self.encoded = threading.Event(), threading.Event()
+        self.calls = 0
+
+    def __call__(self, gray):
+        self.calls += 1
+        if self.calls == 1:
+            assert self.read.wait(20), "the next frames were not read meanwhile"
+        if self.calls == 2:
+            assert self.encoded.wait(20), "the last flow was not encoded meanwhile"
+        return np.zeros((len(gray) - 1, *gray.shape[1:], 2), np.float32)
+
+
+def test_frames_are_read_and_flow_is_encoded_while_flow_is_computed(
+    manifest, tmp_path, monkeypatch
+):
+    source, slow = Reader(make(manifest, tmp_path)["frames"][0]), Slow()
+    frames = list(source.items("a/0", "rgb"))[:2]
+    jpegs = shards.jpegs
+
+    def videos():
+        yield frames
+        slow.read.set()
+        yield frames
+
+    def told(field, quality):
+        slow.encoded.set()
+        return jpegs(field, quality)
+
+    monkeypatch.setattr(shards, "jpegs", told)
+    method = Method("slow", "cpu", slow, pairs=1)
+    assert len(list(shards.encoded_planes(videos(), method, FLOW))) == 4
+
+
+def test_an_error_in_the_flow_ends_the_job(manifest, tmp_path):
+    source = Reader(make(manifest, tmp_path)["frames"][0])
+    videos = (source.items(id, "rgb") for id in source.videos)
+
+    def fail(gray):
+        raise ArithmeticError("no flow")
+
+    with pytest.raises(ArithmeticError, match="no flow"):
+        list(shards.encoded_planes(videos, Method("failing", "cpu", fail), FLOW, 2))
 
 
 def test_shards_of_different_settings_are_refused(manifest, tmp_path):

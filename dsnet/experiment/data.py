@@ -15,11 +15,13 @@ FETCHED = ("ucf101", "hmdb51", "weizmann")
 TVL1_NAME = "tvl1"
 # Backends of TV-L1, and which of OpenCV's two versions of it each follows.
 FOLLOWED: Mapping[str, tuple[str, ...]] = {
+    "cuda": ("cuda",),
     "opencv-cuda": ("cuda",),
     "torch": ("cpu", "cuda"),
     "numba": ("cpu", "cuda"),
     "opencv": ("cpu",),
 }
+GPU_THREADS = 8  # that decode and encode images for a GPU: 1 ms per pair of frames
 Quality = Annotated[int, Field(ge=1, le=100)]
 
 
@@ -154,15 +156,16 @@ class FlowMethod(Settings):
         "not count.",
     )
     options: Options = NO_OPTIONS
-    backend: Literal["auto", "opencv-cuda", "torch", "numba", "opencv"] = Field(
+    backend: Literal["auto", "cuda", "opencv-cuda", "torch", "numba", "opencv"] = Field(
         "auto",
         description="What computes the flow. `auto` takes the first that can run and follows "
-        "`semantics`: opencv-cuda, torch on a GPU, numba; naming one that cannot run is an error.",
+        "`semantics`: cuda, opencv-cuda, torch on a GPU, numba; with enough cores numba comes "
+        "before opencv-cuda and torch. Naming one that cannot run is an error.",
     )
     semantics: Literal["cpu", "cuda"] = Field(
         "cuda",
         description="Which of OpenCV's two versions of TV-L1 is followed; they differ, see "
-        "docs/method.md. opencv-cuda knows only cuda, opencv only cpu, numba and torch both. "
+        "docs/method.md. cuda and opencv-cuda know only cuda, opencv only cpu, the others both. "
         "MARS's flow is cuda.",
     )
     bound: Number = Field(
@@ -194,6 +197,10 @@ class Flow(FlowMethod):
         if self.gpus is not None:
             return self.gpus
         return int(self.backend not in ("numba", "opencv") and bool(gpus.count()))
+
+    def n_threads(self) -> int:
+        """Return the number of CPU threads of a job: a GPU is fed by several."""
+        return GPU_THREADS if self.n_gpus() else 1
 
 
 class Clips(Settings):

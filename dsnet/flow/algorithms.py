@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,32 @@ import numpy as np
 from dsnet import registry
 from dsnet.experiment.data import TVL1_NAME
 from dsnet.experiment.specs import FlowSpec
-from dsnet.flow.backends import compute, describe, resolve
+from dsnet.flow.backends import BACKENDS, PAIRS, compute, describe, resolve
+from dsnet.flow.params import TVL1
+from dsnet.flow.planes import Rounding, encode
+
+# 8-bit flow of videos, see :meth:`Method.planes`.
+Quantise = Callable[[Sequence[np.ndarray], float, Rounding], list[np.ndarray]]
 
 
 @dataclass(frozen=True)
 class Method:
-    """An algorithm with its parameters: its name, where it runs, and the function."""
+    """An algorithm with its parameters.
+
+    Attributes:
+        name, where: its name, and where it runs.
+        run: the function that computes the flow of frames.
+        quantise: computes 8-bit flow of several videos at once, see :meth:`planes`, if it can.
+        pairs: of frames to give it at once; this bounds the memory.
+        parallel: whether several threads may use it at once, and are faster so.
+    """
 
     name: str
     where: str
     run: Callable[[np.ndarray], np.ndarray]
+    quantise: Quantise | None = None
+    pairs: int = PAIRS
+    parallel: bool = False
 
     def __call__(self, gray: np.ndarray) -> np.ndarray:
         """Compute flow in pixels, (T-1, H, W, 2) float32, x and y, of frames, (T, H, W) uint8.
@@ -35,28 +52,53 @@ class Method:
             )
         return flow
 
+    def planes(
+        self, videos: Sequence[np.ndarray], bound: float, rounding: Rounding
+    ) -> list[np.ndarray]:
+        """Compute 8-bit flow, (T-1, H, W, 2) uint8, x and y, of each video, (T, H, W) uint8.
+
+        For ``bound`` and ``rounding`` see :func:`dsnet.flow.encode`.
+        """
+        if self.quantise is not None:
+            return self.quantise(videos, bound, rounding)
+        return [encode(self(gray), bound, rounding) for gray in videos]
+
 
 class TVL1Flow:
-    """TV-L1 by one of its backends; see :func:`dsnet.flow.compute`, also for errors."""
+    """TV-L1 by one of its backends; see :func:`dsnet.flow.compute`, also for errors.
 
-    def __init__(self, backend: str, semantics: str, **params: Any) -> None:
-        self.name, self.params = resolve(backend, semantics), {"semantics": semantics, **params}
+    ``cores`` is the number of CPU cores to compute on; see :func:`dsnet.flow.resolve`.
+    """
+
+    def __init__(self, backend: str, semantics: str, cores: int = 1, **params: Any) -> None:
+        self.name = resolve(backend, semantics, cores)
+        self.params = {"semantics": semantics, **params}
         self.where = describe(self.name, semantics)
 
     def __call__(self, gray: np.ndarray) -> np.ndarray:
         """Compute (T-1, H, W, 2) float32 flow of (T, H, W) uint8 frames."""
         return compute(gray, self.name, **self.params)
 
+    def method(self) -> Method:
+        """Return it with what its backend can do."""
+        backend = BACKENDS[self.name]
+        quantised = getattr(backend.load(), "quantised", None)
+        quantise = quantised and partial(quantised, params=TVL1(**self.params))
+        return Method(self.name, self.where, self, quantise, backend.pairs, backend.parallel)
 
-def of_spec(spec: FlowSpec, backend: str | None = None) -> Method:
+
+def of_spec(spec: FlowSpec, backend: str | None = None, cores: int = 1) -> Method:
     """Make the algorithm of a spec; ``backend`` replaces the spec's backend of TV-L1.
 
-    Raises BackendError if the backend cannot run here, or not with these semantics; PluginError if
-    a user's class cannot be made of its options.
+    ``cores`` is the number of CPU cores to compute on. Raises BackendError if the backend cannot
+    run here, or not with these semantics; PluginError if a user's class cannot be made of its
+    options.
     """
     name, options = spec.algorithm, spec.options
     if name == TVL1_NAME:
-        options = {"backend": backend or spec.backend, "semantics": spec.semantics}
+        options = {"backend": backend or spec.backend, "semantics": spec.semantics, "cores": cores}
         options |= spec.tvl1.values()
     made = registry.make("flow", "FLOWS", name, **options)
+    if isinstance(made, TVL1Flow):
+        return made.method()
     return Method(getattr(made, "name", name), getattr(made, "where", name), made)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
@@ -15,6 +16,7 @@ from dsnet.experiment.data import FOLLOWED, following
 from dsnet.flow.params import TVL1
 
 log = logging.getLogger(__name__)
+PAIRS = 64  # of frames that a backend is given at once; this bounds the memory for a long video
 
 
 @dataclass(frozen=True)
@@ -22,23 +24,29 @@ class Backend:
     """A module of :mod:`dsnet.flow`, and when it may be chosen.
 
     The module is imported on first use. It has ``why_not()``, the reason why it cannot run here, or
-    ``None``; ``device()``, where it runs; and ``compute(gray, params)``.
+    ``None``; ``device()``, where it runs; and ``compute(gray, params)``. It may have
+    ``quantised(videos, bound, rounding, params)``, 8-bit flow of several videos at once.
     """
 
     module: str
     auto: bool = True  # `auto` may choose it
     needs_gpu: bool = False  # `auto` chooses it only with a GPU
+    cores: float = math.inf  # with as many CPU cores `auto` prefers numba
+    pairs: int = PAIRS  # of frames that it is given at once
+    parallel: bool = False  # several threads may use it at once, each on a core
 
     def load(self) -> ModuleType:
         """Import the module."""
         return import_module(f"dsnet.flow.{self.module}")
 
 
-# In the order in which `auto` tries them.
+# In the order in which `auto` tries them. The numbers of cores are of estimates, for an H100: 150
+# pairs per second by opencv-cuda, 110 by torch; and 25 by numba on a core (docs/performance.md).
 BACKENDS = {
-    "opencv-cuda": Backend("opencv_cuda"),
-    "torch": Backend("torch", needs_gpu=True),
-    "numba": Backend("numba"),
+    "cuda": Backend("cuda", pairs=256),
+    "opencv-cuda": Backend("opencv_cuda", cores=6),
+    "torch": Backend("torch", needs_gpu=True, cores=5),
+    "numba": Backend("numba", parallel=True),
     "opencv": Backend("opencv", auto=False),
 }
 
@@ -47,11 +55,12 @@ class BackendError(UserError):
     """A backend that cannot run; the message says what is missing."""
 
 
-def resolve(backend: str = "auto", semantics: str | None = None) -> str:
-    """Return the name of the backend to use here.
+def resolve(backend: str = "auto", semantics: str | None = None, cores: int = 1) -> str:
+    """Return the name of the backend to use here; the log says why not another.
 
-    ``auto`` is the first that can run and has these ``semantics``: opencv-cuda, torch on a GPU,
-    numba. ``semantics`` is ``cpu``, ``cuda``, or ``None`` for either.
+    ``auto`` is the first that can run and has these ``semantics``: cuda, opencv-cuda, torch on a
+    GPU, numba; but numba before opencv-cuda and torch if there are enough ``cores`` for it to be
+    faster. ``semantics`` is ``cpu``, ``cuda``, or ``None`` for either.
 
     Raises:
         BackendError: the named backend cannot run here, or not with these semantics; the message
@@ -64,6 +73,8 @@ def resolve(backend: str = "auto", semantics: str | None = None) -> str:
     reasons: dict[str, str] = {}
     for name in candidates:
         reason = _why_not(name, semantics, chosen=backend != "auto")
+        if reason is None and backend == "auto" and cores >= BACKENDS[name].cores:
+            reason = f"numba is faster on {cores} cores"
         if reason is None:
             for other, why in reasons.items():
                 log.info("not %s: %s", other, why)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +15,7 @@ from dsnet.flow.params import TVL1
 
 # One pair uses a small part of a GPU: kernels are short, and the host waits at every test of
 # convergence. So several pairs run at once, each with its own host thread, stream and algorithm
-# object.
+# object, which live across calls.
 LANES = 8
 
 
@@ -44,33 +46,49 @@ def compute(gray: np.ndarray, params: TVL1) -> np.ndarray:
     bounds = np.linspace(0, len(flow), min(LANES, len(flow)) + 1).astype(int)
     runs = [(gray[a : b + 1], flow[a:b]) for a, b in pairwise(bounds)]
     current = cv2.cuda.getDevice()
-    with ThreadPoolExecutor(len(runs)) as pool:
-        for done in [pool.submit(_lane, current, *run, params) for run in runs]:
-            done.result()
+    for done in [_pool().submit(_run, current, *run, params) for run in runs]:
+        done.result()
     return flow
 
 
-def _lane(gpu: int, gray: np.ndarray, flow: np.ndarray, params: TVL1) -> None:
-    """Compute the flow of consecutive frames into ``flow``, on a new stream."""
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(LANES, "opencv-cuda")
+
+
+class Lane:
+    """What a thread keeps for frames of one size and one set of parameters, on one GPU."""
+
+    def __init__(self, height: int, width: int, params: TVL1):
+        self.stream = cv2.cuda.Stream()
+        # For small frames the object lowers its number of scales for good: each size has its own.
+        self.method = _create(params)
+        self.frames = [cv2.cuda.GpuMat(height, width, cv2.CV_8UC1) for _ in range(2)]
+        self.field = cv2.cuda.GpuMat(height, width, cv2.CV_32FC2)
+
+
+_lanes = threading.local()
+
+
+def _run(gpu: int, gray: np.ndarray, flow: np.ndarray, params: TVL1) -> None:
+    """Compute the flow of consecutive frames into ``flow``, on this thread's lane."""
     cv2.cuda.setDevice(gpu)  # every thread has its own current device
-    stream = cv2.cuda.Stream()
-    method = _create(params)
-    height, width = gray.shape[1:]
-    frames = [cv2.cuda.GpuMat(height, width, cv2.CV_8UC1) for _ in range(2)]
-    field = cv2.cuda.GpuMat(height, width, cv2.CV_32FC2)
-    frames[0].upload(gray[0], stream)
+    key = gpu, gray.shape[1:], params
+    if getattr(_lanes, "key", None) != key:
+        _lanes.key, _lanes.lane = key, Lane(gray.shape[1], gray.shape[2], params)
+    lane: Lane = _lanes.lane
+    lane.frames[0].upload(gray[0], lane.stream)
     for i in range(len(flow)):
         # While a lane waits for an upload or a download, the other lanes compute.
-        before, after = frames[i % 2], frames[(i + 1) % 2]
-        after.upload(gray[i + 1], stream)
-        field = method.calc(before, after, field, stream)
-        fetched = field.download(stream, flow[i])
-        stream.waitForCompletion()
+        before, after = lane.frames[i % 2], lane.frames[(i + 1) % 2]
+        after.upload(gray[i + 1], lane.stream)
+        lane.field = lane.method.calc(before, after, lane.field, lane.stream)
+        fetched = lane.field.download(lane.stream, flow[i])
+        lane.stream.waitForCompletion()
         flow[i] = fetched  # the same memory, unless OpenCV allocated its own
 
 
 def _create(params: TVL1) -> Any:
-    # A new object per lane and call: for small frames it lowers its number of scales for good.
     return cv2.cuda.OpticalFlowDual_TVL1_create(  # type: ignore[attr-defined]
         params.tau,
         params.lambda_,

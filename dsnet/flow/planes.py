@@ -41,5 +41,9 @@ def to_bytes(
 ) -> Iterator[bytes]:
     """Encode (N, H, W, 2) flow in pixels as 2N JPEG images: for each field x, then y."""
     for field in encode(flow, bound, rounding):
-        for plane in (field[..., 0], field[..., 1]):
-            yield images.encode(plane, quality)
+        yield from jpegs(field, quality)
+
+
+def jpegs(field: np.ndarray, quality: int) -> list[bytes]:
+    """Encode 8-bit flow, (H, W, 2) uint8, as an x and a y image."""
+    return [images.encode(plane, quality) for plane in (field[..., 0], field[..., 1])]

@@ -187,7 +187,7 @@ class VideoClassifier:
 
     def _planes(self, frames: Sequence[bytes]) -> list[bytes]:
         assert self.method is not None
-        return list(encoded_planes(frames, self.method, self.streams[0].data.flow))
+        return list(encoded_planes([frames], self.method, self.streams[0].data.flow))
 
     def _fused(self, per_stream: Sequence[np.ndarray]) -> np.ndarray:
         """Fuse (C, K) of each stream to (C, K); clips without flow have the first stream's."""

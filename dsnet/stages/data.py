@@ -7,8 +7,9 @@ from typing import Annotated
 
 from dsnet.experiment import specs
 from dsnet.experiment.specs import STORE_VERSION
-from dsnet.stages.stage import Gpus, Input, Inputs, Jobs, Output, stage
+from dsnet.stages.stage import Gpus, Input, Inputs, Jobs, Output, positive, stage
 
+Helpers = Annotated[int, "{{threads}}", "threads beside the one that computes on a GPU", positive]
 Count = Annotated[float, "{{resources.max_broken}}", "share of the videos that may be unusable"]
 
 
@@ -46,11 +47,13 @@ def frames(spec: specs.FramesSpec, manifest: Input, shard: int, output: Output) 
 
 
 @stage(spec=lambda experiment, wildcards: specs.flow_spec(experiment), version=STORE_VERSION)
-def flow_shard(spec: specs.FlowSpec, frames: Input, output: Output, gpus: Gpus = 0) -> None:
+def flow_shard(
+    spec: specs.FlowSpec, frames: Input, output: Output, threads: Helpers = 1, gpus: Gpus = 0
+) -> None:
     """Compute TV-L1 optical flow between the frames of a shard."""
     from dsnet import shards
 
-    shards.flow_shard(frames, spec, output)
+    shards.flow_shard(frames, spec, output, threads)
 
 
 @stage(version=STORE_VERSION)

@@ -14,7 +14,7 @@ import pytest
 from scenes import LIGHT, known
 
 from dsnet import flow
-from dsnet.flow import numba, opencv, opencv_cuda
+from dsnet.flow import cuda, numba, opencv, opencv_cuda
 from dsnet.flow import torch as torch_backend
 from dsnet.flow.params import TVL1
 
@@ -32,7 +32,7 @@ def no_gpu(monkeypatch, request):
 
 
 def test_an_unknown_backend_or_parameter_is_refused():
-    with pytest.raises(ValueError, match="there are auto, opencv-cuda, torch, numba, opencv"):
+    with pytest.raises(ValueError, match="there are auto, cuda, opencv-cuda, torch, numba, opencv"):
         flow.resolve("gpu")
     with pytest.raises(TypeError, match="colour"):
         flow.compute(np.zeros((2, 32, 32), np.uint8), "opencv", colour=1)
@@ -173,6 +173,7 @@ def gpu(monkeypatch):
     """A stand-in with one GPU; the arguments of every algorithm object made, and devices set."""
     made, devices = [], []
     Mat.made, Method.threads = 0, set()
+    opencv_cuda._pool.cache_clear()  # lanes live across calls, but not across tests
 
     def create(*arguments):
         check("OpticalFlowDual_TVL1_create", *arguments)
@@ -225,6 +226,33 @@ def test_every_pair_is_computed_in_its_place_with_every_parameter(gpu, frames):
     assert gpu.made == [(0.2, 0.15, 0.3, 5, 5, 0.01, 21, 0.8, 0.0, False)] * lanes
     assert gpu.devices == [(3,)] * lanes  # the caller's GPU, in every thread
     assert Mat.made == 3 * lanes  # and none per frame
+    # The lanes live on for the next call, but not for other parameters.
+    np.testing.assert_array_equal(
+        flow.compute(gray, tau=0.2, inner_iterations=7, outer_iterations=3), found
+    )
+    assert len(gpu.made) == lanes
+    flow.compute(gray)
+    assert len(gpu.made) > lanes
+    assert Mat.made == 3 * len(gpu.made)
+
+
+def test_auto_prefers_numba_with_enough_cores(gpu, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    Method.together = threading.Barrier(1)
+    assert flow.resolve("auto", "cuda", cores=5) == "opencv-cuda"
+    assert flow.resolve("auto", "cuda", cores=6) == "numba"
+    assert "not opencv-cuda: numba is faster on 6 cores" in caplog.text
+    assert flow.resolve("opencv-cuda", "cuda", cores=64) == "opencv-cuda"
+    monkeypatch.setattr(torch_backend, "device", lambda: "cuda:0")
+    monkeypatch.setattr(torch_backend, "compute", lambda gray, params: None)
+    assert flow.resolve("auto", "cpu", cores=4) == "torch"
+    assert flow.resolve("auto", "cpu", cores=5) == "numba"
+
+
+def test_auto_prefers_our_kernels_to_all_others(gpu, monkeypatch):
+    monkeypatch.setattr(cuda, "why_not", lambda: None)
+    assert flow.resolve("auto", "cuda", cores=64) == "cuda"
+    assert flow.resolve("auto", "cpu") == "numba"
 
 
 def test_a_gpu_that_cv2_was_not_built_for_is_passed_over(gpu, monkeypatch):

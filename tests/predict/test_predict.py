@@ -76,7 +76,7 @@ def test_clips_are_those_of_the_evaluation_for_every_length(run, tmp_path, frame
     path = film(tmp_path / "film.mp4", frames)
     stored = list(shards.encoded_frames(path, model.streams[0].data.rgb))
     flow_spec = model.streams[1].data.flow
-    planes = list(shards.encoded_planes(stored, model.method, flow_spec))
+    planes = list(shards.encoded_planes([stored], model.method, flow_spec))
     assert (len(stored), len(planes)) == (frames, 2 * frames - 2)
     logits = []
     for stream, items, per_frame in zip(model.streams, (stored, planes), (1, 2), strict=True):

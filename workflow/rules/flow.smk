@@ -11,6 +11,7 @@ rule flow_shard:
         "<benchmarks>/{dataset}/flow/{shard}.tsv"
     conda:
         "../../envs/video.yaml"
+    threads: experiment.flow.n_threads()
     resources:
         gpu=experiment.flow.n_gpus(),
         runtime=growing(120),

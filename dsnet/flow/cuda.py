@@ -1,0 +1,415 @@
+"""Backend ``cuda``: TV-L1 in kernels of our own, for NVIDIA's GPUs.
+
+``tvl1.cu`` has the kernels. They are compiled for the GPU that is there, by NVRTC, and kept on
+disk. A level that fits into a block or a cluster of blocks takes one launch for all pairs; a larger
+one is divided into tiles. Algorithm and names are as in :mod:`dsnet.flow.numba`, ``semantics:
+cuda``. As in OpenCV's kernels, quotients and roots are not correctly rounded.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import importlib
+import logging
+import os
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dsnet.flow.params import TVL1
+from dsnet.flow.planes import Rounding
+from dsnet.flow.torch import PAD, CudaLevel
+
+log = logging.getLogger(__name__)
+SOURCE = Path(__file__).with_name("tvl1.cu")
+OPTIONS = ("--std=c++17", "--use_fast_math")
+OLDEST = (7, 5)  # compute capability
+MEMORY = 2 * 2**30  # bytes for the pairs that are computed together
+BYTES_PER_PIXEL = 160  # of a pair, with tiles; a level in one piece takes half
+HALO = 4  # iterations of a tile between two launches
+LAUNCHES = 8  # of tiles before the host asks whether all pairs have converged
+DONE_SWEEPS, DONE, SIDE, CONTROL = 0, 3, 4, 5  # as in tvl1.cu
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a level is divided among threads: a variant to compile, and ``across``.
+
+    Attributes:
+        whole: the level in one piece, not in tiles.
+        blocks: of a cluster; 1 is none.
+        threads: of a block.
+        rows, columns: of a thread's pixels.
+        across: threads in a row of the piece.
+    """
+
+    whole: bool
+    blocks: int
+    threads: int
+    rows: int
+    columns: int
+    across: int
+
+    @property
+    def groups(self) -> int:
+        """Runs of rows in a block."""
+        return self.threads // self.across
+
+    @property
+    def shared(self) -> int:
+        """Bytes of shared memory of a block."""
+        warps, width = self.threads // 32, self.across * self.columns
+        constants = 16 * self.rows * self.columns * self.threads
+        lanes = 2 * 8 * self.rows * (warps + 1) + 4 * self.blocks * warps
+        return constants + lanes + 4 * 4 * (self.groups + 1) * width
+
+    def inner(self) -> tuple[int, int]:
+        """Return height and width of a tile without its halo."""
+        height, width = self.groups * self.rows, self.across * self.columns
+        return height - 2 * HALO, width - 2 * HALO
+
+    def defines(self) -> list[str]:
+        """Return the options that compile the variant."""
+        values = {"BLOCKS": self.blocks, "THREADS": self.threads, "ROWS": self.rows}
+        values |= {"COLUMNS": self.columns, "HALO": HALO}
+        return [f"-D{name}={value}" for name, value in values.items()] + ["-DWHOLE"] * self.whole
+
+
+# 64 x 48 pixels: every GPU has as much shared memory for a block as it takes.
+TILE = Form(False, 1, 256, 6, 2, 32)
+
+
+class Kernels(Protocol):
+    """Where kernels run: a GPU, or in tests an emulation of one.
+
+    Attributes:
+        device: of the tensors.
+        clusters: the largest cluster, in blocks; 1 is none.
+        shared: bytes of shared memory that a block may have.
+    """
+
+    device: str
+    clusters: int
+    shared: int
+
+    def launch(self, form: Form, name: str, grid: int, *arguments: Any) -> None:
+        """Launch ``grid`` blocks; arguments are tensors and numbers of ctypes."""
+
+
+def divide(height: int, width: int, clusters: int, shared: int, most: int = 32) -> Form:
+    """Choose the form for a level: in one piece by the fewest blocks, or in tiles.
+
+    ``most`` is the largest number of pixels per thread. More do not fit into its registers.
+    """
+    threads, columns = 256, 4
+    across = -(-width // columns)
+    blocks = 1
+    while across <= threads and blocks <= clusters:
+        rows = -(-height // (blocks * (threads // across)))
+        form = Form(True, blocks, threads, rows, columns, across)
+        if rows * columns <= most and form.shared <= shared:
+            return form
+        blocks *= 2
+    return TILE
+
+
+def solve(level: CudaLevel, images: Tensor, first: Tensor, u: Tensor, kernels: Kernels) -> Tensor:
+    """Refine the flow of pairs at one level.
+
+    Args:
+        level: the level.
+        images: (T, H, W) float32 frames at this level.
+        first: (N,) int32, the index of each pair's first frame; the next frame is its second.
+        u: (N, 2, H, W) float32, refined in place.
+        kernels: where to run.
+
+    Returns:
+        (N,) int32, the number of iterations of each pair.
+    """
+    params, height, width = level.params, level.height, level.width
+    texels = level.texture(images)[..., PAD:-PAD, PAD:-PAD]
+    texels = (
+        torch.cat([texels, torch.zeros_like(texels[:, :1])], 1).permute(0, 2, 3, 1).contiguous()
+    )
+    limit = params.inner_iterations * params.outer_iterations
+    numbers = (
+        ctypes.c_int(limit),
+        ctypes.c_double(params.epsilon**2 * height * width),
+        *map(ctypes.c_float, (params.lambda_ * params.theta, params.theta)),
+        ctypes.c_float(params.tau / params.theta),
+    )
+    form = divide(height, width, kernels.clusters, kernels.shared)
+    if not form.whole:
+        return _solve_tiled(level, texels, images, first, u, kernels, numbers)
+    sweeps = torch.zeros_like(first)
+    kernels.launch(
+        form, "whole", form.blocks * len(first), texels, images, first, u, sweeps,
+        *map(ctypes.c_int, (width, height, form.across, params.warps)), *numbers,
+    )  # fmt: skip
+    return sweeps
+
+
+def _solve_tiled(
+    level: CudaLevel,
+    texels: Tensor,
+    images: Tensor,
+    first: Tensor,
+    u: Tensor,
+    kernels: Kernels,
+    numbers: Sequence[Any],
+) -> Tensor:
+    pairs, height, width = len(first), level.height, level.width
+    rows, columns = (-(-a // b) for a, b in zip((height, width), TILE.inner(), strict=True))
+    tiles = rows * columns
+    state = u.new_zeros((2, pairs, 6, height, width))  # u and p, twice
+    state[0, :, :2] = u
+    constants = u.new_empty((pairs, height, width, 4))
+    partial = u.new_zeros((2, pairs, tiles))
+    control = torch.zeros((2, pairs, CONTROL), dtype=torch.float64, device=u.device)
+    sweeps, turn = torch.zeros_like(first), 0
+    shape = tuple(map(ctypes.c_int, (pairs, width, height)))
+    parts = -(-height * width // TILE.threads)
+    for _ in range(level.params.warps):
+        kernels.launch(
+            TILE, "linearise", parts * pairs, texels, images, first, state, constants, control,
+            ctypes.c_int(turn), *shape, ctypes.c_int(parts),
+        )  # fmt: skip
+        control[turn % 2, :, :SIDE] = 0
+        while not control[turn % 2, :, DONE].all():
+            for _ in range(LAUNCHES):
+                kernels.launch(
+                    TILE, "tile", tiles * pairs, state, constants, partial, control,
+                    ctypes.c_int(turn), *shape,
+                    *map(ctypes.c_int, (TILE.across, columns, tiles)), *numbers,
+                )  # fmt: skip
+                turn += 1
+        sweeps += control[turn % 2, :, DONE_SWEEPS].int()
+    side = control[turn % 2, :, SIDE].long()
+    u.copy_(state[side, torch.arange(pairs, device=u.device), :2])
+    return sweeps
+
+
+def refine(
+    videos: Sequence[np.ndarray], params: TVL1, kernels: Kernels
+) -> list[tuple[Tensor, Tensor]]:
+    """Compute the flow of videos of one size, as many pairs at once as the memory allows.
+
+    Args:
+        videos: (T, H, W) uint8 each.
+        params: of TV-L1.
+        kernels: where to run.
+
+    Returns:
+        For each such group of pairs (N, 2, H, W) float32 flow, and (N,) float64, the pixels of all
+        sweeps together. The pairs are in the order of the videos.
+    """
+    lengths = [len(video) for video in videos]
+    starts = np.cumsum([0, *lengths[:-1]])
+    first = np.concatenate([np.arange(a, a + n - 1) for a, n in zip(starts, lengths, strict=True)])
+    frames = np.concatenate(videos)
+    shapes = params.shapes(*frames.shape[1:])
+    levels = [CudaLevel(*shape, params, kernels.device) for shape in shapes]
+    together = max(1, MEMORY // (BYTES_PER_PIXEL * frames[0].size))
+    found = []
+    for some in (first[i : i + together] for i in range(0, len(first), together)):
+        images = [torch.tensor(frames[some[0] : some[-1] + 2], device=kernels.device).float()]
+        for level in levels[1:]:
+            images.append(level.resize(images[-1], params.scale_step).contiguous())
+        begins = torch.tensor(some - some[0], dtype=torch.int32, device=kernels.device)
+        u = images[-1].new_zeros((len(some), 2, levels[-1].height, levels[-1].width))
+        work = torch.zeros(len(some), dtype=torch.float64, device=kernels.device)
+        for level, image in zip(reversed(levels), reversed(images), strict=True):
+            if level is not levels[-1]:
+                u = level.resize(u).mul_(1 / params.scale_step).contiguous()
+            work += solve(level, image, begins, u, kernels).double() * (level.height * level.width)
+        found.append((u, work))
+    return found
+
+
+def quantised(
+    videos: Sequence[np.ndarray],
+    bound: float,
+    rounding: Rounding,
+    params: TVL1,
+    kernels: Kernels | None = None,
+) -> list[np.ndarray]:
+    """Compute 8-bit flow of videos, as :func:`dsnet.flow.encode` makes it, on the GPU.
+
+    Args:
+        videos: (T, H, W) uint8 each; those of one size are computed together.
+        bound, rounding: of the quantisation.
+        params: of TV-L1.
+        kernels: where to run; by default the current GPU.
+
+    Returns:
+        (T-1, H, W, 2) uint8 of each.
+    """
+    found: dict[int, np.ndarray] = {}
+    for shape in dict.fromkeys(video.shape[1:] for video in videos):
+        chosen = [i for i, video in enumerate(videos) if video.shape[1:] == shape]
+        with torch.inference_mode():
+            groups = refine([videos[i] for i in chosen], params, kernels or gpu())
+            bytes_ = [_last(_quantise(u, bound, rounding)) for u, _ in groups]
+        ends = np.cumsum([len(videos[i]) - 1 for i in chosen])
+        found |= dict(zip(chosen, np.split(np.concatenate(bytes_), ends[:-1]), strict=True))
+    return [found[i] for i in range(len(videos))]
+
+
+def _quantise(flow: Tensor, bound: float, rounding: Rounding) -> Tensor:
+    """Do what :func:`dsnet.flow.encode` does, with the same digits."""
+    shifted = flow.clamp(-bound, bound) + bound
+    if rounding == "truncate":
+        # A GPU would multiply by the reciprocal of a number, but not of a tensor.
+        return (shifted / shifted.new_tensor(2 * bound) * 255).to(torch.uint8)
+    return (shifted * (255 / (2 * bound))).round_().to(torch.uint8)
+
+
+def _last(planes: Tensor) -> np.ndarray:
+    """Fetch (N, 2, H, W) as (N, H, W, 2)."""
+    return planes.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
+def compute(gray: np.ndarray, params: TVL1) -> np.ndarray:
+    """Compute (T-1, H, W, 2) float32 of (T, H, W) uint8; see :func:`dsnet.flow.compute`."""
+    return compute_counting(gray, params)[0]
+
+
+def compute_counting(
+    gray: np.ndarray, params: TVL1, kernels: Kernels | None = None
+) -> tuple[np.ndarray, int]:
+    """Return :func:`compute`, and the pixels of all sweeps together, for benchmarks."""
+    with torch.inference_mode():
+        groups = refine([gray], params, kernels or gpu())
+        flow = np.concatenate([_last(u) for u, _ in groups])
+    return flow, sum(int(work.sum()) for _, work in groups)
+
+
+# --- the GPU, and what is compiled for it ----------------------------------------------------
+
+
+def why_not() -> str | None:
+    """Return why this backend cannot run here, or ``None``; the GPU is tried."""
+    if not torch.cuda.is_available() or torch.version.hip:
+        return "PyTorch finds no NVIDIA GPU"
+    capability = torch.cuda.get_device_capability()
+    if capability < OLDEST:
+        return f"compute capability {capability}; the kernels need {OLDEST} or newer"
+    try:
+        compute(np.zeros((2, 16, 16), np.uint8), TVL1(nscales=1, warps=1, semantics="cuda"))
+    except ImportError as error:
+        return f"{error}; install cuda-bindings, of the version of CUDA that PyTorch has"
+    except RuntimeError as error:
+        return f"the kernels do not run ({str(error).splitlines()[0]})"
+    return None
+
+
+def device() -> str:
+    """Return where the backend runs."""
+    return f"cuda:{torch.cuda.current_device()}" if torch.cuda.is_available() else "cpu"
+
+
+class Gpu:
+    """A GPU of NVIDIA's; see :class:`Kernels`. Not for several threads at once."""
+
+    def __init__(self, index: int):
+        about: Any = torch.cuda.get_device_properties(index)
+        self.device, self.shared = f"cuda:{index}", about.shared_memory_per_block_optin
+        # Clusters of 16 need a GPU for data centres.
+        self.clusters = {9: 16, 10: 16}.get(about.major, 8 if about.major > 10 else 1)
+        self.target = f"sm_{about.major}{about.minor}"
+        self._driver = importlib.import_module("cuda.bindings.driver")
+        self._functions: dict[tuple[Form, str], Any] = {}
+
+    def launch(self, form: Form, name: str, grid: int, *arguments: Any) -> None:
+        """Launch a kernel on PyTorch's current stream; RuntimeError if CUDA refuses it."""
+        values = [a.data_ptr() if isinstance(a, Tensor) else a.value for a in arguments]
+        kinds = [ctypes.c_void_p if isinstance(a, Tensor) else type(a) for a in arguments]
+        stream = torch.cuda.current_stream(self.device).cuda_stream
+        _checked(
+            self._driver.cuLaunchKernel(
+                self._function(form, name), grid, 1, 1, form.threads, 1, 1, form.shared, stream,
+                (tuple(values), tuple(kinds)), 0,
+            )
+        )  # fmt: skip
+
+    def _function(self, form: Form, name: str) -> Any:
+        if (form, name) not in self._functions:
+            driver, wanted = self._driver, self._driver.CUfunction_attribute
+            module = _checked(driver.cuModuleLoadData(binary(form, self.target)))
+            function = _checked(driver.cuModuleGetFunction(module, name.encode()))
+            settings = {wanted.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES: form.shared}
+            if form.blocks > 8:
+                settings[wanted.CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED] = 1
+            for attribute, value in settings.items():
+                _checked(driver.cuFuncSetAttribute(function, attribute, value))
+            self._functions[form, name] = function
+        return self._functions[form, name]
+
+
+def gpu() -> Gpu:
+    """Return PyTorch's current GPU."""
+    return _gpu(torch.cuda.current_device())
+
+
+_gpu = cache(Gpu)
+
+
+def binary(form: Form, target: str) -> bytes:
+    """Compile a variant for a GPU such as ``sm_90``, or take it from the disk.
+
+    Raises RuntimeError if it does not compile, and ImportError without cuda-bindings or NVRTC.
+    """
+    nvrtc = importlib.import_module("cuda.bindings.nvrtc")
+    version = "{}.{}".format(*_checked(nvrtc.nvrtcVersion()))
+    source = SOURCE.read_bytes()
+    options = [*OPTIONS, f"--gpu-architecture={target}", *form.defines()]
+    key = hashlib.sha256("\n".join([version, *options, source.decode()]).encode()).hexdigest()
+    kept = folder() / f"tvl1-{target}-{key[:32]}.cubin"
+    with suppress(OSError):
+        return kept.read_bytes()
+    log.info("compiling TV-L1 for %s: %s", target, form)
+    program = _checked(nvrtc.nvrtcCreateProgram(source, SOURCE.name.encode(), 0, [], []))
+    failed, *_ = nvrtc.nvrtcCompileProgram(
+        program, len(options), [option.encode() for option in options]
+    )
+    if failed:
+        said = b" " * _checked(nvrtc.nvrtcGetProgramLogSize(program))
+        nvrtc.nvrtcGetProgramLog(program, said)
+        raise RuntimeError(f"NVRTC {version}: {said.decode().strip()}")
+    made = b" " * _checked(nvrtc.nvrtcGetCUBINSize(program))
+    _checked(nvrtc.nvrtcGetCUBIN(program, made))
+    _keep(kept, made)
+    return made
+
+
+def folder() -> Path:
+    """Return the folder of compiled kernels."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dsnet" / "kernels"
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Write a file at once or not at all; without one, the next process compiles again."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as temporary:
+            temporary.write(content)
+        os.replace(temporary.name, path)
+    except OSError as error:
+        log.warning("compiled kernels cannot be kept (%s); set XDG_CACHE_HOME", error)
+
+
+def _checked(result: tuple[Any, ...]) -> Any:
+    """Return what a call of cuda-bindings gives beside its status; RuntimeError if it failed."""
+    status, *rest = result
+    if status:
+        raise RuntimeError(f"CUDA: {status!r}")
+    return rest[0] if len(rest) == 1 else tuple(rest)
