@@ -1,15 +1,17 @@
 """Preparing clips on one core: `clips.h5` against a folder of JPEG files, and against decoding.
 
-    python benchmarks/loader.py [VIDEO or FOLDER ...] [--size 256] [--limit 4] [--repeats 7]
+    python benchmarks/loader.py [VIDEO or FOLDER ...] [--sizes 256 128] [--limit 4] [--repeats 7]
 
 Without videos it renders some of the built-in data set. Prints Markdown; docs/performance.md keeps
-a run. The same clips are prepared in turn by
+a run. Clips of the same videos are prepared in turn by
 
 * dsnet: `TrainingClips` and `ScoringClips` of a `clips.h5`, and centring, as the trainer does it;
+  of frames of each size, as JPEG and raw;
 * files: a loader in MARS's manner, one JPEG file per frame and plane, opened, cut, resized and
-  made a tensor one by one with Pillow (written for this comparison);
-* decoding: libjpeg-turbo on all bytes of the same frames and nothing else, the floor of any loader
-  that decodes whole frames (through simplejpeg where it is installed, else through OpenCV).
+  made a tensor one by one with Pillow (written for this comparison), of the first size;
+* decoding: libjpeg-turbo on all bytes of the frames that are stored as JPEG and nothing else, the
+  floor of any loader that decodes whole frames (through simplejpeg where it is installed, else
+  through OpenCV).
 """
 
 from __future__ import annotations
@@ -40,20 +42,28 @@ BOUND, QUALITY = 20, 95  # the pipeline's defaults
 NAMES = {"rgb": "image_{:05d}.jpg", "x": "TVL1jpg_x_{:05d}.jpg", "y": "TVL1jpg_y_{:05d}.jpg"}
 
 
-def write(videos: list[np.ndarray], folder: Path) -> Reader:
-    """The videos' frames and TV-L1 flow as ``clips.h5`` and, the same bytes, as single files."""
-    with Writer(folder / "clips.h5", ["rgb", "flow"], {}) as writer:
-        for number, frames in enumerate(tqdm(videos, "flow", disable=None)):
-            gray = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
-            rgb = [images.encode(frame, QUALITY) for frame in frames]
-            planes = list(flow.to_bytes(flow.compute(gray), BOUND, QUALITY))
+Form = tuple[int, images.Quality]  # the frames' shorter side, and their quality
+
+
+def write(videos: list[np.ndarray], folder: Path) -> dict[images.Quality, Reader]:
+    """The videos' frames and TV-L1 flow as JPEG and raw, and as single files of JPEG."""
+    writers = {q: Writer(folder / f"{q}.h5", ["rgb", "flow"], {}) for q in (QUALITY, "raw")}
+    for number, frames in enumerate(tqdm(videos, "flow", disable=None)):
+        gray = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
+        field = flow.compute(gray)
+        for quality, writer in writers.items():
+            rgb = [images.encode(frame, quality) for frame in frames]
+            planes = list(flow.to_bytes(field, BOUND, quality))
             writer.add(str(number), {"rgb": rgb, "flow": planes})
+            if quality == "raw":
+                continue
             (folder / str(number)).mkdir()
             for key, items in (("rgb", rgb), ("x", planes[::2]), ("y", planes[1::2])):
                 for index, item in enumerate(items):
                     (folder / str(number) / NAMES[key].format(index + 1)).write_bytes(item)
+    for writer in writers.values():
         writer.close([str(number) for number in range(len(videos))])
-    return clips.open_clips(folder / "clips.h5")
+    return {quality: clips.open_clips(writer.path) for quality, writer in writers.items()}
 
 
 # --- the loader in MARS's manner -----------------------------------------------------------
@@ -128,40 +138,49 @@ def decode(reader: Reader, id: str, modality: str, positions: np.ndarray, one) -
 # --- the comparison ------------------------------------------------------------------------
 
 
+def prepare(dataset: TrainingClips | ScoringClips, keys: list) -> None:
+    """Prepare clips as the trainer does."""
+    for key in keys:
+        clip, _ = dataset[key]
+        for modality, frames in clip.items():
+            clips.normalise(frames[None], modality, SETTINGS)
+
+
 def measure(
-    videos: ClipSource, folder: Path, training: bool, repeats: int
-) -> dict[str, list[float]]:
-    """Milliseconds per clip of every loader, one number per pass over the same clips."""
-    dataset = TrainingClips(videos, 0, True) if training else ScoringClips(videos)
-    keys = list(range(len(dataset)))
-    if training:
-        keys = [(epoch, index) for epoch in range(4) for index in keys]
-    drawn = [dataset.draw(key) for key in keys]
+    sources: dict[Form, ClipSource], folders: dict[int, Path], training: bool, repeats: int
+) -> dict[Form | str, list[float]]:
+    """Milliseconds per clip of every loader, one number per pass over all clips."""
+    found: dict[Form | str, list[float]] = {}
+    runs: dict[Form | str, Callable[[], None]] = {}
     _, one = decoder()
+    for form, videos in sources.items():
+        dataset = TrainingClips(videos, 0, True) if training else ScoringClips(videos)
+        keys = list(range(len(dataset)))
+        if training:
+            keys = [(epoch, index) for epoch in range(4) for index in keys]
+        drawn = [dataset.draw(key) for key in keys]
 
-    def own() -> None:
-        for key in keys:
-            clip, _ = dataset[key]
-            for modality, frames in clip.items():
-                clips.normalise(frames[None], modality, SETTINGS)
+        def files(videos=videos, drawn=drawn, folder=folders[form[0]]) -> None:
+            for index, positions, crop in drawn:
+                for modality in videos.modalities:
+                    from_files(folder / videos.ids[index], modality, positions, crop)
 
-    def files() -> None:
-        for index, positions, crop in drawn:
-            for modality in videos.modalities:
-                from_files(folder / videos.ids[index], modality, positions, crop)
+        def floor(videos=videos, drawn=drawn) -> None:
+            for index, positions, _ in drawn:
+                for modality in videos.modalities:
+                    decode(videos.reader, videos.ids[index], modality, positions, one)
 
-    def floor() -> None:
-        for index, positions, _ in drawn:
-            for modality in videos.modalities:
-                decode(videos.reader, videos.ids[index], modality, positions, one)
-
-    found: dict[str, list[float]] = {"dsnet": [], "files": [], "decoding": []}
+        runs[form] = lambda dataset=dataset, keys=keys: prepare(dataset, keys)
+        if form[1] != "raw":
+            runs[f"decoding {form[0]}"] = floor
+            runs.setdefault("files", files)
     for repeat in range(-1, repeats):  # the first warms the caches
-        for name, run in zip(found, (own, files, floor), strict=True):
+        for name, run in runs.items():
             start = time.perf_counter()
             run()
             if repeat >= 0:
-                found[name].append(1e3 * (time.perf_counter() - start) / len(keys))
+                taken = 1e3 * (time.perf_counter() - start) / len(keys)
+                found.setdefault(name, []).append(taken)
     return found
 
 
@@ -169,7 +188,10 @@ def main() -> None:
     """Measure all kinds of clips and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("videos", nargs="*", type=Path)
-    parser.add_argument("--size", type=int, default=256, help="shorter side of the frames")
+    parser.add_argument(
+        "--sizes", nargs="+", type=int, default=[256, 128], help="shorter sides of the frames"
+    )
+    parser.add_argument("--lengths", nargs="+", type=int, default=[16, 64], help="of clips")
     parser.add_argument("--limit", type=int, default=4, help="videos")
     parser.add_argument("--repeats", type=int, default=7)
     options = parser.parse_args()
@@ -177,31 +199,47 @@ def main() -> None:
     cv2.setNumThreads(0)
     print(machine("torch", "opencv-contrib-python-headless", "pillow"))
     print(f"decoding through {decoder()[0]}; medians of {options.repeats} passes, one core\n")
-    print("| clips | dsnet, ms | clips per second | times as fast as files | times decoding |")
-    print("|---|---|---|---|---|")
+    print(
+        "| clips | frames | kB per frame | ms | clips per second | times as fast as files "
+        "| times decoding |\n|---|---|---|---|---|---|---|"
+    )
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        samples = sample_videos(options.videos, "short_side", options.size, 66, options.limit)
-        reader = write(samples, folder)
-        for length in (16, 64):
+        folders = {size: Path(name) / str(size) for size in options.sizes}
+        readers: dict[Form, Reader] = {}
+        for size, folder in folders.items():
+            folder.mkdir()
+            samples = sample_videos(options.videos, "short_side", size, 66, options.limit)
+            readers |= {(size, q): reader for q, reader in write(samples, folder).items()}
+        for length in options.lengths:
             for modalities in (("rgb",), ("flow",), ("rgb", "flow")):
                 for training in (True, False):
-                    ids = list(reader.videos)
-                    videos = ClipSource(reader, ids, [0] * len(ids), modalities, length, SETTINGS)
-                    times = measure(videos, folder, training, options.repeats)
-                    print(row(f"{length}f {'+'.join(modalities)}", training, times), flush=True)
+                    sources = {
+                        form: ClipSource(
+                            reader, list(reader.videos), [0] * len(reader.videos), modalities,
+                            length, SETTINGS,
+                        )
+                        for form, reader in readers.items()
+                    }  # fmt: skip
+                    times = measure(sources, folders, training, options.repeats)
+                    what = f"{length}f {'+'.join(modalities)}, {'training' if training else 'test'}"
+                    for form, source in sources.items():
+                        print(row(what, form, source, times), flush=True)
 
 
-def row(what: str, training: bool, times: dict[str, list[float]]) -> str:
+def row(what: str, form: Form, source: ClipSource, times: dict[Form | str, list[float]]) -> str:
     """A line of the table; ratios are medians of those of each pass."""
 
-    def ratio(a: str, b: str) -> float:
+    def ratio(a: Form | str, b: Form | str) -> float:
         return statistics.median(x / y for x, y in zip(times[a], times[b], strict=True))
 
-    own = statistics.median(times["dsnet"])
+    own, (size, quality) = statistics.median(times[form]), form
+    reader, id = source.reader, source.ids[0]
+    stored = sum(sum(map(len, reader.items(id, m))) for m in source.modalities)
+    kilobytes = stored / reader.videos[id].frames("rgb") / 1e3
+    floor = "" if quality == "raw" else f"{ratio(form, f'decoding {size}'):.2f}"
     return (
-        f"| {what}, {'training' if training else 'test'} | {own:.1f} | {1e3 / own:.0f} "
-        f"| {ratio('files', 'dsnet'):.1f} | {ratio('dsnet', 'decoding'):.2f} |"
+        f"| {what} | {size}, {'raw' if quality == 'raw' else 'JPEG'} | {kilobytes:.1f} "
+        f"| {own:.2f} | {1e3 / own:.0f} | {ratio('files', form):.1f} | {floor} |"
     )
 
 

@@ -22,7 +22,7 @@ from dsnet.errors import RemakeError
 from dsnet.experiment.specs import FlowSpec, FramesSpec
 from dsnet.flow import of_spec
 from dsnet.flow.algorithms import Method
-from dsnet.flow.planes import jpegs
+from dsnet.flow.planes import stored
 from dsnet.overlap import ahead
 from dsnet.provenance import alone, digest, file_digest, replacing
 from dsnet.store import Reader, StoreError, Writer
@@ -101,8 +101,8 @@ def flow_shard(frames: PathLike, spec: FlowSpec, output: PathLike, threads: int 
     with alone(output), Writer(output, ["flow"], spec.values(), source=source.digest) as writer:
         pairs = {id: max(v.frames("rgb") - 1, 0) for id, v in source.videos.items()}
         missing = {id: count for id, count in pairs.items() if id not in writer.done}
-        stored = (source.items(id, "rgb", verify=True) for id in missing)
-        with closing(encoded_planes(stored, method, spec, threads)) as planes:
+        frames_of = (source.items(id, "rgb", verify=True) for id in missing)
+        with closing(encoded_planes(frames_of, method, spec, threads)) as planes:
             for id in _told(missing, method.name):
                 own = islice(planes, 2 * missing[id])
                 writer.add(id, {"flow": own}, source.videos[id].reason)
@@ -149,7 +149,7 @@ def encoded_planes(
         )
         batches = ahead(computing, quantised, decoding, workers)
         fields = (field for batch in batches for piece in batch for field in piece)
-        encode = partial(jpegs, quality=spec.quality)
+        encode = partial(stored, quality=spec.quality)
         for planes in ahead(images_, encode, fields, method.pairs):
             yield from planes
 

@@ -40,6 +40,25 @@ def test_the_pixels_are_those_of_a_plain_jpeg(seed, height, width, gray, quality
     assert images.size(encoded) == (height, width)
 
 
+@given(st.integers(0, 999), st.integers(1, 90), st.integers(1, 90), st.booleans())
+def test_raw_images_are_the_pixels_themselves(seed, height, width, gray):
+    image = picture(seed, height, width, gray)
+    encoded = stored(image, "raw")
+    np.testing.assert_array_equal(images.decode(encoded, gray), image)
+    assert images.size(encoded) == (height, width)
+    assert len(encoded) < image.size + 20
+    whole = cv2.imdecode(encoded, images.MODES[gray])  # any program reads them
+    np.testing.assert_array_equal(whole, image)
+    with pytest.raises(ValueError, match="too few or too many pixels; the file is damaged"):
+        images.decode(encoded[:-1], gray)
+
+
+def test_a_raw_image_in_colours_is_read_grey_for_flow():
+    image = picture(3, 20, 30, False)
+    expected = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    np.testing.assert_array_equal(images.decode(stored(image, "raw"), True), expected)
+
+
 @pytest.mark.parametrize(("gray", "blocks"), [(False, 22), (True, 86)])
 def test_a_restart_marker_follows_every_sixteen_rows(gray, blocks):
     """Stored bytes carry no version: frames made before and after a change are alike."""

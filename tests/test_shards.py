@@ -202,7 +202,7 @@ def test_frames_are_read_and_flow_is_encoded_while_flow_is_computed(
 ):
     source, slow = Reader(make(manifest, tmp_path)["frames"][0]), Slow()
     frames = list(source.items("a/0", "rgb"))[:2]
-    jpegs = shards.jpegs
+    stored = shards.stored
 
     def videos():
         yield frames
@@ -211,9 +211,9 @@ def test_frames_are_read_and_flow_is_encoded_while_flow_is_computed(
 
     def told(field, quality):
         slow.encoded.set()
-        return jpegs(field, quality)
+        return stored(field, quality)
 
-    monkeypatch.setattr(shards, "jpegs", told)
+    monkeypatch.setattr(shards, "stored", told)
     method = Method("slow", "cpu", slow, pairs=1)
     assert len(list(shards.encoded_planes(videos(), method, FLOW))) == 4
 

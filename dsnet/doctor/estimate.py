@@ -46,6 +46,10 @@ def data_set(experiment: Experiment, name: str) -> float | None:
     area = frames.size**2 * (aspect if frames.resize == "short_side" else 1.0) / PIXELS
     rgb = RGB_HEADER + (RGB - RGB_HEADER) * area
     flow = FLOW_HEADER + (FLOW - FLOW_HEADER) * area
+    if frames.quality == "raw":
+        rgb = 3 * PIXELS * area
+    if experiment.flow.quality == "raw":
+        flow = 2 * PIXELS * area
     copies = 1 if clips_suffice(experiment, name) else 2  # in clips.h5, and in shards
     return copies * seconds * frames.fps * (rgb + flow)
 

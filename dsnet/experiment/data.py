@@ -22,7 +22,7 @@ FOLLOWED: Mapping[str, tuple[str, ...]] = {
     "opencv": ("cpu",),
 }
 GPU_THREADS = 8  # that decode and encode images for a GPU: 1 ms per pair of frames
-Quality = Annotated[int, Field(ge=1, le=100)]
+Quality = Annotated[int, Field(ge=1, le=100)] | Literal["raw"]
 
 
 def following(semantics: str) -> list[str]:
@@ -119,7 +119,10 @@ class Frames(Settings):
         "time; `output_rate` is ffmpeg's -r as in MARS's extraction, mostly one frame more at the "
         "start.",
     )
-    quality: Quality = Field(95, description="JPEG quality of the frames.")
+    quality: Quality = Field(
+        95,
+        description="JPEG quality of the frames; `raw` stores them uncompressed (docs/scale.md).",
+    )
 
 
 class TVL1(Settings):
@@ -178,7 +181,7 @@ class FlowMethod(Settings):
         description="How that becomes 8 bits. `truncate` is MARS's, with zero flow at 127; "
         "`nearest` has it at 128, and mirrored flow is exactly the negated one.",
     )
-    quality: Quality = Field(95, description="JPEG quality of the flow planes.")
+    quality: Quality = Field(95, description="JPEG quality of the flow planes; or `raw`.")
     tvl1: TVL1 = Field(TVL1(), description="Parameters of TV-L1; the defaults are OpenCV's.")
 
 

@@ -1,4 +1,4 @@
-"""Conversion of flow in pixels to 8-bit planes and back, as numbers and as JPEG images."""
+"""Conversion of flow in pixels to 8-bit planes and back, as numbers and as stored images."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def decode(planes: np.ndarray, bound: float, rounding: Rounding = "nearest") -> 
 
 
 def to_bytes(
-    flow: np.ndarray, bound: float, quality: int, rounding: Rounding = "nearest"
+    flow: np.ndarray, bound: float, quality: images.Quality, rounding: Rounding = "nearest"
 ) -> Iterator[bytes]:
-    """Encode (N, H, W, 2) flow in pixels as 2N JPEG images: for each field x, then y."""
+    """Encode (N, H, W, 2) flow in pixels as 2N images: for each field x, then y."""
     for field in encode(flow, bound, rounding):
-        yield from jpegs(field, quality)
+        yield from stored(field, quality)
 
 
-def jpegs(field: np.ndarray, quality: int) -> list[bytes]:
+def stored(field: np.ndarray, quality: images.Quality) -> list[bytes]:
     """Encode 8-bit flow, (H, W, 2) uint8, as an x and a y image."""
     return [images.encode(plane, quality) for plane in (field[..., 0], field[..., 1])]
