@@ -229,6 +229,21 @@ def test_an_error_in_the_flow_ends_the_job(manifest, tmp_path):
         list(shards.encoded_planes(videos, Method("failing", "cpu", fail), FLOW, 2))
 
 
+def test_raw_frames_and_flow_lose_nothing(manifest, tmp_path):
+    raw = {"quality": "raw"}
+    shards.frames(manifest, 0, FRAMES.model_copy(update=raw), tmp_path / "frames.h5")
+    shards.flow_shard(tmp_path / "frames.h5", FLOW.model_copy(update=raw), tmp_path / "flow.h5")
+    reader, fields = Reader(tmp_path / "frames.h5"), Reader(tmp_path / "flow.h5")
+    expected = list(video.decode(tmp_path / "videos/a/0.avi", 25, "square", 32))
+    frames = load(reader, "a/0", "rgb", np.arange(len(expected)))
+    np.testing.assert_array_equal(frames, expected)
+    gray = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in expected])
+    field = tvl1.compute(gray, "numba", semantics="cuda", **FLOW.tvl1.values())
+    planes = load(fields, "a/0", "flow", np.arange(len(field)))
+    planes = np.stack(planes).reshape(len(field), 2, 32, 32)
+    np.testing.assert_array_equal(planes.transpose(0, 2, 3, 1), tvl1.encode(field, FLOW.bound))
+
+
 def test_shards_of_different_settings_are_refused(manifest, tmp_path):
     paths = make(manifest, tmp_path)
     shards.flow_shard(paths["frames"][1], FLOW.model_copy(update={"bound": 7}), paths["flow"][1])
