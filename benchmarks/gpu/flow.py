@@ -1,0 +1,146 @@
+"""The parts ``flow``, ``jpeg`` and ``sanitizer``: all backends of TV-L1 that can run here."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gpu.about import why_not
+from gpu.data import GOLDEN, gray_videos
+from gpu.results import DATA, TINY, attempt, put
+
+from dsnet import flow as tvl1
+from dsnet import shards
+from dsnet.experiment.data import FOLLOWED
+from dsnet.experiment.specs import FlowSpec
+from dsnet.store import Reader
+
+SECONDS = 0.1 if TINY else 3  # of a measurement, or one pair if that takes longer
+CORES = 2 if TINY else os.cpu_count() or 1
+SMALL = {"nscales": 2, "warps": 1, "inner_iterations": 4, "outer_iterations": 2}
+FRAMES = "np.random.default_rng(0).integers(0, 256, (3, 48, 64), np.uint8)"
+
+
+def flow() -> None:
+    """Compare every backend with numba's flow, and count pairs per second."""
+    videos, spec = gray_videos(DATA), _spec()
+    golden = np.load(DATA / "golden.npz")
+    # First, because processes are forked for it, which cannot be once CUDA has started.
+    attempt(f"numba on {CORES} cores, semantics cuda", _all_cores, videos[0][1], spec)
+    for backend in runnable():
+        for semantics in FOLLOWED[backend]:
+            run = partial(tvl1.compute, backend=backend, semantics=semantics, **spec.tvl1.values())
+            name = tvl1.describe(backend, semantics)
+            attempt(
+                name, _measure, run, videos, {id: golden[f"{semantics}/{id}"] for id, _ in videos}
+            )
+
+
+def jpeg() -> None:
+    """Count the pairs per second of a whole job, from stored frames to stored flow."""
+    for backend in runnable():
+        if tvl1.BACKENDS[backend].auto:
+            attempt(tvl1.describe(backend, "cuda"), _job, backend)
+
+
+def sanitizer() -> None:
+    """Have compute-sanitizer look at the kernels of the backends that run on a GPU."""
+    tool = shutil.which("compute-sanitizer")
+    if tool is None:
+        put("compute-sanitizer", {"skipped": "not installed here"})
+        return
+    for backend in runnable():
+        if TINY or " on cuda" in tvl1.describe(backend, FOLLOWED[backend][-1]):
+            attempt(backend, _sanitized, tool, backend)
+
+
+def runnable() -> list[str]:
+    """Return the backends that can run here; the others' reasons are in the part ``about``."""
+    return [name for name in tvl1.BACKENDS if why_not(name) is None]
+
+
+def _spec() -> FlowSpec:
+    specs = json.loads((DATA / "specs.json").read_text(encoding="utf-8"))
+    return FlowSpec.model_validate(specs["flow"])
+
+
+def _rate(run: Callable[[np.ndarray], Any], gray: np.ndarray) -> dict[str, float]:
+    """Count pairs per second of a backend, with as many pairs as the time allows."""
+    run(gray[:2])  # compiles
+    start = time.perf_counter()
+    run(gray[:2])
+    one = time.perf_counter() - start
+    frames = gray[: 1 + max(1, int(SECONDS / one))]
+    run(frames)
+    start = time.perf_counter()
+    run(frames)
+    return {
+        "pairs": len(frames) - 1,
+        "pairs_per_s": (len(frames) - 1) / (time.perf_counter() - start),
+    }
+
+
+def _measure(
+    run: Callable[[np.ndarray], np.ndarray],
+    videos: list[tuple[str, np.ndarray]],
+    golden: dict[str, np.ndarray],
+) -> dict[str, float]:
+    """Compare with the expected flow of each video, and count pairs per second in the first."""
+    bound, equal, distance = _spec().bound, [], []
+    for id, gray in videos:
+        found, expected = run(gray[: GOLDEN + 1]), golden[id]
+        equal.append(np.mean(tvl1.encode(found, bound) == tvl1.encode(expected, bound)))
+        distance.append(np.abs(found - expected).max())
+    agreement = {"equal_8bit": float(np.mean(equal)), "worst_equal_8bit": float(min(equal))}
+    return {**agreement, "max_px": float(max(distance)), **_rate(run, videos[0][1])}
+
+
+def _all_cores(gray: np.ndarray, spec: FlowSpec) -> dict[str, float]:
+    """Count pairs per second of numba's backend, which has one thread, with a process per core."""
+    part = gray[: 3 if TINY else 33]
+    run = partial(tvl1.compute, backend="numba", semantics="cuda", **spec.tvl1.values())
+    with ProcessPoolExecutor(CORES, multiprocessing.get_context("fork")) as pool:
+        list(pool.map(run, [part[:2]] * CORES))
+        start = time.perf_counter()
+        pairs = sum(len(found) for found in pool.map(run, [part] * CORES))
+        return {"pairs": pairs, "pairs_per_s": pairs / (time.perf_counter() - start)}
+
+
+def _job(backend: str) -> dict[str, float]:
+    """Run the stage ``flow_shard`` with a backend, once it is compiled."""
+    spec = _spec().model_copy(update={"backend": backend})
+    reader = Reader(DATA / "frames.h5")
+    tvl1.of_spec(spec)(gray_videos(DATA)[0][1][:2])
+    pairs = sum(video.frames("rgb") - 1 for video in reader.videos.values())
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        shards.flow_shard(DATA / "frames.h5", spec, Path(folder, "flow.h5"))
+        return {"pairs": pairs, "pairs_per_s": pairs / (time.perf_counter() - start)}
+
+
+def _sanitized(tool: str, backend: str) -> dict[str, str]:
+    """Compute a small flow under every tool, any finding of which is an error."""
+    semantics = FOLLOWED[backend][-1]
+    code = "import numpy as np; from dsnet import flow; "
+    code += f"flow.compute({FRAMES}, {backend!r}, semantics={semantics!r}, **{SMALL})"
+    found = {}
+    for name in ("memcheck", "racecheck"):
+        command = [tool, "--tool", name, "--error-exitcode", "9", sys.executable, "-c", code]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        print(done.stdout)
+        if done.returncode:
+            raise RuntimeError(f"{name} ended with {done.returncode}: {done.stdout[-300:]}")
+        found[name] = "nothing found"
+    return found
