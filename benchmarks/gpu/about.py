@@ -49,12 +49,8 @@ def _machine() -> dict[str, Any]:
     }
     if torch.cuda.is_available():
         gpu = torch.cuda.get_device_properties(0)
-        found |= {
-            "gpu": gpu.name,
-            "memory": gpu.total_memory,
-            "cores_of_gpu": gpu.multi_processor_count,
-        }
-        found["cudnn"] = torch.backends.cudnn.version()
+        found |= {"gpu": gpu.name, "memory": gpu.total_memory}
+        found |= {"sms": gpu.multi_processor_count, "cudnn": torch.backends.cudnn.version()}
     if shutil.which("nvidia-smi"):
         command = ["nvidia-smi", f"--query-gpu={QUERY}", "--format=csv,noheader"]
         found["nvidia-smi"] = subprocess.run(command, capture_output=True, text=True).stdout.strip()

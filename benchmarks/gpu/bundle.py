@@ -30,7 +30,8 @@ PYTHON = "3.12"  # of that machine
 THERE = {
     *("attrs", "h5py", "hypothesis", "llvmlite", "numba", "numpy", "pandas", "pillow", "pytest"),
     *("python-dateutil", "PyYAML", "scipy", "tensorboard", "torch", "tqdm", "triton"),
-    *("absl-py", "grpcio", "Jinja2", "Markdown", "matplotlib", "protobuf", "six", "Werkzeug"),
+    *("absl-py", "grpcio", "idna", "iniconfig", "Jinja2", "Markdown", "matplotlib", "pluggy"),
+    *("protobuf", "Pygments", "six", "Werkzeug"),
     *("filelock", "fsspec", "mpmath", "networkx", "packaging", "setuptools", "sympy"),
 }
 OPENCV = "opencv-contrib-python-headless"
@@ -45,8 +46,9 @@ def main() -> None:
     parser.add_argument("--opencv", type=Path, help="a wheel of OpenCV with CUDA")
     options = parser.parse_args()
     target: Path = options.target
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
+    target.mkdir(parents=True, exist_ok=True)
+    for old in ("wheels", "site", "npp", "data"):
+        shutil.rmtree(target / old, ignore_errors=True)
     shutil.copy(Path(__file__).with_name("gpu_check.sh"), target)
     archive = ["git", "archive", "--format=tar.gz", "--output", target.absolute() / "dsnet.tar.gz"]
     subprocess.run([*archive, "HEAD"], cwd=data.ROOT, check=True)

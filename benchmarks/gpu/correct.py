@@ -42,9 +42,8 @@ def tests() -> None:
     marked = [str(p) for p in Path("tests").rglob("test_*.py") if "mark.gpu" in p.read_text()]
     options = ["-q", "-m", "gpu", "-p", "no:cacheprovider", f"--junitxml={OUT}/tests.xml"]
     code = pytest.main([*options, *sorted(marked)])
-    put(
-        "pytest", {"files": len(marked), "exit": int(code)} | ({"error": "see log"} if code else {})
-    )
+    failed = {"error": f"see {OUT}/log.txt"} if code else {}
+    put("pytest", {"files": len(marked), "exit": int(code), **failed})
 
 
 def smoke() -> None:
@@ -98,7 +97,7 @@ def _against_cpu(gpu: torch.device) -> dict[str, float]:
         step = _step(device, tf32=False)
         _, terms = step.forward(*_batch(device))
         norms = step.balance(terms, 1.0)[1]
-        found.append({**{name: float(value) for name, value in terms.items()}, **norms})
+        found.append({**{name: float(value.detach()) for name, value in terms.items()}, **norms})
     expected, values = found
     return _within(0.01, {n: abs(values[n] - v) / abs(v) for n, v in expected.items() if v})
 
@@ -134,7 +133,7 @@ def _steps(precision: str, device: torch.device) -> dict[str, Any]:
     for _ in range(STEPS):
         _, terms = step.forward(*batch)
         step.update(terms, 1.0)
-        seen.append(float(sum(terms.values())))
+        seen.append(float(sum(terms.values()).detach()))
     if not (all(map(math.isfinite, seen)) and seen[-1] < seen[0]):
         raise ArithmeticError(f"the loss does not fall: {seen}")
     return {"first": seen[0], "last": seen[-1], "scale": step.scaler.get_scale()}

@@ -2,8 +2,8 @@
 
     python -m gpu.data TARGET [--videos FOLDER]
 
-FOLDER has a folder of .avi videos for each class, some hundred in all at most. Without it, the videos
-are those of the built-in data set. TARGET gets:
+FOLDER has a folder of .avi videos for each class, some hundred in all at most. Without it, videos
+are of the built-in data set. TARGET gets:
 
 * frames.h5: frames of a few videos, as the stage `frames` stores them;
 * golden.npz: what numba computes of the first pairs of each, under both semantics;
@@ -43,20 +43,20 @@ VIDEOS, PAIRS = (1, 3) if TINY else (4, 64)  # of frames.h5
 GOLDEN = 2  # pairs of each video
 SIDE = 64 if TINY else 256  # of frames.h5
 CLIPS = 32 if TINY else 112  # side of the clips
-PER_CLASS = (
-    {"train_per_class": 2, "test_per_class": 1}
-    if TINY
-    else {"train_per_class": 8, "test_per_class": 4}
-)
+TRAIN, TEST = (2, 1) if TINY else (8, 4)  # videos per class
 # Of frames.h5, with OpenCV's defaults.
 FLOW = FlowSpec.model_validate({"bound": 20, "tvl1": {"nscales": 2, "warps": 1} if TINY else {}})
 
 
 def experiment(videos: Path | None) -> Experiment:
-    """Return the default experiment with these videos, clips of the paper's size and its network."""
+    """Return the default experiment with these videos, and the paper's network."""
     raw = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     if videos is None:
-        raw["catalogue"]["motions"] |= {"size": CLIPS, "shards": 1, **PER_CLASS}
+        raw["catalogue"]["motions"] |= {
+            "size": CLIPS,
+            "train_per_class": TRAIN,
+            "test_per_class": TEST,
+        }
     else:
         entry = {"kind": "folder", "videos": str(videos), "test_share": 0.3, "shards": 1}
         raw |= {"catalogue": {"own": entry}, "datasets": ["own"]}

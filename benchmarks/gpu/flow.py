@@ -42,10 +42,8 @@ def flow() -> None:
     for backend in runnable():
         for semantics in FOLLOWED[backend]:
             run = partial(tvl1.compute, backend=backend, semantics=semantics, **spec.tvl1.values())
-            name = tvl1.describe(backend, semantics)
-            attempt(
-                name, _measure, run, videos, {id: golden[f"{semantics}/{id}"] for id, _ in videos}
-            )
+            expected = {id: golden[f"{semantics}/{id}"] for id, _ in videos}
+            attempt(tvl1.describe(backend, semantics), _measure, run, videos, expected)
 
 
 def jpeg() -> None:
@@ -83,13 +81,11 @@ def _rate(run: Callable[[np.ndarray], Any], gray: np.ndarray) -> dict[str, float
     run(gray[:2])
     one = time.perf_counter() - start
     frames = gray[: 1 + max(1, int(SECONDS / one))]
+    pairs = len(frames) - 1
     run(frames)
     start = time.perf_counter()
     run(frames)
-    return {
-        "pairs": len(frames) - 1,
-        "pairs_per_s": (len(frames) - 1) / (time.perf_counter() - start),
-    }
+    return {"pairs": pairs, "pairs_per_s": pairs / (time.perf_counter() - start)}
 
 
 def _measure(

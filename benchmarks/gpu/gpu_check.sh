@@ -8,15 +8,15 @@
 set -eu
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PY=${PY:-python3} WORK=${WORK:-/tmp/dsnet-gpu}
-export OUT=${OUT:-$WORK/out} DATA=${DATA:-$here/data}
+export OUT=${OUT:-$WORK/out} GPU_DATA=${GPU_DATA:-$here/data}
 mkdir -p "$OUT" "$WORK"
 if [ -z "${DSNET:-}" ]; then
   DSNET=$WORK/dsnet
   mkdir -p "$DSNET"
   tar -xzf "$here/dsnet.tar.gz" -C "$DSNET"
 fi
-if [ ! -e "$WORK/site" ] && [ -e "$here/wheels" ]; then
-  "$PY" -m pip install --quiet --no-index --no-deps --no-cache-dir --target "$WORK/site" \
+if [ -e "$here/wheels" ]; then
+  "$PY" -m pip install --quiet --no-index --no-deps --no-cache-dir --upgrade --target "$WORK/site" \
     "$here"/wheels/*.whl || echo "the wheels cannot be installed"
 fi
 # Carried packages come first, so OpenCV with CUDA hides one without.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 OUT = Path(os.environ.get("OUT", "build/gpu/out")).absolute()
-DATA = Path(os.environ.get("DATA", "build/gpu/data")).absolute()
+DATA = Path(os.environ.get("GPU_DATA", "build/gpu/data")).absolute()
 TINY = bool(os.environ.get("TINY"))  # everything small, on a CPU
 PART = "none"  # that runs in this process
 

@@ -1,4 +1,4 @@
-"""The parts ``profile``, ``groups``, ``steps`` and ``compiled``: steps of ResNeXt-101's training."""
+"""The parts ``profile``, ``groups``, ``steps`` and ``compiled``: ResNeXt-101's training step."""
 
 from __future__ import annotations
 
@@ -76,9 +76,8 @@ def profile() -> None:
 def groups() -> None:
     """Time the forms of all convolutions, with and without cuDNN's choice of algorithms."""
     for autotune in (True,) if TINY else (False, True):
-        attempt(
-            f"autotune {autotune}", _forms, RECIPE.model_copy(update={**LOW, "autotune": autotune})
-        )
+        recipe = RECIPE.model_copy(update={**LOW, "autotune": autotune})
+        attempt(f"autotune {autotune}", _forms, recipe)
 
 
 def _clips(device: torch.device) -> dict[str, Tensor]:
@@ -141,7 +140,7 @@ def _timed(overlap: bool = True, **how: Any) -> dict[str, Any]:
         start = time.perf_counter()
         run = _make(device, **how)
         terms = run()
-        first = {name: float(value) for name, value in terms.items()}
+        first = {name: float(value.detach()) for name, value in terms.items()}
         begin = time.perf_counter() - start
         seconds = statistics.median(measure({"step": run}, REPEATS, device)["step"])
     found = {"ms": 1e3 * seconds, "clips_per_s": BATCH / seconds, "first_s": begin, "losses": first}
