@@ -19,9 +19,10 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import NamedTuple
 
-from gpu import results
+from gpu import results, tables
 
 
 class Part(NamedTuple):
@@ -61,7 +62,7 @@ def run(parts: Mapping[str, Part], seconds: float) -> list[str]:
             status: dict[str, float | str] = {"exit": "not started"}
         else:
             start, limit = time.monotonic(), min(part.limit, left)
-            process = forks.Process(target=_run, args=(name, part))
+            process = forks.Process(target=_run, args=(name, part, results.OUT))
             process.start()
             try:
                 process.join(limit)
@@ -79,14 +80,14 @@ def run(parts: Mapping[str, Part], seconds: float) -> list[str]:
     return failed
 
 
-def _run(name: str, part: Part) -> None:
+def _run(name: str, part: Part, out: Path) -> None:
     """Run a part in this process, whose output goes to the log; 1 if one of its results is bad."""
     os.setsid()  # with all that it starts
-    with open(results.OUT / "log.txt", "ab", buffering=0) as log:
+    results.PART, results.OUT = name, out
+    with open(out / "log.txt", "ab", buffering=0) as log:
         for stream in (1, 2):
             os.dup2(log.fileno(), stream)
     print(f"=== {name}", flush=True)
-    results.PART = name
     getattr(import_module(part.module), part.function)()
     sys.exit(bool(results.errors(name)))
 
@@ -113,6 +114,7 @@ def main() -> None:
     multiprocessing.set_forkserver_preload(PRELOADED)
     chosen = {n: part for n, part in PARTS.items() if not options.parts or n in options.parts}
     failed = run(chosen, options.seconds)
+    print(tables.tables("results", results.read()))
     sys.exit(f"failed: {', '.join(failed)}; see {results.OUT}/log.txt" if failed else 0)
 
 

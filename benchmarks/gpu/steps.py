@@ -58,9 +58,8 @@ def steps() -> None:
 
 def compiled() -> None:
     """Time a DS step with torch.compile."""
-    # On a CPU, compiling takes a minute.
-    eager = functools.partial(torch.compile, backend="eager")
-    with patch("torch.compile", eager) if TINY else nullcontext():
+    # Compiling would take a minute on a CPU.
+    with patch("torch.compile", lambda module: module) if TINY else nullcontext():
         attempt("compiled, not deterministic, autotune", _timed, compile=True, **FAST)
         if not TINY:
             attempt("compiled", _timed, compile=True, **LOW)
