@@ -14,11 +14,15 @@ CHECK = ROOT / "benchmarks/gpu"
 sys.path.insert(0, str(ROOT / "benchmarks"))
 from gpu import check, results, tables  # noqa: E402
 
+# Only runs the program, which it would look at.
+SANITIZER = '#!/bin/sh\ntest "$1 $3 $4" = "--tool --error-exitcode 9" && shift 4 && exec "$@"\n'
+
 
 def in_child(folder, *words):
-    """Run a command on the files of a bundle, made tiny; return the finished process."""
+    """Run a command of the check, made tiny, in a folder; return the finished process."""
     env = {**os.environ, "TINY": "1", "OUT": str(folder / "out"), "WORK": str(folder / "work")}
     env |= {"GPU_DATA": str(folder / "data"), "DSNET": str(ROOT), "PY": sys.executable}
+    env["PATH"] = f"{folder}:{env['PATH']}"
     env["PYTHONPATH"] = f"{ROOT}:{ROOT / 'benchmarks'}"
     return subprocess.run(words, env=env, capture_output=True, text=True, check=False)
 
@@ -27,6 +31,8 @@ def in_child(folder, *words):
 def found(tmp_path_factory):
     """The results of all parts."""
     folder = tmp_path_factory.mktemp("gpu")
+    (folder / "compute-sanitizer").write_text(SANITIZER)
+    (folder / "compute-sanitizer").chmod(0o755)
     made = in_child(folder, sys.executable, "-m", "gpu.data", str(folder / "data"))
     assert made.returncode == 0, made.stderr
     done = in_child(folder, "bash", str(CHECK / "gpu_check.sh"))
@@ -43,6 +49,8 @@ def test_every_part_ends_well_and_its_values_are_right(found):
     assert found["smoke"]["the same training twice"] == {"twice": True, "resumed": True}
     assert found["smoke"]["training and scores, float32"]["n_videos"] == 10
     assert set(found["smoke"]["losses and gradients on CPU and GPU"].values()) == {0}
+    nothing = {"memcheck": "nothing found", "racecheck": "nothing found"}
+    assert found["sanitizer"] == {"numba": nothing}
     for semantics in ("cpu", "cuda"):
         numba = found["flow"][f"numba on cpu, semantics {semantics}"]
         assert (numba["equal_8bit"], numba["max_px"]) == (1, 0)

@@ -6,8 +6,8 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -152,13 +152,13 @@ def _train(folder: Path, precision: str) -> dict[str, float]:
 
 def _twice(folder: Path) -> dict[str, bool]:
     """Train twice, and a third time with a stop after the first epoch; compare the weights."""
+    outputs = [folder / name for name in ("first", "second", "stopped")]
+    with suppress(Stopped), patch.object(Trainer, "epoch", _stopping(Trainer.epoch)):
+        training.train(spec("flow"), DATA / "clips.h5", outputs[-1])
     found = []
-    for name in ("a", "b", "stopped"):
-        with suppress(Stopped), _stopping(name == "stopped"):
-            training.train(spec("flow"), DATA / "clips.h5", folder / name)
-        if name == "stopped":
-            training.train(spec("flow"), DATA / "clips.h5", folder / name)
-        found.append(models.read(folder / name / "model.pt")["last"]["state_dict"])
+    for output in outputs:
+        training.train(spec("flow"), DATA / "clips.h5", output)
+        found.append(models.read(output / "model.pt")["last"]["state_dict"])
     first, *others = found
     twice, resumed = (_same(first, other) for other in others)
     if TINY and not (twice and resumed):
@@ -170,16 +170,15 @@ class Stopped(Exception):
     """Stands for a job that is killed."""
 
 
-@contextmanager
-def _stopping(stop: bool) -> Iterator[None]:
+def _stopping(whole: Callable[[Trainer, int], dict[str, float]]) -> Callable[..., Any]:
+    """Return a training's ``epoch`` that stops before the second."""
+
     def epoch(trainer: Trainer, number: int) -> dict[str, float]:
-        if stop and number == 1:
+        if number == 1:
             raise Stopped
         return whole(trainer, number)
 
-    whole = Trainer.epoch
-    with patch.object(Trainer, "epoch", epoch):
-        yield
+    return epoch
 
 
 def _same(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> bool:

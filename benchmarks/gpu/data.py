@@ -40,7 +40,7 @@ SMALL = {
     "cardinality": 4,
 }
 VIDEOS, PAIRS = (1, 3) if TINY else (4, 64)  # of frames.h5
-GOLDEN = 2  # pairs of each video
+GOLDEN = 1  # pairs of each video
 SIDE = 64 if TINY else 256  # of frames.h5
 CLIPS = 32 if TINY else 112  # side of the clips
 TRAIN, TEST = (2, 1) if TINY else (8, 4)  # videos per class
@@ -60,7 +60,8 @@ def experiment(videos: Path | None) -> Experiment:
     else:
         entry = {"kind": "folder", "videos": str(videos), "test_share": 0.3, "shards": 1}
         raw |= {"catalogue": {"own": entry}, "datasets": ["own"]}
-    raw["frames"]["size"], raw["clips"]["crop"] = CLIPS, CLIPS
+    raw["frames"] |= {"size": CLIPS, "quality": 75}  # small enough to carry
+    raw["flow"]["quality"], raw["clips"]["crop"] = 80, CLIPS
     raw["model"] = Model().values()
     return load(raw)
 

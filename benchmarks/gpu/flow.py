@@ -27,7 +27,7 @@ from dsnet.experiment.data import FOLLOWED
 from dsnet.experiment.specs import FlowSpec
 from dsnet.store import Reader
 
-SECONDS = 0.1 if TINY else 3  # of a measurement, or one pair if that takes longer
+SECONDS = 0.01 if TINY else 1  # of a measurement, or all pairs if that takes less
 CORES = 2 if TINY else os.cpu_count() or 1
 SMALL = {"nscales": 2, "warps": 1, "inner_iterations": 4, "outer_iterations": 2}
 FRAMES = "np.random.default_rng(0).integers(0, 256, (3, 48, 64), np.uint8)"
@@ -60,7 +60,8 @@ def sanitizer() -> None:
         put("compute-sanitizer", {"skipped": "not installed here"})
         return
     for backend in runnable():
-        if TINY or " on cuda" in tvl1.describe(backend, FOLLOWED[backend][-1]):
+        on_gpu = " on cuda" in tvl1.describe(backend, FOLLOWED[backend][-1])
+        if on_gpu or (TINY and backend == "numba"):
             attempt(backend, _sanitized, tool, backend)
 
 
@@ -75,17 +76,15 @@ def _spec() -> FlowSpec:
 
 
 def _rate(run: Callable[[np.ndarray], Any], gray: np.ndarray) -> dict[str, float]:
-    """Count pairs per second of a backend, with as many pairs as the time allows."""
+    """Count pairs per second of a backend, with as many pairs at once as the time allows."""
     run(gray[:2])  # compiles
-    start = time.perf_counter()
-    run(gray[:2])
-    one = time.perf_counter() - start
-    frames = gray[: 1 + max(1, int(SECONDS / one))]
-    pairs = len(frames) - 1
-    run(frames)
-    start = time.perf_counter()
-    run(frames)
-    return {"pairs": pairs, "pairs_per_s": pairs / (time.perf_counter() - start)}
+    pairs, seconds = 0, 0.0
+    while seconds < SECONDS and pairs < len(gray) - 1:
+        pairs = min(4 * pairs or 1, len(gray) - 1)
+        start = time.perf_counter()
+        run(gray[: pairs + 1])
+        seconds = time.perf_counter() - start
+    return {"pairs": pairs, "pairs_per_s": pairs / seconds}
 
 
 def _measure(

@@ -28,5 +28,4 @@ if [ -e "$WORK/site/cv2" ] && ! "$PY" -c 'import cv2'; then
   echo "the carried OpenCV cannot be imported; going on without it"
   rm -r "$WORK/site/cv2"
 fi
-export NUMBA_CACHE_DIR=$WORK/numba TORCHINDUCTOR_CACHE_DIR=$WORK/inductor TRITON_CACHE_DIR=$WORK/triton
 exec "$PY" -m gpu.check "$@"
