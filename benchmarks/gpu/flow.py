@@ -17,15 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from convolutions import on_cpu
 from gpu.about import why_not
 from gpu.data import GOLDEN, gray_videos
 from gpu.results import DATA, TINY, attempt, put
 
 from dsnet import flow as tvl1
 from dsnet import shards
-from dsnet.experiment.data import FOLLOWED
+from dsnet.experiment.data import FOLLOWED, GPU_THREADS
 from dsnet.experiment.specs import FlowSpec
-from dsnet.store import Reader
+from dsnet.store import Reader, Writer
 
 SECONDS = 0.01 if TINY else 1  # of a measurement, or all pairs if that takes less
 CORES = 2 if TINY else os.cpu_count() or 1
@@ -49,7 +50,7 @@ def flow() -> None:
 def jpeg() -> None:
     """Count the pairs per second of a whole job, from stored frames to stored flow."""
     for backend in runnable():
-        if tvl1.BACKENDS[backend].auto:
+        if _on_gpu(backend) or backend == "numba":
             attempt(tvl1.describe(backend, "cuda"), _job, backend)
 
 
@@ -60,14 +61,17 @@ def sanitizer() -> None:
         put("compute-sanitizer", {"skipped": "not installed here"})
         return
     for backend in runnable():
-        on_gpu = " on cuda" in tvl1.describe(backend, FOLLOWED[backend][-1])
-        if on_gpu or (TINY and backend == "numba"):
+        if _on_gpu(backend) or (TINY and backend == "numba"):
             attempt(backend, _sanitized, tool, backend)
 
 
 def runnable() -> list[str]:
     """Return the backends that can run here; the others' reasons are in the part ``about``."""
     return [name for name in tvl1.BACKENDS if why_not(name) is None]
+
+
+def _on_gpu(backend: str) -> bool:
+    return tvl1.BACKENDS[backend].load().device().startswith("cuda")
 
 
 def _spec() -> FlowSpec:
@@ -84,6 +88,8 @@ def _rate(run: Callable[[np.ndarray], Any], gray: np.ndarray) -> dict[str, float
         start = time.perf_counter()
         run(gray[: pairs + 1])
         seconds = time.perf_counter() - start
+    if seconds < SECONDS:
+        seconds = on_cpu(lambda: run(gray))  # the flow is there when it returns
     return {"pairs": pairs, "pairs_per_s": pairs / seconds}
 
 
@@ -114,15 +120,25 @@ def _all_cores(gray: np.ndarray, spec: FlowSpec) -> dict[str, float]:
 
 
 def _job(backend: str) -> dict[str, float]:
-    """Run the stage ``flow_shard`` with a backend, once it is compiled."""
+    """Time the stage ``flow_shard`` with a backend, on enough videos for the time."""
     spec = _spec().model_copy(update={"backend": backend})
-    reader = Reader(DATA / "frames.h5")
-    tvl1.of_spec(spec)(gray_videos(DATA)[0][1][:2])
-    pairs = sum(video.frames("rgb") - 1 for video in reader.videos.values())
-    with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
-        shards.flow_shard(DATA / "frames.h5", spec, Path(folder, "flow.h5"))
-        return {"pairs": pairs, "pairs_per_s": pairs / (time.perf_counter() - start)}
+    threads = min(GPU_THREADS, CORES) if _on_gpu(backend) else CORES
+    source, times, seconds, pairs = Reader(DATA / "frames.h5"), 1, 0.0, 0
+    tvl1.of_spec(spec)(gray_videos(DATA)[0][1][:2])  # compiles
+    while seconds < SECONDS:
+        with tempfile.TemporaryDirectory() as name:
+            frames, output = Path(name, "frames.h5"), Path(name, "flow.h5")
+            with Writer(frames, ["rgb"], source.spec) as writer:
+                ids = [f"{id}/{time}" for time in range(times) for id in source.videos]
+                for id in ids:
+                    writer.add(id, {"rgb": source.items(id.split("/")[0], "rgb")})
+                writer.close(ids, {})
+            start = time.perf_counter()
+            shards.flow_shard(frames, spec, output, threads)
+            seconds = time.perf_counter() - start
+        pairs = times * sum(video.frames("rgb") - 1 for video in source.videos.values())
+        times *= 8
+    return {"pairs": pairs, "pairs_per_s": pairs / seconds, "threads": threads}
 
 
 def _sanitized(tool: str, backend: str) -> dict[str, str]:

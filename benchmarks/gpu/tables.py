@@ -46,7 +46,7 @@ def tables(name: str, results: Results) -> str:
     machine, ceilings = about.get("machine", {}), dict(_numbers(about.get("ceilings", {})))
     given = "; ".join(f"{value} {what}" for what, value in ceilings.items())
     head = f"### {machine.get('gpu', name)}\n\n`docs/gpu/{name}.json`: {machine.get('machine')}"
-    return "\n\n".join([f"{head}; {given}.", *_blocks(results)]) + "\n"
+    return "\n\n".join([f"{head}; {given}.", *filter(None, _blocks(results))]) + "\n"
 
 
 def _blocks(results: Results) -> Iterable[str]:
@@ -113,7 +113,10 @@ def _blocks(results: Results) -> Iterable[str]:
 
 
 def _table(header: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
+    """Return a table, or nothing without rows."""
     lines = [header, ("---",) * len(header), *rows]
+    if len(lines) == 2:
+        return ""
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
