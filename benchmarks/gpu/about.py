@@ -24,10 +24,10 @@ QUERY = "name,driver_version,clocks.sm,clocks.mem,power.limit,temperature.gpu"
 
 
 def about() -> None:
-    """Tell what the machine is, which backends of TV-L1 can run, and the ceilings."""
+    """Tell what the machine is, its ceilings, and which backends of TV-L1 can run."""
     attempt("machine", _machine)
-    attempt("backends", lambda: {name: why_not(name) for name in flow.BACKENDS})
     attempt("ceilings", _ceilings)
+    attempt("backends", lambda: {name: why_not(name) for name in flow.BACKENDS})
 
 
 def why_not(backend: str) -> str | None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -42,8 +43,10 @@ def tests() -> None:
     marked = [str(p) for p in Path("tests").rglob("test_*.py") if "mark.gpu" in p.read_text()]
     options = ["-q", "-m", "gpu", "-p", "no:cacheprovider", f"--junitxml={OUT}/tests.xml"]
     code = pytest.main([*options, *sorted(marked)])
-    failed = {"error": f"see {OUT}/log.txt"} if code else {}
-    put("pytest", {"files": len(marked), "exit": int(code), **failed})
+    suite = ElementTree.parse(OUT / "tests.xml").find("testsuite")
+    assert suite is not None
+    counts = {name: int(suite.attrib[name]) for name in ("tests", "skipped", "failures", "errors")}
+    put("pytest", counts | ({"error": "see log.txt"} if code else {}))
 
 
 def smoke() -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -65,9 +65,12 @@ def sanitizer() -> None:
             attempt(backend, _sanitized, tool, backend)
 
 
-def runnable() -> list[str]:
-    """Return the backends that can run here; the others' reasons are in the part ``about``."""
-    return [name for name in tvl1.BACKENDS if why_not(name) is None]
+def runnable() -> Iterator[str]:
+    """Yield the backends that can run here; the part ``about`` has the others' reasons.
+
+    CPUs come first. Once a kernel has failed, CUDA refuses everything in its process.
+    """
+    return (name for name in reversed(tvl1.BACKENDS) if why_not(name) is None)
 
 
 def _on_gpu(backend: str) -> bool:
