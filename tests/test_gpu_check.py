@@ -84,7 +84,7 @@ MADE_UP = {
         "compiled": {"exit": "not started"},
     },
     "about": {
-        "machine": {"machine": "a machine", "gpu": "A GPU"},
+        "machine": {"machine": "a machine", "gpu": "A GPU", "commit": "0123456789"},
         "ceilings": {"copied bytes per second": 4.321e12},
     },
     "flow": {
@@ -102,7 +102,7 @@ MADE_UP = {
 }
 ROWS = [
     "### A GPU",
-    "`docs/gpu/made-up.json`: a machine; 4.32e+12 copied bytes per second.",
+    "`docs/gpu/made-up.json`, commit 0123456: a machine; 4.32e+12 copied bytes per second.",
     "| about | 2.5 | 0 |  |",
     "| flow | 99.6 | 1 | y on cuda:0: RuntimeError: no |",
     "| train | 130 | timeout |  |",

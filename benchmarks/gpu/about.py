@@ -17,6 +17,7 @@ from machine import machine
 from dsnet import flow
 from dsnet.devices import choose_device
 from dsnet.models.convolutions import on_gpu
+from dsnet.provenance.records import git_commit
 
 PACKAGES = {"torch", "triton", "numpy", "numba", "numba-cuda", "cupy-cuda13x"}
 PACKAGES |= {"opencv-python-headless", "opencv-contrib-python-headless"}
@@ -43,6 +44,7 @@ def _machine() -> dict[str, Any]:
     installed = {found.metadata["Name"] for found in distributions()}
     found: dict[str, Any] = {
         "machine": machine(*sorted(PACKAGES & installed)),
+        "commit": os.environ.get("COMMIT") or git_commit(),
         "python": platform.python_version(),
         "cores": os.cpu_count(),
         "cuda": torch.version.cuda,

@@ -52,6 +52,7 @@ def main() -> None:
     shutil.copy(Path(__file__).with_name("gpu_check.sh"), target)
     archive = ["git", "archive", "--format=tar.gz", "--output", target.absolute() / "dsnet.tar.gz"]
     subprocess.run([*archive, "HEAD"], cwd=data.ROOT, check=True)
+    (target / "commit").write_text(_said("git", "-C", str(data.ROOT), "rev-parse", "HEAD"))
     download(missing(), target / "wheels")
     # Its program, of 30 MB, is not needed: no video is decoded.
     own = Path(imageio_ffmpeg.__file__).parent

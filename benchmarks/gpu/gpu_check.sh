@@ -14,6 +14,7 @@ if [ -z "${DSNET:-}" ]; then
   DSNET=$WORK/dsnet
   mkdir -p "$DSNET"
   tar -xzf "$here/dsnet.tar.gz" -C "$DSNET"
+  export COMMIT=$(cat "$here/commit")
 fi
 if [ -e "$here/wheels" ]; then
   "$PY" -m pip install --quiet --no-index --no-deps --no-cache-dir --upgrade --target "$WORK/site" \

@@ -45,7 +45,8 @@ def tables(name: str, results: Results) -> str:
     about = results.get("about", {})
     machine, ceilings = about.get("machine", {}), dict(_numbers(about.get("ceilings", {})))
     given = "; ".join(f"{value} {what}" for what, value in ceilings.items())
-    head = f"### {machine.get('gpu', name)}\n\n`docs/gpu/{name}.json`: {machine.get('machine')}"
+    head = f"### {machine.get('gpu', name)}\n\n`docs/gpu/{name}.json`, commit "
+    head += f"{machine.get('commit', 'unknown')[:7]}: {machine.get('machine', 'unknown machine')}"
     return "\n\n".join([f"{head}; {given}.", *filter(None, _blocks(results))]) + "\n"
 
 
