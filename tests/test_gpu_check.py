@@ -181,3 +181,5 @@ def test_a_part_that_fails_or_hangs_costs_no_other(tmp_path, monkeypatch):
     assert not runs(found["hanging"]["child"])
     assert check.run({"sound": parts["sound"]}, 1) == ["sound"]  # too late to start
     assert results.read()["parts"]["sound"] == {"exit": "not started"}
+    assert "sound" not in results.read()  # it was of the check before
+    assert "dying" in results.read()

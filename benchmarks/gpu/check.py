@@ -54,6 +54,7 @@ SHORTEST = 5  # seconds; with less left, a part is not started
 def run(parts: Mapping[str, Part], seconds: float) -> list[str]:
     """Run parts in turn, all within ``seconds``; return the names of those that failed."""
     results.OUT.mkdir(parents=True, exist_ok=True)
+    results.forget(parts)
     end, failed = time.monotonic() + seconds, []
     forks = multiprocessing.get_context("forkserver")
     for name, part in parts.items():

@@ -9,7 +9,7 @@ import json
 import os
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,15 @@ def put(name: str, value: Any, part: str | None = None) -> None:
     """Add a result to a part, this one by default."""
     found = read()
     found.setdefault(part or PART, {})[name] = value
+    _write(found)
+
+
+def forget(parts: Collection[str]) -> None:
+    """Remove the results of parts, such as those of an earlier check."""
+    _write({part: values for part, values in read().items() if part not in parts})
+
+
+def _write(found: dict[str, Any]) -> None:
     partial = OUT / "results.json.new"
     partial.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     partial.replace(OUT / "results.json")
