@@ -2,6 +2,12 @@
 # make test   set up, then all tests, none of which sees a GPU
 # make test-gpu
 #             set up, then the tests that need a GPU
+# make gpu-check
+#             where there is a GPU: whether dsnet is right there, how fast it is, and whether it trains,
+#             in nine minutes (docs/performance.md); PY=python3 for another Python than .venv's
+# make gpu-bundle
+#             set up, then one folder to carry, build/gpu, for the same on a machine without a network;
+#             DATA=FOLDER of videos by class, WHEEL=FILE of OpenCV with CUDA
 # make kill-rounds
 #             set up, then kill a run in every stage, ROUNDS (20) times over (docs/faults.md; about an hour)
 # make check  set up, then linters, types, the workflow's own lint and the documentation, strictly
@@ -27,10 +33,11 @@ VENV ?= .venv
 CORES ?= all
 ROUNDS ?= 20
 RECIPE ?= paper
+GPU ?= build/gpu
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: all setup study test test-gpu coverage mutants kill-rounds check docs examples rehearsal screenshots format clean
+.PHONY: all setup study test test-gpu gpu-check gpu-bundle coverage mutants kill-rounds check docs examples rehearsal screenshots format clean
 
 all: setup
 	$(BIN)/snakemake --cores $(CORES)
@@ -53,6 +60,16 @@ test: setup
 
 test-gpu: setup
 	DSNET_TEST_GPU=1 $(BIN)/python -m pytest -v -m gpu tests
+
+# With PY, that Python has what dsnet imports.
+gpu-check: export PYTHONPATH := $(CURDIR):$(CURDIR)/benchmarks
+gpu-check: $(if $(PY),,setup)
+	test -e $(GPU)/data/specs.json || $(or $(PY),$(BIN)/python) -m gpu.data $(GPU)/data $(if $(DATA),--videos $(DATA))
+	OUT=$${OUT:-$(GPU)/out} GPU_DATA=$(GPU)/data $(or $(PY),$(BIN)/python) -m gpu.check
+
+gpu-bundle: export PYTHONPATH := $(CURDIR):$(CURDIR)/benchmarks
+gpu-bundle: setup
+	$(BIN)/python -m gpu.bundle $(GPU) $(if $(DATA),--videos $(DATA)) $(if $(WHEEL),--opencv $(WHEEL))
 
 coverage: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term

@@ -55,7 +55,7 @@ def sample_videos(
     """
     if not paths:
         names = motions.CLASSES[:limit]
-        return [motions.render(name, "test", 0, size, frames) for name in names]
+        return [motions.render(name, "test", 0, size=size, length=frames) for name in names]
     found = []
     for file in video_files(paths, limit):
         decoded = list(video.decode(file, 25, resize, size))

@@ -79,17 +79,18 @@ def own_step(
     labels: Tensor,
     recipe: Recipe,
     device: torch.device,
-) -> Callable[[], None]:
-    """A step of dsnet's trainer."""
+) -> Callable[[], Mapping[str, Tensor]]:
+    """A step of dsnet's trainer, which returns the terms of its loss."""
     task = distillation.build(teacher, losses) if teacher is not None else Classification("rgb")
     to_device(student.train(), device)
     to_device(task, device)
     step = Step(student, task, recipe, device)
     clips = {name: clip.to(memory_format=torch.channels_last_3d) for name, clip in clips.items()}
 
-    def run() -> None:
+    def run() -> Mapping[str, Tensor]:
         _, terms = step.forward(clips, labels)
         step.update(terms, 1.0)
+        return terms
 
     return run
 
@@ -107,7 +108,7 @@ def gram_products(teacher: torch.nn.Module, clips: Mapping[str, Tensor]) -> Call
     return run
 
 
-def measure(steps: Mapping[str, Callable[[], None]], repeats: int, device: torch.device):
+def measure(steps: Mapping[str, Callable[[], object]], repeats: int, device: torch.device):
     """Seconds of every step, one number per repetition; all take turns."""
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for repeat in tqdm(range(-1, repeats), "steps", disable=None):  # the first warms up
@@ -150,7 +151,7 @@ def main() -> None:
     given = {"precision": options.precision, "compile": options.compile}
     chosen = RECIPE.model_copy(update=given)
     plain = plain_mars(copy.deepcopy(student), copy.deepcopy(teacher), clips, labels)
-    steps = {"plain MARS": plain}
+    steps: dict[str, Callable[[], object]] = {"plain MARS": plain}
     given = (clips, labels, chosen, device)
     steps["dsnet, no teacher"] = own_step(copy.deepcopy(student), None, {}, *given)
     for name, losses in LOSSES.items():
