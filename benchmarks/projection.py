@@ -8,17 +8,19 @@ another recipe, with all its epochs, and the videos are some of one of these dat
 says what is measured. All rates are core-seconds, and 16 cores are taken to do in a second what one
 does in 16: what is projected is a lower bound.
 
-No GPU is measured: the networks' operations are counted, and a GPU is taken to do `--tflops`
-10^12 of them per second (an assumption; `python benchmarks/step.py --device cuda` measures one).
-The clips for it are prepared on 16 cores, at the measured rate.
+The networks' operations are counted, and a GPU does as many per second as the newest check in
+docs/gpu measured (`make gpu-check`) in the recipe's precision, and as many pairs of TV-L1. Without
+a check, a GPU is taken to do `--tflops` 10^12 operations per second, which is an assumption, and
+cores compute the flow. Clips for it are prepared on 16 cores, at the measured rate.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,35 @@ from snakemake.utils import update_config
 from dsnet.experiment import Experiment, load
 
 CORES = 16
+
+
+@dataclass(frozen=True)
+class GpuRates:
+    """What a GPU does: its name, operations and pairs of TV-L1 per second."""
+
+    name: str
+    operations: float
+    pairs: float | None
+
+
+ASSUMED = GpuRates("a GPU (an assumption)", 10e12, None)
+
+
+def gpu_rates(folder: Path, cfg: Experiment) -> GpuRates:
+    """The rates of the newest check: the fastest DS step in the precision, and flow job."""
+    files = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
+    if not files:
+        return ASSUMED
+    found = json.loads(files[-1].read_text(encoding="utf-8"))
+    steps = [
+        step["operations_per_s"]
+        for name, step in found["steps"].items()
+        if name.partition(",")[0] == cfg.training.precision
+        and "no teacher" not in name
+        and "operations_per_s" in step
+    ]
+    jobs = [job["pairs_per_s"] for job in found["jpeg"].values() if "pairs_per_s" in job]
+    return GpuRates(found["about"]["machine"]["gpu"], max(steps), max(jobs))
 
 
 @dataclass(frozen=True)
@@ -89,19 +120,20 @@ def experiment(recipe: Sequence[Path]) -> Experiment:
     return load(merged)
 
 
-def works(counts: Size, cfg: Experiment, rates: Rates, tflops: float) -> Iterator[Work]:
+def works(counts: Size, cfg: Experiment, rates: Rates, gpu: GpuRates) -> Iterator[Work]:
     """All that the experiment does with a data set."""
     for stage, rate in rates.stages.items():
-        yield Work(stage, rate.seconds * counts.frames, rate.floor * counts.frames)
+        on_gpu = counts.frames / gpu.pairs if stage == "flow" and gpu.pairs else None
+        yield Work(stage, rate.seconds * counts.frames, rate.floor * counts.frames, on_gpu)
     for length in cfg.clip_lengths:
-        streams = [of_stream(name, length, counts, cfg, rates, tflops) for name in cfg.streams]
+        streams = [of_stream(name, length, counts, cfg, rates, gpu) for name in cfg.streams]
         for what in ("train", "select", "evaluate"):
             seconds = sum(found[what] for found in streams)
             yield Work(f"{what}, {length}f, {len(streams)} streams", *seconds)
 
 
 def of_stream(
-    name: str, length: int, counts: Size, cfg: Experiment, rates: Rates, tflops: float
+    name: str, length: int, counts: Size, cfg: Experiment, rates: Rates, gpu: GpuRates
 ) -> dict[str, np.ndarray]:
     """The numbers of :class:`Work` for one stream: training, selecting the epoch, evaluating."""
     stream, per_video = cfg.streams[name], counts.clips(length)
@@ -117,7 +149,7 @@ def of_stream(
     }
     return {
         what: number
-        * np.array([rate.seconds + each, rate.floor, rate.operations / tflops / 1e12, each])
+        * np.array([rate.seconds + each, rate.floor, rate.operations / gpu.operations, each])
         for what, (number, rate, each) in parts.items()
     }
 
@@ -135,7 +167,7 @@ def row(what: str, columns: np.ndarray) -> str:
     return f"| {what} | {' | '.join(cells)} |"
 
 
-def project(name: str, counts: Size, cfg: Experiment, rates: Rates, tflops: float) -> None:
+def project(name: str, counts: Size, cfg: Experiment, rates: Rates, gpu: GpuRates) -> None:
     """Print the table of one data set."""
     files = rates.sizes.items()
     made = ", ".join(f"{what} {size * counts.frames / 1e9:.0f} GB" for what, size in files)
@@ -143,7 +175,7 @@ def project(name: str, counts: Size, cfg: Experiment, rates: Rates, tflops: floa
     print("| stage | core-hours | above the floor | hours, 16 cores | 1 GPU | 4 GPUs |")
     print("|---|---|---|---|---|---|")
     total = np.zeros(5)
-    for work in works(counts, cfg, rates, tflops):
+    for work in works(counts, cfg, rates, gpu):
         columns = work.columns()
         total += columns
         print(row(work.what, columns))
@@ -162,15 +194,19 @@ def main() -> None:
         help="overlays, in their order",
     )
     parser.add_argument("--limit", type=int, default=6, help="videos")
-    parser.add_argument("--tflops", type=float, default=10, help="assumed of a GPU, sustained")
+    parser.add_argument("--tflops", type=float, help="assumed of a GPU, in place of a check")
     parser.add_argument("--repeats", type=int, default=3, help="steps of every network")
     options = parser.parse_args()
     files, cfg = video_files(options.videos, options.limit), experiment(options.recipe)
+    gpu = gpu_rates(ROOT / "docs/gpu", cfg)
+    if options.tflops:
+        gpu = replace(ASSUMED, operations=options.tflops * 1e12)
     started = time.monotonic()
     rates = measure(files, cfg, options.repeats)
-    print(f"\n{machine('torch')}; {len(files)} videos, {time.monotonic() - started:.0f} s\n")
+    print(f"\n{machine('torch')}; {len(files)} videos, {time.monotonic() - started:.0f} s")
+    print(f"{gpu.name}: {gpu.operations / 1e12:.1f} TFLOP/s, {gpu.pairs or 'no'} pairs of flow/s\n")
     for name, counts in SIZES.items():
-        project(name, counts, cfg, rates, options.tflops)
+        project(name, counts, cfg, rates, gpu)
 
 
 if __name__ == "__main__":

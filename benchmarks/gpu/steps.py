@@ -18,6 +18,7 @@ from step import CLASSES, LOSSES, RECIPE, measure, own_step
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity
 from torch.profiler import profile as profiled
+from torch.utils.flop_counter import FlopCounterMode
 
 from dsnet import models
 from dsnet.arithmetic import computing_in, set_up
@@ -144,9 +145,19 @@ def _timed(overlap: bool = True, **how: Any) -> dict[str, Any]:
         begin = time.perf_counter() - start
         seconds = statistics.median(measure({"step": run}, REPEATS, device)["step"])
     found = {"ms": 1e3 * seconds, "clips_per_s": BATCH / seconds, "first_s": begin, "losses": first}
+    found["operations_per_s"] = _operations(device, how.get("teacher", True)) / seconds
     if device.type == "cuda":
         found["peak_GiB"] = torch.cuda.max_memory_allocated() / 2**30
     return found
+
+
+@functools.cache
+def _operations(device: torch.device, teacher: bool) -> int:
+    """Count the operations of a step, of convolutions and products as they are written."""
+    run = _make(device, teacher)
+    with FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops()
 
 
 def _profile(**how: Any) -> dict[str, list[float]]:

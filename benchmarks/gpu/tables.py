@@ -73,9 +73,14 @@ def _blocks(results: Results) -> Iterable[str]:
         ),
     )
     yield _table(
-        ("DS step", "ms", "clips per second", "first step, s", "GiB"),
+        ("DS step", "ms", "clips per second", "TFLOP/s", "first step, s", "GiB"),
         (
-            (case, *(_number(v, key) for key in ("ms", "clips_per_s", "first_s", "peak_GiB")))
+            (
+                case,
+                *(_number(v, key) for key in ("ms", "clips_per_s")),
+                _number(v, "operations_per_s", 1e-12),
+                *(_number(v, key) for key in ("first_s", "peak_GiB")),
+            )
             for part in ("steps", "compiled")
             for case, v in _sound(results.get(part, {}))
         ),
