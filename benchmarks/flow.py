@@ -1,4 +1,4 @@
-"""TV-L1 backends against OpenCV's on one core: time, agreement, and error on known flow.
+"""TV-L1 backends against OpenCV's on one core: time, agreement, error on known flow; a flow job.
 
     python benchmarks/flow.py [VIDEO ...] [--size 256] [--pairs 3] [--limit 8] [--repeats 1]
 
@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -27,9 +29,11 @@ import torch
 from machine import machine, sample_videos
 from tqdm import tqdm
 
-from dsnet import flow
+from dsnet import flow, images
+from dsnet.experiment.specs import FlowSpec
 from dsnet.flow import numba
 from dsnet.flow.params import TVL1
+from dsnet.shards import encoded_planes
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests/flow"))
 from scenes import MOTIONS, end_point_error, known  # the scenes that the tests judge by
@@ -155,6 +159,44 @@ def report(rows: list[Row], videos: int, pairs: int, size: int) -> None:
         print(f"| {row.name} | " + " | ".join(errors) + " |")
 
 
+def job(videos: list[np.ndarray], repeats: int) -> None:
+    """Print what a flow job takes, from stored frames to stored flow, on one core and on all."""
+    spec = FlowSpec.model_validate({"backend": "numba", "bound": BOUND})
+    method, cores = flow.of_spec(spec), sorted(os.sched_getaffinity(0))
+    stored = [[images.encode(frame, spec.quality) for frame in gray] for gray in videos]
+
+    def in_turn() -> list[bytes]:
+        """Decode, compute and encode one after the other."""
+        decoded = [[images.decode(np.frombuffer(f, np.uint8), True) for f in v] for v in stored]
+        fields = [method(np.stack(frames)) for frames in decoded]
+        return [item for field in fields for item in flow.to_bytes(field, BOUND, spec.quality)]
+
+    def overlapped(threads: int) -> list[bytes]:
+        return list(encoded_planes(stored, method, spec, threads))
+
+    forms = {"in turn, one core": (in_turn, 1), "overlapped, one core": (partial(overlapped, 1), 1)}
+    if len(cores) > 1:
+        forms[f"overlapped, {len(cores)} cores"] = partial(overlapped, len(cores)), len(cores)
+    seconds: dict[str, list[float]] = {name: [] for name in forms}
+    expected = in_turn()
+    for _ in range(max(repeats, 3)):
+        for name, (run, count) in forms.items():
+            os.sched_setaffinity(0, cores[:count])
+            start = time.perf_counter()
+            assert run() == expected
+            seconds[name].append(time.perf_counter() - start)
+    os.sched_setaffinity(0, cores)
+    pairs, first = sum(len(gray) - 1 for gray in videos), next(iter(seconds.values()))
+    print("\nA job by numba, semantics cuda, from stored frames to stored flow\n")
+    print("| job | ms per pair | times in turn (lowest to highest) |\n|---|---|---|")
+    for name, taken in seconds.items():
+        ratios = [a / b for a, b in zip(taken, first, strict=True)]
+        print(
+            f"| {name} | {1e3 * statistics.median(taken) / pairs:.1f} "
+            f"| {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) |"
+        )
+
+
 def main() -> None:
     """Run all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -172,6 +214,7 @@ def main() -> None:
     for gray in tqdm(videos, "videos", disable=None):
         measure(rows, gray, options.repeats)
     report(rows, len(videos), options.pairs, options.size)
+    job(videos, options.repeats)
 
 
 if __name__ == "__main__":

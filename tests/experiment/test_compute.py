@@ -21,7 +21,7 @@ from dsnet.flow import BACKENDS
         ("opencv-cuda", 2, False, 2),
     ],
 )
-def test_flow_jobs_ask_for_a_gpu_where_there_is_one(
+def test_flow_jobs_ask_for_a_gpu_where_there_is_one_and_threads_that_feed_it(
     loaded, tmp_path, monkeypatch, backend, given, there, asked
 ):
     (tmp_path / "nvidia3").touch()  # of a container that has the fourth GPU alone
@@ -30,7 +30,9 @@ def test_flow_jobs_ask_for_a_gpu_where_there_is_one(
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(gpus, "DEVICES", (str(path),))
     overlay = {"flow": {"backend": backend, "gpus": given}}
-    assert loaded(overlay).flow.n_gpus() == asked
+    flow = loaded(overlay).flow
+    assert flow.n_gpus() == asked
+    assert flow.n_threads() == (data.GPU_THREADS if asked else 1)
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,7 @@ def test_the_words_of_a_claim_and_the_rate_of_the_attention_concern_no_more(proj
 
 def test_where_to_compute_concerns_nothing(project: Project):
     project.configure(training={"threads": 2, "device": "cpu", "workers": 1, "gpus": 1})
+    project.configure(flow={"gpus": 1})
     assert project.plan().nothing_to_do
 
 
