@@ -237,6 +237,53 @@ def test_rotation_is_applied(tmp_path: Path) -> None:
     assert np.abs(frame.astype(int) - expected).mean() < 5
 
 
+# What changes half-way: options of the second half, and the containers.
+CHANGES: dict[str, tuple[str, list[str], list[str]]] = {
+    "size": ("96x72", [], ["mp4", "mkv", "ts", "webm"]),
+    "turned": ("48x64", [], ["mp4"]),
+    "range": ("64x48", ["-x264-params", "fullrange=on"], ["mp4"]),
+    "matrix": ("64x48", ["-x264-params", "colormatrix=bt709"], ["mp4"]),
+    "rotation": (
+        "64x48",
+        ["-bsf:v", "h264_metadata=display_orientation=insert:rotate=90"],
+        ["mp4"],
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "suffix"), [(name, suffix) for name in CHANGES for suffix in CHANGES[name][2]]
+)
+def test_a_stream_that_changes_half_way_keeps_all_frames(
+    tmp_path: Path, change: str, suffix: str
+) -> None:
+    size, options, _ = CHANGES[change]
+    codec, raw = ("libvpx", "webm") if suffix == "webm" else ("libx264", "h264")
+    halves = [tmp_path / f"{number}.{raw}" for number in (1, 2)]
+    for half, shape, first, more in zip(
+        halves, ("64x48", size), (0, 25), ([], options), strict=True
+    ):
+        source = f"color=gray:size={shape}:rate=25:duration=1,format=yuv420p"
+        source += f",geq=lum='40+2*({first}+N)':cb=128:cr=128"
+        ffmpeg("-f", "lavfi", "-i", source, "-c:v", codec, "-bf", "0", *more, half)
+    path = tmp_path / f"both.{suffix}"
+    if suffix == "webm":
+        (tmp_path / "list").write_text("file 1.webm\nfile 2.webm\n")
+        ffmpeg("-f", "concat", "-i", tmp_path / "list", "-c", "copy", path)
+    else:
+        (tmp_path / "both.h264").write_bytes(b"".join(half.read_bytes() for half in halves))
+        ffmpeg("-r", "25", "-i", tmp_path / "both.h264", "-c", "copy", path)
+    assert probe(path).frames == 50
+    expected = [frame.mean() for half in halves for frame in decode(half, size=16)]
+    resizes: list[tuple[video.Resize | None, tuple[int, int, int]]] = [
+        ("square", (16, 16, 3)), ("short_side", (16, 21, 3)), (None, (48, 64, 3)),
+    ]  # fmt: skip
+    for resize, shape in resizes:
+        frames = list(decode(path, resize=resize, size=16))
+        assert {frame.shape for frame in frames} == {shape}
+        assert [frame.mean() for frame in frames] == pytest.approx(expected, abs=0.5)
+
+
 def test_sound_that_starts_first_adds_no_frames(tmp_path: Path) -> None:
     path = tmp_path / "late.mp4"
     late = ("-itsoffset", "1", "-i", make_video(tmp_path / "a.mp4"))

@@ -40,9 +40,10 @@ def decode(
     input, as in MARS's extraction. It counts from the start of the file, and frames drift by up to
     1.1 of an interval. So a video mostly has one frame more, and frame k there is k - 1 here.
 
-    One frame is in memory at a time. Closing the generator early ends ffmpeg. Raises VideoError if
-    nothing decodes, if the frame size changes within the video (possible unless it is resized to a
-    square), or if no data arrives for ``timeout`` seconds.
+    If the stream changes within the video (size, colours, rotation), later frames are scaled to the
+    size of the first one and turned like it. One frame is in memory at a time. Closing the
+    generator early ends ffmpeg. Raises VideoError if nothing decodes, or if no data arrives for
+    ``timeout`` seconds.
     """
     check_file(path)
     native, rate = source(max_pixels)["V:0"], {}

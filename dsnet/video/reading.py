@@ -38,8 +38,15 @@ def check_file(path: PathLike) -> None:
 
 def source(max_pixels: int) -> Any:
     """Make the video an input of ffmpeg-python, decoded on one thread."""
-    # Only files: a hidden playlist must not make ffmpeg open network addresses.
-    return ffmpeg.input(THE_FILE, threads=1, max_pixels=max_pixels, protocol_whitelist="file")
+    # Only files: a hidden playlist must not make ffmpeg open network addresses. One filter graph
+    # for the whole video: a new one, after a change in the stream, would count from zero again.
+    return ffmpeg.input(
+        THE_FILE,
+        threads=1,
+        max_pixels=max_pixels,
+        protocol_whitelist="file",
+        reinit_filter=0,
+    )
 
 
 def reason(complaints: list[str], path: PathLike) -> str:
