@@ -11,7 +11,7 @@ from dsnet import flow as tvl1
 from dsnet import shards, video
 from dsnet.clips import load, open_clips, table
 from dsnet.datasets import DataSetError
-from dsnet.datasets.manifest import BrokenVideosError, make_manifest, write_manifest
+from dsnet.datasets.manifest import BrokenVideosError, make_manifest, read_manifest, write_manifest
 from dsnet.experiment.data import TVL1
 from dsnet.experiment.specs import FlowSpec, FramesSpec
 from dsnet.store import Reader, StoreError
@@ -145,11 +145,11 @@ def test_a_shard_goes_on_where_it_was_stopped(manifest, tmp_path, monkeypatch):
     whole = make(manifest, tmp_path / "whole")
     decode, calls = video.decode, []
 
-    def failing(path, *more):
+    def failing(path, *more, **options):
         calls.append(path)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return decode(path, *more)
+        return decode(path, *more, **options)
 
     monkeypatch.setattr(shards.video, "decode", failing)
     with pytest.raises(KeyboardInterrupt):
@@ -199,7 +199,33 @@ def test_a_damaged_shard_is_named_and_not_packed(manifest, tmp_path):
         )
 
 
-def broken(path, *_):
+def test_a_video_whose_ffmpeg_is_killed_is_decoded_again(manifest, tmp_path, fake_ffmpeg):
+    whole = make(manifest, tmp_path / "whole")["frames"][0]
+    real = video.ffmpeg_executable()
+    two = len(b"P6\n32 32\n255\n") * 2 + 32 * 32 * 3 * 2
+    path = fake_ffmpeg(
+        f'case "$*" in */a/1.avi*) "{real}" "$@" | head -c {two}; kill -9 $$; esac\n'
+        f'exec "{real}" "$@"'
+    )
+    with pytest.raises(video.FfmpegError, match=r"a/1\.avi: signal 9 \(SIGKILL\).*run again"):
+        shards.frames(manifest, 0, FRAMES, tmp_path / "0.h5")
+    assert not (tmp_path / "0.h5").exists()
+    path.unlink()
+    video.ffmpeg_executable.cache_clear()
+    shards.frames(manifest, 0, FRAMES, tmp_path / "0.h5")
+    assert Reader(tmp_path / "0.h5").digest == Reader(whole).digest
+
+
+def test_fewer_frames_than_the_manifests_are_no_whole_video(manifest, tmp_path):
+    rows = read_manifest(manifest)
+    rows.loc[rows["id"] == "a/0", "frames"] = 9  # rounding may cost two
+    write_manifest(rows, manifest)
+    shards.frames(manifest, 0, FRAMES, tmp_path / "0.h5")
+    reasons = [found.reason for found in Reader(tmp_path / "0.h5").videos.values()]
+    assert reasons == ["only 5 of at least 6 frames decode", "", ""]
+
+
+def broken(path, *_, **__):
     raise video.VideoError("no decodable frame")
 
 
@@ -210,7 +236,9 @@ def test_a_video_whose_frames_cannot_be_decoded_is_listed_with_its_reason(
     monkeypatch.setattr(
         shards.video,
         "decode",
-        lambda path, *more: (broken if path.endswith("b/1.avi") else decode)(path, *more),
+        lambda path, *more, **options: (broken if path.endswith("b/1.avi") else decode)(
+            path, *more, **options
+        ),
     )
     paths = make(manifest, tmp_path)
     with pytest.raises(BrokenVideosError, match=r"1 of 6 videos \(16\.67%\) are broken"):
@@ -245,7 +273,9 @@ def test_a_class_without_usable_videos_keeps_its_label(manifest, tmp_path, monke
     monkeypatch.setattr(
         shards.video,
         "decode",
-        lambda path, *more: (broken if "/a/" in path else decode)(path, *more),
+        lambda path, *more, **options: (broken if "/a/" in path else decode)(
+            path, *more, **options
+        ),
     )
     reader = open_clips(pack(manifest, make(manifest, tmp_path), tmp_path, max_broken=0.9))
     assert reader.extra["classes"] == ["a", "b"]

@@ -2,7 +2,7 @@
 
 import logging
 import os
-import stat
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from dsnet import video
-from dsnet.video import VideoError, VideoInfo, decode, encode, ffmpeg_executable, probe
+from dsnet.video import FfmpegError, VideoError, VideoInfo, decode, encode, ffmpeg_executable, probe
 
 
 def ffmpeg(*arguments: str | Path) -> None:
@@ -317,23 +317,6 @@ def test_a_relative_name_with_a_dash_is_no_option(
     assert probe("-y.avi").frames == 6
 
 
-@pytest.fixture
-def fake_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
-    """Put a shell script in ffmpeg's place."""
-
-    def install(script: str) -> Path:
-        executable = tmp_path / "bin" / "ffmpeg"
-        executable.parent.mkdir(exist_ok=True)
-        executable.write_text(f"#!/bin/sh\n{script}\n")
-        executable.chmod(executable.stat().st_mode | stat.S_IXUSR)
-        monkeypatch.setenv("PATH", str(executable.parent), prepend=os.pathsep)
-        ffmpeg_executable.cache_clear()
-        return executable
-
-    yield install  # type: ignore[misc]
-    ffmpeg_executable.cache_clear()
-
-
 def test_a_stuck_ffmpeg_is_given_up(thirty: Path, fake_ffmpeg: Callable[[str], Path]) -> None:
     fake_ffmpeg("exec sleep 60")
     start = time.monotonic()
@@ -342,6 +325,40 @@ def test_a_stuck_ffmpeg_is_given_up(thirty: Path, fake_ffmpeg: Callable[[str], P
     with pytest.raises(VideoError, match=r"no data for 0\.2 s"):
         next(decode(thirty, timeout=0.2))
     assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize(
+    ("end", "name"),
+    [
+        ("kill -9 $$", "signal 9 (SIGKILL)"),
+        ("exit 139", "signal 11 (SIGSEGV)"),
+        ("exit 255", "a s"),
+    ],
+)
+def test_an_ffmpeg_ended_by_a_signal_is_no_fault_of_the_video(
+    thirty: Path, fake_ffmpeg: Callable[[str], Path], end: str, name: str
+) -> None:
+    whole, part = r"P6\n1 1\n255\nabc", r"P6\n1 1\n255\na"
+    for written in ("", whole, whole + part):
+        fake_ffmpeg(f"printf '{written}'\n{end}")
+        with pytest.raises(FfmpegError, match=re.escape(f"thirty.avi: {name}")):
+            list(decode(thirty, resize=None))
+    fake_ffmpeg(f"printf '0, 1, 1, 1\\n0, 4000, 4000, 1\\n'\n{end}")
+    with pytest.raises(FfmpegError, match=re.escape(f"thirty.avi: {name}")):
+        probe(thirty)
+
+
+def test_fewer_frames_than_are_known_of_are_an_error(
+    thirty: Path, fake_ffmpeg: Callable[[str], Path]
+) -> None:
+    frames = r"P6\n1 1\n255\nabc" * 2
+    fake_ffmpeg(f"printf '{frames}'")
+    assert len(list(decode(thirty, resize=None, least=2))) == 2
+    with pytest.raises(VideoError, match="only 2 of at least 3 frames"):
+        list(decode(thirty, resize=None, least=3))
+    fake_ffmpeg(f"printf '{frames}'\necho 'no memory' >&2\nexit 1")
+    with pytest.raises(FfmpegError, match=r"thirty\.avi: only 2 .*failed \(no memory\); run again"):
+        list(decode(thirty, resize=None, least=3))
 
 
 def test_frames_of_changing_size_are_an_error(

@@ -6,14 +6,13 @@ import select
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import IO, Literal
 
 import numpy as np
 
 from dsnet.disk import PathLike
 from dsnet.video.reading import MAX_PIXELS, TIMEOUT, VideoError, check_file, reason, source
-from dsnet.video.running import SCALER_FLAGS, messages, running
+from dsnet.video.running import SCALER_FLAGS, FfmpegError, check_end, messages, running
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +27,7 @@ def decode(
     size: int = 256,
     sampling: Sampling = "fps_filter",
     *,
+    least: int = 0,
     max_pixels: int = MAX_PIXELS,
     timeout: float = TIMEOUT,
 ) -> Iterator[np.ndarray]:
@@ -42,8 +42,12 @@ def decode(
 
     If the stream changes within the video (size, colours, rotation), later frames are scaled to the
     size of the first one and turned like it. One frame is in memory at a time. Closing the
-    generator early ends ffmpeg. Raises VideoError if nothing decodes, or if no data arrives for
-    ``timeout`` seconds.
+    generator early ends ffmpeg.
+
+    Raises:
+        VideoError: nothing decodes; fewer frames than ``least``, what is known of the video; or no
+            data arrives for ``timeout`` seconds.
+        FfmpegError: a signal ended ffmpeg, or it failed before ``least`` frames.
     """
     check_file(path)
     native, rate = source(max_pixels)["V:0"], {}
@@ -61,17 +65,23 @@ def decode(
         .global_args("-filter_complex_threads", "1")
     )
     with running(stream, path, stdout=subprocess.PIPE) as (process, stderr):
-        assert process.stdout is not None
         count = 0
-        for frame in _read_ppm(process.stdout, timeout):
+        for frame in _read_ppm(process, path, timeout):
             count += 1
             yield frame
         # The pipe is at its end, so ffmpeg should end by itself. Otherwise it is killed.
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout)
+        check_end(process, path, timeout)
         complaints = messages(stderr)
     if count == 0:
         raise VideoError(reason(complaints, path))
+    if count < least:
+        what = f"only {count} of at least {least} frames decode"
+        if process.returncode != 0:
+            raise FfmpegError(
+                f"{os.fspath(path)}: {what}: ffmpeg failed ({(complaints or ['?'])[-1]}); run "
+                f"again, and if it fails again, take the video out of the data set"
+            )
+        raise VideoError(what)
     if complaints:
         log.warning("%s: %d frames decode, but: %s", path, count, complaints[-1])
 
@@ -89,9 +99,12 @@ def _target_size(resize: Resize | None, size: int) -> dict[str, str]:
     raise ValueError(f"resize: expected 'square', 'short_side' or None, got {resize!r}")
 
 
-def _read_ppm(pipe: IO[bytes], timeout: float) -> Iterator[np.ndarray]:
+def _read_ppm(
+    process: subprocess.Popen[bytes], path: PathLike, timeout: float
+) -> Iterator[np.ndarray]:
     """Split a stream of binary PPM images into (H, W, 3) uint8 arrays."""
-    header = bytearray()
+    pipe, header = process.stdout, bytearray()
+    assert pipe is not None
     while header.count(b"\n") < 3:  # "P6", "width height", "255"
         byte = _read(pipe, 1, timeout)
         if not byte:
@@ -103,6 +116,7 @@ def _read_ppm(pipe: IO[bytes], timeout: float) -> Iterator[np.ndarray]:
     while True:
         data = _read(pipe, length, timeout)
         if len(data) < length:
+            check_end(process, path, timeout)
             raise VideoError("ffmpeg ended in the middle of a frame")
         yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
         header = _read(pipe, len(start), timeout)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dsnet.disk import PathLike
 from dsnet.video.reading import MAX_PIXELS, TIMEOUT, VideoError, check_file, reason, source
-from dsnet.video.running import messages, running
+from dsnet.video.running import check_end, messages, running
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,8 @@ def probe(
     A damaged video is usable if its first frames decode; ffmpeg's message is logged. Raises
     VideoError for an unusable file: missing, not a video, no video stream, no decodable frame, a
     single frame (flow needs two), less than two frames' time at ``fps``, frames of more than
-    ``max_pixels`` pixels, or an ffmpeg that takes longer than ``timeout`` seconds.
+    ``max_pixels`` pixels, or an ffmpeg that takes longer than ``timeout`` seconds; FfmpegError if a
+    signal ends ffmpeg.
     """
     check_file(path)
     stream = source(max_pixels).output(
@@ -57,6 +58,7 @@ def probe(
             listed, _ = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             raise VideoError(f"ffmpeg did not finish within {timeout:g} s") from None
+        check_end(process, path, timeout)
         complaints = messages(stderr)
     info = _parse_framecrc(listed.decode(), complaints, path, fps)
     if complaints:

@@ -4,6 +4,7 @@ import functools
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import IO, Any
 import imageio_ffmpeg
 
 from dsnet.disk import PathLike
+from dsnet.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -21,20 +23,26 @@ log = logging.getLogger(__name__)
 SCALER_FLAGS = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
 # Placeholder for the video in ffmpeg-python, which cannot take names that are not UTF-8.
 THE_FILE = "file:"
+# Exit statuses of ffmpeg after a signal that it caught.
+CAUGHT = (123, 255)
+
+
+class FfmpegError(UserError, RuntimeError):
+    """ffmpeg cannot work here, or was stopped. The message says what to do."""
 
 
 @functools.cache
 def ffmpeg_executable() -> str:
     """Return the path of ffmpeg: the one on PATH, else the one in the imageio-ffmpeg wheel.
 
-    Raises RuntimeError with advice if there is neither.
+    Raises FfmpegError with advice if there is neither.
     """
     found = shutil.which("ffmpeg")
     if found is None:
         try:
             found = imageio_ffmpeg.get_ffmpeg_exe()
         except RuntimeError as error:
-            raise RuntimeError(
+            raise FfmpegError(
                 "no ffmpeg: put one on PATH, or install the imageio-ffmpeg wheel, "
                 "which brings its own (pip install imageio-ffmpeg)"
             ) from error
@@ -71,6 +79,27 @@ def running(
                 if pipe is not None:
                     with suppress(BrokenPipeError):  # some input was not written
                         pipe.close()
+
+
+def check_end(process: subprocess.Popen[bytes], path: PathLike, timeout: float) -> None:
+    """Wait for the end of ffmpeg, at most ``timeout`` seconds.
+
+    Raises FfmpegError if a signal ended it: what it put out by then is not the whole video.
+    """
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout)
+    code = process.returncode or 0
+    number = -code if code < 0 else code - 128  # as a shell around ffmpeg says it
+    if 0 < number < 32:
+        what = f"signal {number} ({signal.Signals(number).name})"
+    elif code < 0 or code in CAUGHT:
+        what = "a signal"
+    else:
+        return
+    raise FfmpegError(
+        f"{os.fspath(path)}: {what} ended ffmpeg, as happens when memory or time runs out; see to "
+        f"that and run again"
+    )
 
 
 def url(path: PathLike) -> str:
