@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -54,13 +55,14 @@ def frames(manifest: PathLike, shard: int, spec: FramesSpec, output: PathLike) -
                 continue
             _check_video(path, expected, manifest)
             try:
-                encoded = list(encoded_frames(path, spec, count))
-                reason = "" if len(encoded) > 1 else f"only one frame at {spec.fps} fps"
+                encoded = encoded_frames(path, spec, count)
+                first = list(islice(encoded, 2))
+                if len(first) < 2:
+                    raise video.VideoError(f"only one frame at {spec.fps} fps")
+                writer.add(id, {"rgb": chain(first, encoded)})
             except video.VideoError as error:
-                encoded, reason = [], str(error)
-            if reason:
-                log.warning("%s cannot be used: %s", path, reason)
-            writer.add(id, {} if reason else {"rgb": encoded}, reason)
+                log.warning("%s cannot be used: %s", path, error)
+                writer.add(id, {}, str(error))
         writer.close(list(rows["id"]))
 
 

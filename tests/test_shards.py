@@ -199,6 +199,39 @@ def test_a_damaged_shard_is_named_and_not_packed(manifest, tmp_path):
         )
 
 
+class Counted(bytes):
+    """Bytes that know how many of them there are at a time."""
+
+    live = most = 0
+
+    def __init__(self, *_):
+        Counted.live += 1
+        Counted.most = max(Counted.most, Counted.live)
+
+    def __del__(self):
+        Counted.live -= 1
+
+
+def test_a_long_video_is_never_in_memory_as_a_whole(manifest, tmp_path, monkeypatch):
+    frame = np.zeros((32, 32, 3), np.uint8)
+    monkeypatch.setattr(shards.video, "decode", lambda *_, **__: iter([frame] * 100))
+    monkeypatch.setattr(shards.images, "encode", lambda *_: Counted(b"image"))
+    shards.frames(manifest, 0, FRAMES, tmp_path / "0.h5")
+    assert Reader(tmp_path / "0.h5").videos["a/0"].frames("rgb") == 100
+    assert 0 < Counted.most < 5
+
+
+def test_a_video_that_breaks_off_leaves_no_frames(manifest, tmp_path, monkeypatch):
+    def half(*_, **__):
+        yield from np.zeros((9, 32, 32, 3), np.uint8)
+        raise video.VideoError("gone")
+
+    monkeypatch.setattr(shards.video, "decode", half)
+    shards.frames(manifest, 0, FRAMES, tmp_path / "0.h5")
+    found = Reader(tmp_path / "0.h5").videos["a/0"]
+    assert (found.frames("rgb"), found.reason) == (0, "gone")
+
+
 def test_a_video_whose_ffmpeg_is_killed_is_decoded_again(manifest, tmp_path, fake_ffmpeg):
     whole = make(manifest, tmp_path / "whole")["frames"][0]
     real = video.ffmpeg_executable()

@@ -6,6 +6,7 @@ import re
 import subprocess
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -224,6 +225,27 @@ def test_variable_frame_rate_follows_the_time_stamps(tmp_path: Path) -> None:
     assert info.frames == 28  # 20 at full rate, 8 at a fifth of it
     assert info.fps == pytest.approx(27 / (55 / 30))
     assert len(list(decode(path, size=16))) in range(47, 51)  # the last frame's duration is open
+
+
+def jumping(path: Path, seconds: float) -> Path:
+    """Two seconds at 25 frames per second, with a gap after the first."""
+    stamps = f"setpts='PTS+if(gte(N,25),{seconds}/TB,0)'"
+    return make_video(path, "-vf", stamps, "-fps_mode", "vfr", rate=25, seconds=2)
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_time_stamps_that_jump_are_no_long_video(tmp_path: Path, suffix: str) -> None:
+    path = jumping(tmp_path / f"minute.{suffix}", 60)
+    said = r"time stamps jump by 60 s; up to 2 s"
+    with pytest.raises(VideoError, match=said):
+        probe(path)
+    with pytest.raises(VideoError, match=said):
+        assert len(list(islice(decode(path, size=16), 100))) < 100  # not after 1550
+    with pytest.raises(VideoError, match=said):
+        list(decode(path, size=16, sampling="output_rate"))
+    short = jumping(tmp_path / f"short.{suffix}", 1.5)
+    assert probe(short).frames == 50
+    assert len(list(decode(short, size=16))) == 50 + 37
 
 
 def test_rotation_is_applied(tmp_path: Path) -> None:

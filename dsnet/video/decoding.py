@@ -11,7 +11,15 @@ from typing import IO, Literal
 import numpy as np
 
 from dsnet.disk import PathLike
-from dsnet.video.reading import MAX_PIXELS, TIMEOUT, VideoError, check_file, reason, source
+from dsnet.video.reading import (
+    MAX_PIXELS,
+    TIMEOUT,
+    VideoError,
+    check_file,
+    check_stamps,
+    reason,
+    source,
+)
 from dsnet.video.running import SCALER_FLAGS, FfmpegError, check_end, messages, running
 
 log = logging.getLogger(__name__)
@@ -45,17 +53,17 @@ def decode(
     generator early ends ffmpeg.
 
     Raises:
-        VideoError: nothing decodes; fewer frames than ``least``, what is known of the video; or no
-            data arrives for ``timeout`` seconds.
+        VideoError: nothing decodes; fewer frames than ``least``, what is known of the video; time
+            stamps jump by more than two seconds; or no data arrives for ``timeout`` seconds.
         FfmpegError: a signal ended ffmpeg, or it failed before ``least`` frames.
     """
     check_file(path)
-    native, rate = source(max_pixels)["V:0"], {}
+    rate = {}
     if sampling == "fps_filter":
         # The frames may start late, after the sound: count from the first frame.
-        native = native.filter("setpts", "PTS-STARTPTS").filter("fps", fps=fps)
+        native = source(max_pixels).filter("setpts", "PTS-STARTPTS").filter("fps", fps=fps)
     elif sampling == "output_rate":
-        rate = {"r": fps}
+        native, rate = source(max_pixels, "0"), {"r": fps}
     else:
         raise ValueError(f"sampling: expected 'fps_filter' or 'output_rate', got {sampling!r}")
     stream = (
@@ -67,10 +75,12 @@ def decode(
     with running(stream, path, stdout=subprocess.PIPE) as (process, stderr):
         count = 0
         for frame in _read_ppm(process, path, timeout):
+            check_stamps(stderr)  # before all is repeated
             count += 1
             yield frame
         # The pipe is at its end, so ffmpeg should end by itself. Otherwise it is killed.
         check_end(process, path, timeout)
+        check_stamps(stderr)
         complaints = messages(stderr)
     if count == 0:
         raise VideoError(reason(complaints, path))

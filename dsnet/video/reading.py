@@ -1,8 +1,9 @@
 """A video as input of ffmpeg: checks of the file, and the reason for a failure."""
 
 import os
+import re
 import stat
-from typing import Any
+from typing import IO, Any
 
 import ffmpeg
 
@@ -13,6 +14,8 @@ from dsnet.video.running import THE_FILE, url
 MAX_PIXELS = 2**26
 # After so many seconds without output, ffmpeg counts as stuck.
 TIMEOUT = 600.0
+# Seconds from one frame to the next. A longer gap would be filled with a still picture.
+MAX_GAP = 2
 
 
 class VideoError(Exception):
@@ -36,17 +39,36 @@ def check_file(path: PathLike) -> None:
         raise VideoError("not a video: plain text")
 
 
-def source(max_pixels: int) -> Any:
-    """Make the video an input of ffmpeg-python, decoded on one thread."""
+def source(max_pixels: int, before_first: str = "t") -> Any:
+    """Return the frames as a stream of ffmpeg-python, decoded on one thread.
+
+    If the time stamps jump, :func:`check_stamps` raises. ``before_first`` is the time stamp that
+    the first one is compared with.
+    """
+    gap = f"t-if(isnan(prev_t),{before_first},prev_t)"
+    told = f"1+0*if(gt({gap},{MAX_GAP})+lt({gap},-{MAX_GAP}),print({gap},16))"  # 16: as an error
     # Only files: a hidden playlist must not make ffmpeg open network addresses. One filter graph
     # for the whole video: a new one, after a change in the stream, would count from zero again.
-    return ffmpeg.input(
+    video = ffmpeg.input(
         THE_FILE,
         threads=1,
         max_pixels=max_pixels,
         protocol_whitelist="file",
         reinit_filter=0,
     )
+    return video["V:0"].filter("select", told)
+
+
+def check_stamps(stderr: IO[bytes]) -> None:
+    """Raise VideoError if a time stamp is more than :data:`MAX_GAP` from the one before it."""
+    if size := os.fstat(stderr.fileno()).st_size:
+        last = os.pread(stderr.fileno(), 65_536, max(0, size - 65_536))
+        # What the filter prints, with or without a component before it.
+        if jump := re.search(rb"^(?:\[Eval[^]]*\] )?(-?\d+\.\d{6})$", last, re.MULTILINE):
+            raise VideoError(
+                f"its time stamps jump by {float(jump[1]):.0f} s; up to {MAX_GAP} s are filled "
+                f"with a still picture"
+            )
 
 
 def reason(complaints: list[str], path: PathLike) -> str:
