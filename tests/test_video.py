@@ -166,6 +166,21 @@ def huge(path: Path) -> None:
     ffmpeg("-f", "lavfi", "-i", "color=size=9000x7500:duration=0.08", "-c:v", "mjpeg", path)
 
 
+def naming_another(text: bytes) -> Callable[[Path], object]:
+    """A file that names a video beside it; the last byte keeps it from being plain text."""
+
+    def make(path: Path) -> None:
+        make_video(path.with_name("other.avi"))
+        path.write_bytes(text + b"\n# \0\n")
+
+    return make
+
+
+def pattern_of_pictures(path: Path) -> None:
+    ffmpeg("-f", "lavfi", "-i", "testsrc", "-frames:v", "9", path)
+    path.write_bytes(path.with_name("x001.png").read_bytes())
+
+
 BROKEN: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "empty": ("a.avi", Path.touch, "empty file"),
     "absent": ("a.avi", lambda path: None, "cannot be read: No such file"),
@@ -173,7 +188,16 @@ BROKEN: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "pipe": ("a.avi", os.mkfifo, "not a regular file"),
     "text": ("a.avi", lambda path: path.write_text("not a video\n" * 9), "not a video: plain text"),
     "text as .txt": ("a.txt", lambda path: path.write_text("art\n" * 500), "plain text"),
-    "playlist": ("a.avi", lambda path: path.write_text("#EXTM3U\n/etc/x.mp4"), "plain text"),
+    "playlist": ("a.avi", lambda path: path.write_text("#EXTM3U\n/etc/x.mp4"), "playlist"),
+    "list": ("a.avi", naming_another(b"ffconcat version 1.0\nfile other.avi"), "playlist"),
+    "script": ("a.avs", naming_another(b'AviSource("other.avi")'), "not a video: a playlist, pict"),
+    "art": ("a.ans", lambda path: path.write_bytes(b"\x1b[31m\0art\n" * 500), "not a video: a pl"),
+    "pattern": ("x%03d.png", pattern_of_pictures, "not a video: a playlist, picture"),
+    "stream list": (
+        "a.mkv",
+        naming_another(b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nother.avi\n#EXT-X-ENDLIST"),
+        "playlist",
+    ),
     "noise": ("a.avi", lambda path: path.write_bytes(bytes(range(256)) * 40), "not a video"),
     "truncated index": ("a.mp4", truncated_mp4, "not a video: Invalid data"),
     "zero frames": ("a.avi", zero_frames, "no decodable frame"),

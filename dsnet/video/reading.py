@@ -16,6 +16,56 @@ MAX_PIXELS = 2**26
 TIMEOUT = 600.0
 # Seconds from one frame to the next. A longer gap would be filled with a still picture.
 MAX_GAP = 2
+# Demuxers of files that hold video themselves. Others follow playlists and scripts to other files,
+# read a name as the pattern of many, or play text as moving art.
+CONTAINERS = (
+    *("apng", "asf", "asf_o", "av1", "avi", "avs2", "avs3", "bink", "cavsvideo", "cine", "dhav"),
+    *(
+        "dirac",
+        "dnxhd",
+        "dv",
+        "evc",
+        "film_cpk",
+        "flic",
+        "flv",
+        "gif",
+        "gxf",
+        "h261",
+        "h263",
+        "h264",
+    ),
+    *("hevc", "ipu", "ivf", "ivr", "kux", "live_flv", "lmlm4", "m4v", "matroska", "mjpeg", "mlv"),
+    *(
+        "mov",
+        "mpeg",
+        "mpegts",
+        "mpegvideo",
+        "mpjpeg",
+        "mxf",
+        "mxg",
+        "nsv",
+        "nut",
+        "nuv",
+        "obu",
+        "ogg",
+    ),
+    *(
+        "pva",
+        "r3d",
+        "rm",
+        "roq",
+        "ser",
+        "smjpeg",
+        "smk",
+        "swf",
+        "thp",
+        "ty",
+        "vc1",
+        "vc1test",
+        "vivo",
+    ),
+    *("vvc", "webp_anim", "wtv", "xmv", "yuv4mpegpipe"),
+)
 
 
 class VideoError(Exception):
@@ -34,7 +84,9 @@ def check_file(path: PathLike) -> None:
         raise VideoError(f"cannot be read: {error.strerror}") from error
     if not head:
         raise VideoError("empty file")
-    # ffmpeg would "play" a text file as ANSI art, or follow it as a playlist to other files.
+    # The commonest words for what ffmpeg would refuse by CONTAINERS alone.
+    if head.removeprefix(b"\xef\xbb\xbf").startswith((b"#EXTM3U", b"ffconcat")):
+        raise VideoError("not a video: a playlist; give the videos that it names")
     if all((byte >= 0x20 and byte != 0x7F) or byte in b"\t\n\r\f\b\x1b" for byte in head):
         raise VideoError("not a video: plain text")
 
@@ -47,13 +99,14 @@ def source(max_pixels: int, before_first: str = "t") -> Any:
     """
     gap = f"t-if(isnan(prev_t),{before_first},prev_t)"
     told = f"1+0*if(gt({gap},{MAX_GAP})+lt({gap},-{MAX_GAP}),print({gap},16))"  # 16: as an error
-    # Only files: a hidden playlist must not make ffmpeg open network addresses. One filter graph
-    # for the whole video: a new one, after a change in the stream, would count from zero again.
+    # One filter graph for the whole video: a new one, after a change in the stream, would count
+    # from zero again.
     video = ffmpeg.input(
         THE_FILE,
         threads=1,
         max_pixels=max_pixels,
         protocol_whitelist="file",
+        format_whitelist=",".join(CONTAINERS),
         reinit_filter=0,
     )
     return video["V:0"].filter("select", told)
@@ -76,6 +129,8 @@ def reason(complaints: list[str], path: PathLike) -> str:
     everything = "\n".join(complaints)
     if "max pixel count" in everything:
         return "frames too large: more pixels than the limit"
+    if "not on whitelist" in everything:
+        return "not a video: a playlist, picture, sound, text or rare kind of file"
     if "matches no streams" in everything:
         return "no video stream"
     opening = [line for line in complaints if line.startswith("Error opening input: ")]
