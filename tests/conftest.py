@@ -63,7 +63,8 @@ def fake_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
     def install(script: str) -> Path:
         executable = tmp_path / "bin" / "ffmpeg"
         executable.parent.mkdir(exist_ok=True)
-        executable.write_text(f"#!/bin/sh\n{script}\n")
+        answer = "case $1 in -version) echo ffmpeg version 9.0; exit;; esac"
+        executable.write_text(f"#!/bin/sh\n{answer}\n{script}\n")
         executable.chmod(executable.stat().st_mode | stat.S_IXUSR)
         monkeypatch.setenv("PATH", str(executable.parent), prepend=os.pathsep)
         ffmpeg_executable.cache_clear()

@@ -190,7 +190,7 @@ BROKEN: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "text as .txt": ("a.txt", lambda path: path.write_text("art\n" * 500), "plain text"),
     "playlist": ("a.avi", lambda path: path.write_text("#EXTM3U\n/etc/x.mp4"), "playlist"),
     "list": ("a.avi", naming_another(b"ffconcat version 1.0\nfile other.avi"), "playlist"),
-    "script": ("a.avs", naming_another(b'AviSource("other.avi")'), "not a video: a playlist, pict"),
+    "script": ("a.avs", naming_another(b'AviSource("other.avi")'), "a playlist, pict|Invalid data"),
     "art": ("a.ans", lambda path: path.write_bytes(b"\x1b[31m\0art\n" * 500), "not a video: a pl"),
     "pattern": ("x%03d.png", pattern_of_pictures, "not a video: a playlist, picture"),
     "stream list": (
@@ -366,11 +366,44 @@ def test_a_relative_name_with_a_dash_is_no_option(
 def test_a_stuck_ffmpeg_is_given_up(thirty: Path, fake_ffmpeg: Callable[[str], Path]) -> None:
     fake_ffmpeg("exec sleep 60")
     start = time.monotonic()
-    with pytest.raises(VideoError, match=r"did not finish within 0\.2 s"):
+    with pytest.raises(VideoError, match=r"no data for 0\.2 s"):
         probe(thirty, timeout=0.2)
     with pytest.raises(VideoError, match=r"no data for 0\.2 s"):
         next(decode(thirty, timeout=0.2))
     assert time.monotonic() - start < 10
+
+
+def test_a_slow_ffmpeg_is_waited_for_as_long_as_data_come(
+    thirty: Path, fake_ffmpeg: Callable[[str], Path]
+) -> None:
+    lines = "; sleep 0.3; ".join(f"echo '0, 0, {90_000 * second}, 1'" for second in range(4))
+    fake_ffmpeg(f"echo '#dimensions 0: 8x6'; {lines}")
+    assert probe(thirty, timeout=0.8).frames == 4
+
+
+@pytest.mark.parametrize(
+    ("version", "fits"),
+    [
+        *[("4.2.2-static", False), ("n4.4.1", False), ("5.0-1", False), ("5.1.9-0+deb12u1", True)],
+        *[("n9.0.2-17-g2a571b6068", True), ("N-112345-g0123", True), ("2026-10-01-git-0", True)],
+    ],
+)
+def test_an_ffmpeg_that_takes_other_frames_is_refused(
+    fake_ffmpeg: Callable[[str], Path], version: str, fits: bool
+) -> None:
+    executable = fake_ffmpeg("exit")
+    executable.write_text(f"#!/bin/sh\necho ffmpeg version {version} Copyright\n")
+    if fits:
+        assert ffmpeg_executable() == str(executable)
+    else:
+        with pytest.raises(
+            FfmpegError, match=rf"{executable} is version \d.\d, .*put 5\.1 or newer"
+        ):
+            ffmpeg_executable()
+    executable.write_text("#!/nowhere\n")
+    ffmpeg_executable.cache_clear()
+    with pytest.raises(FfmpegError, match="does not start"):
+        ffmpeg_executable()
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,7 @@
 
 import logging
 import os
-import select
 import subprocess
-import time
 from collections.abc import Iterator
 from typing import IO, Literal
 
@@ -17,6 +15,7 @@ from dsnet.video.reading import (
     VideoError,
     check_file,
     check_stamps,
+    read,
     reason,
     source,
 )
@@ -137,18 +136,11 @@ def _read_ppm(
 
 
 def _read(pipe: IO[bytes], length: int, timeout: float) -> bytearray:
-    """Read ``length`` bytes, or fewer at the end of the stream; VideoError after the timeout."""
+    """Read ``length`` bytes, or fewer at the end of the stream."""
     data = bytearray(length)
     view = memoryview(data)
     filled = 0
-    deadline = time.monotonic() + timeout
-    while filled < length:
-        ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
-        if not ready:
-            raise VideoError(f"ffmpeg gave no data for {timeout:g} s")
-        received = os.readv(pipe.fileno(), [view[filled:]])
-        if received == 0:
-            break
+    while filled < length and (received := read(pipe, view[filled:], timeout)):
         filled += received
     view.release()
     del data[filled:]

@@ -11,6 +11,7 @@ from dsnet.video.reading import (
     VideoError,
     check_file,
     check_stamps,
+    read,
     reason,
     source,
 )
@@ -50,8 +51,8 @@ def probe(
     Raises:
         VideoError: an unusable file: missing, not a video, no video stream, no decodable frame, a
             single frame (flow needs two), less than two frames' time at ``fps``, time stamps that
-            jump by more than two seconds, frames of more than ``max_pixels`` pixels, or an ffmpeg
-            that takes longer than ``timeout`` seconds.
+            jump by more than two seconds, frames of more than ``max_pixels`` pixels, or no
+            data for ``timeout`` seconds.
         FfmpegError: a signal ended ffmpeg.
     """
     check_file(path)
@@ -62,11 +63,11 @@ def probe(
         .global_args("-filter_complex_threads", "1")
     )
     with running(stream, path, stdout=subprocess.PIPE) as (process, stderr):
-        try:
-            # For any exit status: a truncated file gives an error, but its frames count.
-            listed, _ = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            raise VideoError(f"ffmpeg did not finish within {timeout:g} s") from None
+        assert process.stdout is not None
+        listed, view = bytearray(), memoryview(bytearray(65_536))
+        # For any exit status: a truncated file gives an error, but its frames count.
+        while received := read(process.stdout, view, timeout):
+            listed += view[:received]
         check_end(process, path, timeout)
         check_stamps(stderr)
         complaints = messages(stderr)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import stat
 from typing import IO, Any
 
@@ -110,6 +111,17 @@ def source(max_pixels: int, before_first: str = "t") -> Any:
         reinit_filter=0,
     )
     return video["V:0"].filter("select", told)
+
+
+def read(pipe: IO[bytes], view: memoryview, timeout: float) -> int:
+    """Fill ``view`` with what is there, and return its bytes, 0 at the end.
+
+    Raises VideoError if nothing comes for ``timeout`` seconds.
+    """
+    ready, _, _ = select.select([pipe], [], [], timeout)
+    if not ready:
+        raise VideoError(f"ffmpeg gave no data for {timeout:g} s")
+    return os.readv(pipe.fileno(), [view])
 
 
 def check_stamps(stderr: IO[bytes]) -> None:

@@ -3,6 +3,7 @@
 import functools
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 SCALER_FLAGS = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
 # Placeholder for the video in ffmpeg-python, which cannot take names that are not UTF-8.
 THE_FILE = "file:"
+# Of 50 frames ffmpeg 4.2 makes 88, for one. 5.1 is the oldest that was compared with the newest.
+OLDEST = (5, 1)
 # Exit statuses of ffmpeg after a signal that it caught.
 CAUGHT = (123, 255)
 
@@ -35,7 +38,7 @@ class FfmpegError(UserError, RuntimeError):
 def ffmpeg_executable() -> str:
     """Return the path of ffmpeg: the one on PATH, else the one in the imageio-ffmpeg wheel.
 
-    Raises FfmpegError with advice if there is neither.
+    Raises FfmpegError with advice if there is neither, or it is older than :data:`OLDEST`.
     """
     found = shutil.which("ffmpeg")
     if found is None:
@@ -46,6 +49,17 @@ def ffmpeg_executable() -> str:
                 "no ffmpeg: put one on PATH, or install the imageio-ffmpeg wheel, "
                 "which brings its own (pip install imageio-ffmpeg)"
             ) from error
+    try:
+        asked = subprocess.run([found, "-version"], capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise FfmpegError(f"{found} does not start: {error}") from None
+    # A build from ffmpeg's repository has a date or a commit in place of a version.
+    version = re.match(r"ffmpeg version n?(\d+)\.(\d+)", asked.stdout)
+    if version and (int(version[1]), int(version[2])) < OLDEST:
+        raise FfmpegError(
+            f"{found} is version {version[1]}.{version[2]}, which takes other frames of a video; "
+            f"put {OLDEST[0]}.{OLDEST[1]} or newer on PATH, or none, for the imageio-ffmpeg wheel's"
+        )
     log.info("using ffmpeg at %s", found)
     return found
 
