@@ -48,21 +48,25 @@ def decode(
     1.1 of an interval. So a video mostly has one frame more, and frame k there is k - 1 here.
 
     If the stream changes within the video (size, colours, rotation), later frames are scaled to the
-    size of the first one and turned like it. One frame is in memory at a time. Closing the
-    generator early ends ffmpeg.
+    size of the first one and turned like it. Pixels are taken as square, whatever the file
+    says of their shape. One frame is in memory at a time. Closing the generator early ends ffmpeg.
 
     Raises:
-        VideoError: nothing decodes; fewer frames than ``least``, what is known of the video; time
-            stamps jump by more than two seconds; or no data arrives for ``timeout`` seconds.
+        VideoError: nothing decodes; HDR; fewer frames than ``least``, what is known of the video;
+            time stamps jump by more than two seconds; or no data arrives for ``timeout`` seconds.
         FfmpegError: a signal ended ffmpeg, or it failed before ``least`` frames.
     """
     check_file(path)
     rate = {}
     if sampling == "fps_filter":
         # The frames may start late, after the sound: count from the first frame.
-        native = source(max_pixels).filter("setpts", "PTS-STARTPTS").filter("fps", fps=fps)
+        native = (
+            source(path, max_pixels, timeout)
+            .filter("setpts", "PTS-STARTPTS")
+            .filter("fps", fps=fps)
+        )
     elif sampling == "output_rate":
-        native, rate = source(max_pixels, "0"), {"r": fps}
+        native, rate = source(path, max_pixels, timeout, "0"), {"r": fps}
     else:
         raise ValueError(f"sampling: expected 'fps_filter' or 'output_rate', got {sampling!r}")
     stream = (

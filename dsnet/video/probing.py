@@ -49,15 +49,15 @@ def probe(
     A damaged video is usable if its first frames decode; ffmpeg's message is logged.
 
     Raises:
-        VideoError: an unusable file: missing, not a video, no video stream, no decodable frame, a
-            single frame (flow needs two), less than two frames' time at ``fps``, time stamps that
-            jump by more than two seconds, frames of more than ``max_pixels`` pixels, or no
-            data for ``timeout`` seconds.
+        VideoError: an unusable file: missing, not a video, no video stream, HDR, no decodable
+            frame, a single frame (flow needs two), less than two frames' time at ``fps``, time
+            stamps that jump by more than two seconds, frames of more than ``max_pixels`` pixels, or
+            no data for ``timeout`` seconds.
         FfmpegError: a signal ended ffmpeg.
     """
     check_file(path)
     stream = (
-        source(max_pixels)
+        source(path, max_pixels, timeout)
         # num:den is the only spelling that old and new versions of ffmpeg share.
         .output("pipe:", format="framecrc", enc_time_base=f"1:{TICKS_PER_SECOND}", threads=1)
         .global_args("-filter_complex_threads", "1")

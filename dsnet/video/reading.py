@@ -1,15 +1,20 @@
 """A video as input of ffmpeg: checks of the file, and the reason for a failure."""
 
+import logging
 import os
 import re
 import select
 import stat
+import subprocess
+from collections.abc import Mapping
 from typing import IO, Any
 
 import ffmpeg
 
 from dsnet.disk import PathLike
-from dsnet.video.running import THE_FILE, url
+from dsnet.video.running import THE_FILE, describe, url
+
+log = logging.getLogger(__name__)
 
 # Twice the pixels of an 8K frame: larger frames would need gigabytes in every parallel job.
 MAX_PIXELS = 2**26
@@ -92,25 +97,51 @@ def check_file(path: PathLike) -> None:
         raise VideoError("not a video: plain text")
 
 
-def source(max_pixels: int, before_first: str = "t") -> Any:
-    """Return the frames as a stream of ffmpeg-python, decoded on one thread.
+def source(path: PathLike, max_pixels: int, timeout: float, before_first: str = "t") -> Any:
+    """Return the frames of ``path`` as a stream of ffmpeg-python, decoded on one thread.
 
-    If the time stamps jump, :func:`check_stamps` raises. ``before_first`` is the time stamp that
-    the first one is compared with.
+    Of several video streams the default one is taken, and of several such ones the largest. If the
+    time stamps jump, :func:`check_stamps` raises. ``before_first`` is the time stamp that the first
+    one is compared with. Raises VideoError for HDR.
     """
+    options = {
+        "threads": 1,
+        "max_pixels": max_pixels,
+        "protocol_whitelist": "file",
+        "format_whitelist": ",".join(CONTAINERS),
+        # One filter graph for the whole video: a new one, after a change in the stream, would count
+        # from zero again.
+        "reinit_filter": 0,
+    }
+    stream = _choose(path, options, timeout)
     gap = f"t-if(isnan(prev_t),{before_first},prev_t)"
     told = f"1+0*if(gt({gap},{MAX_GAP})+lt({gap},-{MAX_GAP}),print({gap},16))"  # 16: as an error
-    # One filter graph for the whole video: a new one, after a change in the stream, would count
-    # from zero again.
-    video = ffmpeg.input(
-        THE_FILE,
-        threads=1,
-        max_pixels=max_pixels,
-        protocol_whitelist="file",
-        format_whitelist=",".join(CONTAINERS),
-        reinit_filter=0,
-    )
-    return video["V:0"].filter("select", told)
+    return ffmpeg.input(THE_FILE, **options)[stream].filter("select", told)
+
+
+def _choose(path: PathLike, options: Mapping[str, Any], timeout: float) -> str:
+    """Return ffmpeg's name of the stream to take; raise VideoError if it is HDR."""
+    try:
+        shown = describe(path, options, timeout)
+    except subprocess.TimeoutExpired:
+        raise VideoError(f"ffmpeg gave no data for {timeout:g} s") from None
+    found = re.findall(r"^ +Stream #0:(\d+)\S*: Video: (.*)", shown, re.MULTILINE)
+    videos = {name: about for name, about in found if not re.search(r"\((attached|timed)", about)}
+    if not videos:
+        return "V:0"  # and ffmpeg says what is wrong
+
+    def rank(name: str) -> tuple[bool, int]:
+        size = re.search(r", (\d+)x(\d+)", videos[name])
+        return "(default)" in videos[name], int(size[1]) * int(size[2]) if size else 0
+
+    best = max(videos, key=rank)
+    if len(videos) > 1:
+        log.info("%s: of %d video streams, number %s is taken", path, len(videos), best)
+    if hdr := re.search("smpte2084|arib-std-b67", videos[best]):
+        raise VideoError(
+            f"HDR ({hdr[0]}), whose colours would be wrong: convert it first (docs/own-data.md)"
+        )
+    return best
 
 
 def read(pipe: IO[bytes], view: memoryview, timeout: float) -> int:

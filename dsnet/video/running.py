@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
@@ -93,6 +93,18 @@ def running(
                 if pipe is not None:
                     with suppress(BrokenPipeError):  # some input was not written
                         pipe.close()
+
+
+def describe(path: PathLike, options: Mapping[str, Any], timeout: float) -> str:
+    """Return what ffmpeg says of a file that it opens with input ``options``.
+
+    Raises subprocess.TimeoutExpired after ``timeout`` seconds.
+    """
+    command = [ffmpeg_executable(), "-hide_banner", "-nostdin"]
+    for name, value in options.items():
+        command += [f"-{name}", str(value)]
+    shown = subprocess.run([*command, "-i", url(path)], capture_output=True, timeout=timeout)
+    return shown.stderr.decode("utf-8", "backslashreplace")
 
 
 def check_end(process: subprocess.Popen[bytes], path: PathLike, timeout: float) -> None:
