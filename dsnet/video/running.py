@@ -123,8 +123,8 @@ def check_end(process: subprocess.Popen[bytes], path: PathLike, timeout: float) 
     else:
         return
     raise FfmpegError(
-        f"{os.fspath(path)}: {what} ended ffmpeg, as happens when memory or time runs out; see to "
-        f"that and run again"
+        f"{os.fspath(path)}: {what} ended ffmpeg, as happens when memory or time runs out; run "
+        f"again, and if it ends so again, take the video out of the data set"
     )
 
 
