@@ -1,5 +1,6 @@
 """The listing of any folder of videos, with and without a CSV, and the split that is made of it."""
 
+import errno
 import itertools
 import os
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from dsnet.datasets.catalogue import build
 from dsnet.datasets.folder import make_split
+from dsnet.datasets.listing import DataSetError
 from dsnet.registry import PluginError
 
 VIDEOS = st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 5)), min_size=1, max_size=60)
@@ -62,6 +64,57 @@ def test_a_folder_lists_every_file_of_every_class(tmp_path: Path) -> None:
     assert all(os.path.exists(path) for path in table["path"])
     assert set(table["split1"]) == {"train", "test"}
     assert table.equals(build("mine", folder_entry(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("link", "to"),
+    [
+        ("run/loop", ".."),
+        ("all", "."),
+        ("run/x", "../walk"),
+        ("latest", "run"),
+        ("a", "run"),
+        ("walk/self", "../walk"),
+    ],
+)
+def test_links_between_folders_list_each_video_once(tmp_path: Path, link: str, to: str) -> None:
+    touch(tmp_path, "run/1.avi", "run/2.avi", "walk/3.avi")
+    expected = build("mine", folder_entry(tmp_path))
+    (tmp_path / link).symlink_to(to)
+    assert build("mine", folder_entry(tmp_path)).equals(expected)
+
+
+def test_links_to_folders_elsewhere_are_followed(tmp_path: Path) -> None:
+    touch(tmp_path, "there/deep/1.avi", "there/2.avi")
+    (tmp_path / "there/up").symlink_to("..")
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v/run").symlink_to("../there")
+    assert list(build("mine", folder_entry(tmp_path / "v"))["id"]) == ["run/2", "run/deep/1"]
+
+
+@pytest.mark.parametrize("to", ["gone.avi", "x.avi"])
+def test_a_link_to_nothing_is_a_missing_video(tmp_path: Path, to: str) -> None:
+    touch(tmp_path, "run/1.avi")
+    (tmp_path / "run/x.avi").symlink_to(to)
+    with pytest.raises(FileNotFoundError, match=r"1 of 2 videos are missing(.|\n)*run/x\.avi"):
+        build("mine", folder_entry(tmp_path))
+    assert len(build("mine", folder_entry(tmp_path, allow_missing=True))) == 2
+
+
+def test_a_folder_that_cannot_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "jump/1.avi", "run/2.avi")
+    scandir = os.scandir
+
+    def refusing(path: str) -> Any:
+        if str(path).endswith("run"):  # as for another user; root may read everything
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(DataSetError, match=r"run: cannot be read: Permission denied"):
+        build("mine", folder_entry(tmp_path))
 
 
 def test_a_csv_gives_classes_groups_and_splits(tmp_path: Path) -> None:
