@@ -24,6 +24,8 @@ from dsnet.datasets.listing import (
 from dsnet.grouping import pick
 
 log = logging.getLogger(__name__)
+# Names of folders that hold classes and are none, if a data set has no others.
+PARTS = {"train", "training", "test", "testing", "val", "valid", "validation"}
 
 
 class Folder:
@@ -40,12 +42,19 @@ class Folder:
         path), group (default: the video itself) and split1, split2, ... Without split columns, a
         stratified, group-aware split1 is made, which depends on the names alone.
 
-        Classes are numbered in the order of their names. Raises DataSetError for a wrong CSV.
+        Classes are numbered in the order of their names. Raises DataSetError for a wrong CSV, and
+        if all folders are parts of a split, such as ``train``.
         """
         root = os.fspath(entry["videos"])
         rows = read_csv(Path(entry["csv"])) if entry.get("csv") else scan(root)
         if not rows:
             raise DataSetError(f"{root}: no videos; expected {root}/CLASS/VIDEO")
+        if not entry.get("csv") and {row["class"].casefold() for row in rows} <= PARTS:
+            raise DataSetError(
+                f"{root}: expected a folder for each class, found parts of a split: "
+                f"{', '.join(sorted({row['class'] for row in rows}))}; list the videos in a table "
+                f"with the columns path, class and split1 (csv)"
+            )
         names = [row["path"] for row in rows]
         ids = make_ids(names)
         table = pd.DataFrame(

@@ -7,6 +7,7 @@ class_name, group, and split1, split2, ..., each ``train``, ``test`` or ``unused
 import logging
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
@@ -96,6 +97,19 @@ def split_columns(columns: Iterable[str]) -> list[str]:
     """Return the names of splits among ``columns``, by number."""
     found = [column for column in columns if re.fullmatch(r"split[1-9][0-9]*", column)]
     return sorted(found, key=lambda column: int(column.removeprefix("split")))
+
+
+def warn_of_spellings(name: str, classes: Iterable[str]) -> None:
+    """Log the classes whose names differ only in case, Unicode form, blanks, ``_`` or ``-``."""
+    spelt: dict[str, set[str]] = {}
+    for found in classes:
+        key = re.sub(r"[\s_-]", "", unicodedata.normalize("NFKC", found)).casefold()
+        spelt.setdefault(key, set()).add(found)
+    for names in spelt.values():
+        if len(names) > 1:
+            # The code points, because forms of Unicode look alike.
+            shown = ", ".join(ascii(one) for one in sorted(names))
+            log.warning("%s: %s are different classes; are they meant to be one?", name, shown)
 
 
 def check_groups(listing: pd.DataFrame) -> None:

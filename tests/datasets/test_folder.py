@@ -66,6 +66,33 @@ def test_a_folder_lists_every_file_of_every_class(tmp_path: Path) -> None:
     assert table.equals(build("mine", folder_entry(tmp_path)))
 
 
+@pytest.mark.parametrize("parts", [("train", "test"), ("Train", "Val"), ("training",)])
+def test_parts_of_a_split_are_no_classes(tmp_path: Path, parts: tuple[str, ...]) -> None:
+    touch(tmp_path, *(f"{part}/run/1.avi" for part in parts))
+    with pytest.raises(
+        DataSetError, match=rf"found parts of a split: .*{parts[0]}.*path, class and"
+    ):
+        build("mine", folder_entry(tmp_path))
+    (tmp_path / "v.csv").write_text("\n".join(["path", *(f"{part}/run/1.avi" for part in parts)]))
+    assert len(build("mine", folder_entry(tmp_path, csv=str(tmp_path / "v.csv")))) == len(parts)
+    touch(tmp_path, "bus/1.avi")  # then a train is a vehicle
+    assert len(build("mine", folder_entry(tmp_path))) == len(parts) + 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Run", "run"), ("\xe9t\xe9", "e\u0301te\u0301"), ("long jump", "Long_Jump")]
+)
+def test_a_class_in_two_spellings_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, one: str, other: str
+) -> None:
+    touch(tmp_path, f"{one}/1.avi", "walk/2.avi", "walk2/3.avi")
+    build("mine", folder_entry(tmp_path))
+    assert not caplog.text
+    touch(tmp_path, f"{other}/4.avi")
+    build("mine", folder_entry(tmp_path))
+    assert f"mine: {', '.join(map(ascii, sorted([one, other])))} are different" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("link", "to"),
     [
