@@ -164,9 +164,52 @@ def test_a_csv_gives_classes_groups_and_splits(tmp_path: Path) -> None:
     ]
 
 
+def test_blanks_after_commas_change_nothing(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"run/{n}.avi" for n in range(4)), "run/ 4.avi")
+    text = "path,class,group,split1\n" + "".join(
+        f"run/{n}.avi,go,{n // 2},{role}\n"
+        for n, role in enumerate(["train", "train", "test", "test"])
+    )
+    (tmp_path / "v.csv").write_text(text)
+    expected = build("mine", folder_entry(tmp_path, csv=str(tmp_path / "v.csv")))
+    (tmp_path / "v.csv").write_text(text.replace(",", " , ").replace("avi ,", "avi,"))
+    assert build("mine", folder_entry(tmp_path, csv=str(tmp_path / "v.csv"))).equals(expected)
+    (tmp_path / "v.csv").write_text('class,path\ngo,"run/ 4.avi"\n')  # within a name they count
+    build("mine", folder_entry(tmp_path, csv=str(tmp_path / "v.csv")))
+
+
+@pytest.mark.parametrize(
+    ("column", "meant"),
+    [
+        *[("Split1", "split1"), ("split 1", "split1"), ("split_2", "split2"), ("split", "split1")],
+        *[("split01", "split1"), ("Group", "group"), ("gruop", "group"), ("groups", "group")],
+        *[("label", "class"), ("Class", "class"), ("classes", "class")],
+    ],
+)
+def test_a_column_that_is_nearly_a_known_one_is_refused(
+    tmp_path: Path, column: str, meant: str
+) -> None:
+    touch(tmp_path, "a/1.avi")
+    (tmp_path / "v.csv").write_text(f"path,{column}\na/1.avi,train\n")
+    with pytest.raises(DataSetError, match=rf"v\.csv: column {column!r} .*is {meant!r} meant"):
+        build("mine", folder_entry(tmp_path, csv=str(tmp_path / "v.csv")))
+
+
+def test_a_column_beside_the_known_one_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    touch(tmp_path, "1.avi")
+    (tmp_path / "v.csv").write_text("path,class,label,comment\n1.avi,run,7,x\n")
+    build("mine", folder_entry(tmp_path, csv=str(tmp_path / "v.csv")))
+    assert "columns not used: comment, label" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("path,class,class\n1.avi,a,b\n", r"v\.csv: expected each column once, repeated: class"),
+        ("path,class\n1.avi,a\n# old,\n2.avi,a\n", r"v\.csv: row 2: '# old' looks like a comment"),
+        ("# mine\npath,class\n1.avi,a\n", r"v\.csv: its header: '# mine' looks like a comment"),
         ("file,class\n1.avi,a\n", "expected a column 'path'"),
         ("path,class,split1\n1.avi,a,validation\n", "row 1: split1: expected train, test, unused"),
         ("path,class\n1.avi,a\n./1.avi,a\n", "row 2: '1.avi' was listed before"),
