@@ -53,21 +53,16 @@ def test_a_data_set_that_is_there(mine):
 
 @pytest.mark.parametrize(("allowed", "status"), [(False, "problem"), (True, "warning")])
 def test_videos_with_the_same_bytes(mine, here, allowed, status):
-    rows = [
-        "path,split1",
-        "run/a.mp4,train",
-        "run/b.mp4,train",
-        "walk/a.mp4,test",
-        "walk/b.mp4,test",
-    ]
-    (here / "mine.csv").write_text("\n".join(rows))
+    roles = {"run/a": "train", "run/b": "train", "walk/a": "test", "walk/b": "test"}
+    rows = [f"{name}.mp4,{role}" for name, role in roles.items()]
+    (here / "mine.csv").write_text("\n".join(["path,split1", *rows]))
     mine["catalogue"]["mine"].update(csv="mine.csv", allow_duplicates=allowed)
     assert only(experiment.data_sets(load(mine))).status == "ok"
     shutil.copy(here / "mine/run/b.mp4", here / "mine/walk/a.mp4")
     found = only(experiment.data_sets(load(mine)))
     assert found.status == status
-    said = "run/b and walk/a have the same bytes, under the classes run and walk, in train and test of "
-    assert said + "split1" in found.found
+    assert "run/b and walk/a have the same bytes, under the classes run and walk" in found.found
+    assert "in train and test of split1" in found.found
 
 
 @pytest.mark.parametrize(("allowed", "status"), [(False, "problem"), (True, "warning")])
