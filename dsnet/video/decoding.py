@@ -12,9 +12,9 @@ from dsnet.disk import PathLike
 from dsnet.video.reading import (
     MAX_PIXELS,
     TIMEOUT,
+    Stamps,
     VideoError,
     check_file,
-    check_stamps,
     read,
     reason,
     source,
@@ -57,7 +57,7 @@ def decode(
         FfmpegError: a signal ended ffmpeg, or it failed before ``least`` frames.
     """
     check_file(path)
-    rate = {}
+    native, rate, start = source(path, max_pixels, timeout), {}, None
     if sampling == "fps_filter":
         # The frames may start late, after the sound: count from the first frame.
         native = (
@@ -66,7 +66,7 @@ def decode(
             .filter("fps", fps=fps)
         )
     elif sampling == "output_rate":
-        native, rate = source(path, max_pixels, timeout, "0"), {"r": fps}
+        rate, start = {"r": fps}, 0.0
     else:
         raise ValueError(f"sampling: expected 'fps_filter' or 'output_rate', got {sampling!r}")
     stream = (
@@ -76,14 +76,14 @@ def decode(
         .global_args("-filter_complex_threads", "1")
     )
     with running(stream, path, stdout=subprocess.PIPE) as (process, stderr):
-        count = 0
+        count, stamps = 0, Stamps(stderr, start)
         for frame in _read_ppm(process, path, timeout):
-            check_stamps(stderr)  # before all is repeated
+            stamps.check(count / fps)
             count += 1
             yield frame
         # The pipe is at its end, so ffmpeg should end by itself. Otherwise it is killed.
         check_end(process, path, timeout)
-        check_stamps(stderr)
+        stamps.check()
         complaints = messages(stderr)
     if count == 0:
         raise VideoError(reason(complaints, path))

@@ -8,9 +8,9 @@ from dsnet.disk import PathLike
 from dsnet.video.reading import (
     MAX_PIXELS,
     TIMEOUT,
+    Stamps,
     VideoError,
     check_file,
-    check_stamps,
     read,
     reason,
     source,
@@ -69,7 +69,7 @@ def probe(
         while received := read(process.stdout, view, timeout):
             listed += view[:received]
         check_end(process, path, timeout)
-        check_stamps(stderr)
+        Stamps(stderr).check()
         complaints = messages(stderr)
     info = _parse_framecrc(listed.decode(), complaints, path, fps)
     if complaints:

@@ -1,18 +1,19 @@
 """A video as input of ffmpeg: checks of the file, and the reason for a failure."""
 
 import logging
+import math
 import os
 import re
 import select
 import stat
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
 import ffmpeg
 
 from dsnet.disk import PathLike
-from dsnet.video.running import THE_FILE, describe, url
+from dsnet.video.running import STAMP, THE_FILE, describe, url
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,8 @@ MAX_PIXELS = 2**26
 TIMEOUT = 600.0
 # Seconds from one frame to the next. A longer gap would be filled with a still picture.
 MAX_GAP = 2
+# Once a second of the video, print the time stamps of two successive frames, as errors. Always 1.
+SECONDS = "if(eq(floor(t),floor(prev_t)),1,gte(isnan(print(prev_t,16)+print(t,16)),0))"
 # Demuxers of files that hold video themselves. Others follow playlists and scripts to other files,
 # read a name as the pattern of many, or play text as moving art.
 CONTAINERS = (
@@ -97,12 +100,11 @@ def check_file(path: PathLike) -> None:
         raise VideoError("not a video: plain text")
 
 
-def source(path: PathLike, max_pixels: int, timeout: float, before_first: str = "t") -> Any:
+def source(path: PathLike, max_pixels: int, timeout: float) -> Any:
     """Return the frames of ``path`` as a stream of ffmpeg-python, decoded on one thread.
 
-    Of several video streams the default one is taken, and of several such ones the largest. If the
-    time stamps jump, :func:`check_stamps` raises. ``before_first`` is the time stamp that the first
-    one is compared with. Raises VideoError for HDR.
+    Of several video streams the default one is taken, and of several such ones the largest. ffmpeg
+    prints time stamps for :class:`Stamps`. Raises VideoError for HDR.
     """
     options = {
         "threads": 1,
@@ -114,9 +116,7 @@ def source(path: PathLike, max_pixels: int, timeout: float, before_first: str = 
         "reinit_filter": 0,
     }
     stream = _choose(path, options, timeout)
-    gap = f"t-if(isnan(prev_t),{before_first},prev_t)"
-    told = f"1+0*if(gt({gap},{MAX_GAP})+lt({gap},-{MAX_GAP}),print({gap},16))"  # 16: as an error
-    return ffmpeg.input(THE_FILE, **options)[stream].filter("select", told)
+    return ffmpeg.input(THE_FILE, **options)[stream].filter("select", SECONDS)
 
 
 def _choose(path: PathLike, options: Mapping[str, Any], timeout: float) -> str:
@@ -155,16 +155,46 @@ def read(pipe: IO[bytes], view: memoryview, timeout: float) -> int:
     return os.readv(pipe.fileno(), [view])
 
 
-def check_stamps(stderr: IO[bytes]) -> None:
-    """Raise VideoError if a time stamp is more than :data:`MAX_GAP` from the one before it."""
-    if size := os.fstat(stderr.fileno()).st_size:
-        last = os.pread(stderr.fileno(), 65_536, max(0, size - 65_536))
-        # What the filter prints, with or without a component before it.
-        if jump := re.search(rb"^(?:\[Eval[^]]*\] )?(-?\d+\.\d{6})$", last, re.MULTILINE):
-            raise VideoError(
-                f"its time stamps jump by {float(jump[1]):.0f} s; up to {MAX_GAP} s are filled "
-                f"with a still picture"
-            )
+class Stamps:
+    """Compares the time stamps that ffmpeg prints with one another and with the frames it makes.
+
+    ``first`` is the time stamp to count from; None takes the first one.
+    """
+
+    def __init__(self, stderr: IO[bytes], first: float | None = None) -> None:
+        self._file, self._place, self._line = stderr.fileno(), 0, b""
+        self._first, self._last = first, first or 0.0
+        self._pair: list[float] = []
+
+    def check(self, seconds: float = 0) -> None:
+        """Raise VideoError for a gap of more than :data:`MAX_GAP`, or a frame that lasts longer.
+
+        ``seconds`` is the time of the newest frame since the first.
+        """
+        while new := os.pread(self._file, 2**20, self._place):
+            self._place += len(new)
+            *lines, self._line = (self._line + new).split(b"\n")
+            self._compare(lines)
+        # One second, because that often they are printed.
+        if self._first is not None and seconds > self._last - self._first + 1 + MAX_GAP:
+            raise VideoError(f"one of its frames lasts longer than {MAX_GAP} s")
+
+    def _compare(self, lines: Iterable[bytes]) -> None:
+        for line in lines:
+            if not STAMP.fullmatch(text := line.rpartition(b"] ")[2].decode("utf-8", "replace")):
+                continue
+            self._pair.append(float(text))
+            if len(self._pair) < 2:
+                continue
+            (before, self._last), self._pair = self._pair, []
+            if self._first is None:
+                self._first = self._last
+            gap = self._last - (self._first if math.isnan(before) else before)
+            if abs(gap) > MAX_GAP:
+                raise VideoError(
+                    f"its time stamps jump by {gap:.0f} s; up to {MAX_GAP} s are filled with a "
+                    f"still picture"
+                )
 
 
 def reason(complaints: list[str], path: PathLike) -> str:

@@ -26,6 +26,8 @@ SCALER_FLAGS = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
 THE_FILE = "file:"
 # Of 50 frames ffmpeg 4.2 makes 88, for one. 5.1 is the oldest that was compared with the newest.
 OLDEST = (5, 1)
+# A time stamp among the messages, see dsnet.video.reading.
+STAMP = re.compile(r"-?(nan|\d+\.\d{6})")
 # Exit statuses of ffmpeg after a signal that it caught.
 CAUGHT = (123, 255)
 
@@ -134,14 +136,15 @@ def url(path: PathLike) -> str:
 
 
 def messages(stderr: IO[bytes]) -> list[str]:
-    """Return the last non-empty lines of ffmpeg's messages, without their ``[component]``."""
-    stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - 65_536))
+    """Return the last lines of ffmpeg's messages, without ``[component]`` and time stamps."""
+    stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - 2**20))
     lines = stderr.read().decode("utf-8", "backslashreplace").splitlines()
-    return [line.rpartition("] ")[2].strip() for line in lines if line.strip()]
+    found = [line.rpartition("] ")[2].strip() for line in lines]
+    return [line for line in found if line and not STAMP.fullmatch(line)]
 
 
 def _command(stream: Any, path: PathLike, *, interactive: bool) -> list[str]:
     """Return the arguments of ``stream``, with ``path`` for the file."""
-    quiet = stream.global_args("-v", "error", *(() if interactive else ("-nostdin",)))
+    quiet = stream.global_args("-v", "repeat+error", *(() if interactive else ("-nostdin",)))
     arguments: list[str] = quiet.compile(cmd=ffmpeg_executable())
     return [url(path) if argument == THE_FILE else argument for argument in arguments]
