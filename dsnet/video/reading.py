@@ -28,52 +28,10 @@ SECONDS = "if(eq(floor(t),floor(prev_t)),1,gte(isnan(print(prev_t,16)+print(t,16
 # Demuxers of files that hold video themselves. Others follow playlists and scripts to other files,
 # read a name as the pattern of many, or play text as moving art.
 CONTAINERS = (
-    *("apng", "asf", "asf_o", "av1", "avi", "avs2", "avs3", "bink", "cavsvideo", "cine", "dhav"),
-    *(
-        "dirac",
-        "dnxhd",
-        "dv",
-        "evc",
-        "film_cpk",
-        "flic",
-        "flv",
-        "gif",
-        "gxf",
-        "h261",
-        "h263",
-        "h264",
-    ),
-    *("hevc", "ipu", "ivf", "ivr", "kux", "live_flv", "lmlm4", "m4v", "matroska", "mjpeg", "mlv"),
-    *(
-        "mov",
-        "mpeg",
-        "mpegts",
-        "mpegvideo",
-        "mpjpeg",
-        "mxf",
-        "mxg",
-        "nsv",
-        "nut",
-        "nuv",
-        "obu",
-        "ogg",
-    ),
-    *(
-        "pva",
-        "r3d",
-        "rm",
-        "roq",
-        "ser",
-        "smjpeg",
-        "smk",
-        "swf",
-        "thp",
-        "ty",
-        "vc1",
-        "vc1test",
-        "vivo",
-    ),
-    *("vvc", "webp_anim", "wtv", "xmv", "yuv4mpegpipe"),
+    "apng,asf,asf_o,av1,avi,avs2,avs3,bink,cavsvideo,cine,dhav,dirac,dnxhd,dv,evc,film_cpk,"
+    "flic,flv,gif,gxf,h261,h263,h264,hevc,ipu,ivf,ivr,kux,live_flv,lmlm4,m4v,matroska,mjpeg,"
+    "mlv,mov,mpeg,mpegts,mpegvideo,mpjpeg,mxf,mxg,nsv,nut,nuv,obu,ogg,pva,r3d,rm,roq,ser,"
+    "smjpeg,smk,swf,thp,ty,vc1,vc1test,vivo,vvc,webp_anim,wtv,xmv,yuv4mpegpipe"
 )
 
 
@@ -110,7 +68,7 @@ def source(path: PathLike, max_pixels: int, timeout: float) -> Any:
         "threads": 1,
         "max_pixels": max_pixels,
         "protocol_whitelist": "file",
-        "format_whitelist": ",".join(CONTAINERS),
+        "format_whitelist": CONTAINERS,
         # One filter graph for the whole video: a new one, after a change in the stream, would count
         # from zero again.
         "reinit_filter": 0,
@@ -163,7 +121,7 @@ class Stamps:
 
     def __init__(self, stderr: IO[bytes], first: float | None = None) -> None:
         self._file, self._place, self._line = stderr.fileno(), 0, b""
-        self._first, self._last = first, first or 0.0
+        self._first = self._last = first
         self._pair: list[float] = []
 
     def check(self, seconds: float = 0) -> None:
@@ -175,21 +133,25 @@ class Stamps:
             self._place += len(new)
             *lines, self._line = (self._line + new).split(b"\n")
             self._compare(lines)
+        if self._first is None or self._last is None:
+            return
         # One second, because that often they are printed.
-        if self._first is not None and seconds > self._last - self._first + 1 + MAX_GAP:
+        if seconds > self._last - self._first + 1 + MAX_GAP:
             raise VideoError(f"one of its frames lasts longer than {MAX_GAP} s")
 
     def _compare(self, lines: Iterable[bytes]) -> None:
+        """Take the stamps in pairs, each of a frame and the one after it."""
         for line in lines:
             if not STAMP.fullmatch(text := line.rpartition(b"] ")[2].decode("utf-8", "replace")):
                 continue
             self._pair.append(float(text))
             if len(self._pair) < 2:
                 continue
-            (before, self._last), self._pair = self._pair, []
-            if self._first is None:
-                self._first = self._last
-            gap = self._last - (self._first if math.isnan(before) else before)
+            (before, now), self._pair = self._pair, []
+            if math.isnan(before):  # the first frame has none before it
+                before = now if self._last is None else self._last
+            self._last, gap = now, now - before
+            self._first = now if self._first is None else self._first
             if abs(gap) > MAX_GAP:
                 raise VideoError(
                     f"its time stamps jump by {gap:.0f} s; up to {MAX_GAP} s are filled with a "
