@@ -48,8 +48,8 @@ def decode(
     1.1 of an interval. So a video mostly has one frame more, and frame k there is k - 1 here.
 
     If the stream changes within the video (size, colours, rotation), later frames are scaled to the
-    size of the first one and turned like it. Pixels are taken as square, whatever the file
-    says of their shape. One frame is in memory at a time. Closing the generator early ends ffmpeg.
+    size of the first one and turned like it. Pixels are taken as square, whatever the file says of
+    their shape. One frame is in memory at a time. Closing the generator early ends ffmpeg.
 
     Raises:
         VideoError: nothing decodes; HDR; fewer frames than ``least``, what is known of the video;
@@ -60,11 +60,7 @@ def decode(
     native, rate, start = source(path, max_pixels, timeout), {}, None
     if sampling == "fps_filter":
         # The frames may start late, after the sound: count from the first frame.
-        native = (
-            source(path, max_pixels, timeout)
-            .filter("setpts", "PTS-STARTPTS")
-            .filter("fps", fps=fps)
-        )
+        native = native.filter("setpts", "PTS-STARTPTS").filter("fps", fps=fps)
     elif sampling == "output_rate":
         rate, start = {"r": fps}, 0.0
     else:
