@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -41,32 +41,41 @@ def frames(manifest: PathLike, shard: int, spec: FramesSpec, output: PathLike) -
     """Decode the videos of a shard into RGB frames, JPEG, at the spec's rate and size.
 
     Videos that an interrupted attempt completed are kept. A video that cannot be decoded, or has
-    fewer than two frames at that rate, is stored without frames and with the reason. Raises
-    ReplacedError if a video's bytes are not those that the manifest was made from.
+    fewer than two frames at that rate, is stored without frames and with the reason.
+
+    Raises:
+        ReplacedError: a video's bytes are not those that the manifest was made from.
+        FfmpegError: ffmpeg was stopped within a video, which is not stored.
     """
     rows = read_manifest(manifest)
     rows = rows[rows["shard"] == shard]
     identity = rows[["id", "path", "frames", "width", "height", "digest"]].to_csv(index=False)
     with alone(output), Writer(output, ["rgb"], spec.values(), source=digest(identity)) as writer:
-        videos = list(zip(rows["id"], rows["path"], rows["digest"], strict=True))
-        for id, path, expected in tqdm(videos, "frames", unit="video", disable=None):
+        # From the first time stamp to the last; two less, because rounding depends on the sampling.
+        least = ((rows["frames"] - 1) / rows["fps"] * spec.fps).round().astype(int) - 2
+        videos = list(zip(rows["id"], rows["path"], rows["digest"], least, strict=True))
+        for id, path, expected, count in tqdm(videos, "frames", unit="video", disable=None):
             if id in writer.done:
                 continue
             _check_video(path, expected, manifest)
             try:
-                encoded = list(encoded_frames(path, spec))
-                reason = "" if len(encoded) > 1 else f"only one frame at {spec.fps} fps"
+                encoded = encoded_frames(path, spec, count)
+                first = list(islice(encoded, 2))
+                if len(first) < 2:
+                    raise video.VideoError(f"only one frame at {spec.fps} fps")
+                writer.add(id, {"rgb": chain(first, encoded)})
             except video.VideoError as error:
-                encoded, reason = [], str(error)
-            if reason:
-                log.warning("%s cannot be used: %s", path, reason)
-            writer.add(id, {} if reason else {"rgb": encoded}, reason)
+                log.warning("%s cannot be used: %s", path, error)
+                writer.add(id, {}, str(error))
         writer.close(list(rows["id"]))
 
 
-def encoded_frames(path: PathLike, spec: FramesSpec) -> Iterator[bytes]:
-    """Yield the frames of a video as they are stored; for errors see :func:`dsnet.video.decode`."""
-    for frame in video.decode(path, spec.fps, spec.resize, spec.size, spec.sampling):
+def encoded_frames(path: PathLike, spec: FramesSpec, least: int = 0) -> Iterator[bytes]:
+    """Yield the frames of a video as they are stored.
+
+    ``least`` is how many there must be. For errors see :func:`dsnet.video.decode`.
+    """
+    for frame in video.decode(path, spec.fps, spec.resize, spec.size, spec.sampling, least=least):
         yield images.encode(frame, spec.quality)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from project import Project, merge, once
 from dsnet import flow as tvl1
 from dsnet.experiment import Experiment, load
 from dsnet.store import Writer
+from dsnet.video import ffmpeg_executable
 
 # How long an example takes says more about the machine's load than about the code.
 hypothesis.settings.register_profile("dsnet", deadline=None)
@@ -52,6 +54,24 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> P
 def finished(shared_folder: Path) -> Project:
     """The tiny experiment, run once on this machine; not to be changed."""
     return Project(once(shared_folder, "finished", lambda folder: Project.create(folder).finish()))
+
+
+@pytest.fixture
+def fake_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Path]]:
+    """Put a shell script in ffmpeg's place."""
+
+    def install(script: str) -> Path:
+        executable = tmp_path / "bin" / "ffmpeg"
+        executable.parent.mkdir(exist_ok=True)
+        answer = "case $1 in -version) echo ffmpeg version 9.0; exit;; esac"
+        executable.write_text(f"#!/bin/sh\n{answer}\n{script}\n")
+        executable.chmod(executable.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setenv("PATH", str(executable.parent), prepend=os.pathsep)
+        ffmpeg_executable.cache_clear()
+        return executable
+
+    yield install
+    ffmpeg_executable.cache_clear()
 
 
 @pytest.fixture(scope="session")

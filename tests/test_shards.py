@@ -12,7 +12,7 @@ from dsnet import flow as tvl1
 from dsnet import shards, video
 from dsnet.clips import load, open_clips, table
 from dsnet.datasets import DataSetError
-from dsnet.datasets.manifest import BrokenVideosError, make_manifest, write_manifest
+from dsnet.datasets.manifest import BrokenVideosError, make_manifest, read_manifest, write_manifest
 from dsnet.experiment.data import TVL1
 from dsnet.experiment.specs import FlowSpec, FramesSpec
 from dsnet.flow.algorithms import Method
@@ -147,11 +147,11 @@ def test_a_shard_goes_on_where_it_was_stopped(manifest, tmp_path, monkeypatch):
     whole = make(manifest, tmp_path / "whole")
     decode, calls = video.decode, []
 
-    def failing(path, *more):
+    def failing(path, *more, **options):
         calls.append(path)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return decode(path, *more)
+        return decode(path, *more, **options)
 
     monkeypatch.setattr(shards.video, "decode", failing)
     with pytest.raises(KeyboardInterrupt):
@@ -276,7 +276,66 @@ def test_a_damaged_shard_is_named_and_not_packed(manifest, tmp_path):
         )
 
 
-def broken(path, *_):
+class Counted(bytes):
+    """Bytes that know how many of them there are at a time."""
+
+    live = most = 0
+
+    def __init__(self, *_):
+        Counted.live += 1
+        Counted.most = max(Counted.most, Counted.live)
+
+    def __del__(self):
+        Counted.live -= 1
+
+
+def test_a_long_video_is_never_in_memory_as_a_whole(manifest, tmp_path, monkeypatch):
+    frame = np.zeros((32, 32, 3), np.uint8)
+    monkeypatch.setattr(shards.video, "decode", lambda *_, **__: iter([frame] * 100))
+    monkeypatch.setattr(shards.images, "encode", lambda *_: Counted(b"image"))
+    shards.frames(manifest, 0, FRAMES, tmp_path / "0.h5")
+    assert Reader(tmp_path / "0.h5").videos["a/0"].frames("rgb") == 100
+    assert 0 < Counted.most < 5
+
+
+def test_a_video_that_breaks_off_leaves_no_frames(manifest, tmp_path, monkeypatch):
+    def half(*_, **__):
+        yield from np.zeros((9, 32, 32, 3), np.uint8)
+        raise video.VideoError("gone")
+
+    monkeypatch.setattr(shards.video, "decode", half)
+    shards.frames(manifest, 0, FRAMES, tmp_path / "0.h5")
+    found = Reader(tmp_path / "0.h5").videos["a/0"]
+    assert (found.frames("rgb"), found.reason) == (0, "gone")
+
+
+def test_a_video_whose_ffmpeg_is_killed_is_decoded_again(manifest, tmp_path, fake_ffmpeg):
+    whole = make(manifest, tmp_path / "whole")["frames"][0]
+    real = video.ffmpeg_executable()
+    two = len(b"P6\n32 32\n255\n") * 2 + 32 * 32 * 3 * 2
+    path = fake_ffmpeg(
+        f'case "$*" in */a/1.avi*) "{real}" "$@" | head -c {two}; kill -9 $$; esac\n'
+        f'exec "{real}" "$@"'
+    )
+    with pytest.raises(video.FfmpegError, match=r"a/1\.avi: signal 9 \(SIGKILL\).*run again"):
+        shards.frames(manifest, 0, FRAMES, tmp_path / "0.h5")
+    assert not (tmp_path / "0.h5").exists()
+    path.unlink()
+    video.ffmpeg_executable.cache_clear()
+    shards.frames(manifest, 0, FRAMES, tmp_path / "0.h5")
+    assert Reader(tmp_path / "0.h5").digest == Reader(whole).digest
+
+
+def test_fewer_frames_than_the_manifests_are_no_whole_video(manifest, tmp_path):
+    rows = read_manifest(manifest)
+    rows.loc[rows["id"] == "a/0", "frames"] = 9  # rounding may cost two
+    write_manifest(rows, manifest)
+    shards.frames(manifest, 0, FRAMES, tmp_path / "0.h5")
+    reasons = [found.reason for found in Reader(tmp_path / "0.h5").videos.values()]
+    assert reasons == ["only 5 of at least 6 frames decode", "", ""]
+
+
+def broken(path, *_, **__):
     raise video.VideoError("no decodable frame")
 
 
@@ -287,7 +346,9 @@ def test_a_video_whose_frames_cannot_be_decoded_is_listed_with_its_reason(
     monkeypatch.setattr(
         shards.video,
         "decode",
-        lambda path, *more: (broken if path.endswith("b/1.avi") else decode)(path, *more),
+        lambda path, *more, **options: (broken if path.endswith("b/1.avi") else decode)(
+            path, *more, **options
+        ),
     )
     paths = make(manifest, tmp_path)
     with pytest.raises(BrokenVideosError, match=r"1 of 6 videos \(16\.67%\) are broken"):
@@ -322,7 +383,9 @@ def test_a_class_without_usable_videos_keeps_its_label(manifest, tmp_path, monke
     monkeypatch.setattr(
         shards.video,
         "decode",
-        lambda path, *more: (broken if "/a/" in path else decode)(path, *more),
+        lambda path, *more, **options: (broken if "/a/" in path else decode)(
+            path, *more, **options
+        ),
     )
     reader = open_clips(pack(manifest, make(manifest, tmp_path), tmp_path, max_broken=0.9))
     assert reader.extra["classes"] == ["a", "b"]

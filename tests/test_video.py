@@ -2,10 +2,12 @@
 
 import logging
 import os
-import stat
+import re
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -14,7 +16,7 @@ import numpy as np
 import pytest
 
 from dsnet import video
-from dsnet.video import VideoError, VideoInfo, decode, encode, ffmpeg_executable, probe
+from dsnet.video import FfmpegError, VideoError, VideoInfo, decode, encode, ffmpeg_executable, probe
 
 
 def ffmpeg(*arguments: str | Path) -> None:
@@ -132,9 +134,9 @@ def test_a_failed_encoding_leaves_no_pipe_open(
 def test_closing_early_ends_ffmpeg(thirty: Path, started: list[subprocess.Popen[bytes]]) -> None:
     frames = decode(thirty, size=512)
     next(frames)
-    assert started[0].poll() is None, "ffmpeg should still have frames to write"
+    assert started[-1].poll() is None, "ffmpeg should still have frames to write"
     frames.close()  # type: ignore[attr-defined]
-    assert started[0].returncode is not None
+    assert started[-1].returncode is not None
 
 
 # What is wrong with a file, how it comes about, and the reason that is given for it.
@@ -165,6 +167,21 @@ def huge(path: Path) -> None:
     ffmpeg("-f", "lavfi", "-i", "color=size=9000x7500:duration=0.08", "-c:v", "mjpeg", path)
 
 
+def naming_another(text: bytes) -> Callable[[Path], object]:
+    """A file that names a video beside it; the last byte keeps it from being plain text."""
+
+    def make(path: Path) -> None:
+        make_video(path.with_name("other.avi"))
+        path.write_bytes(text + b"\n# \0\n")
+
+    return make
+
+
+def pattern_of_pictures(path: Path) -> None:
+    ffmpeg("-f", "lavfi", "-i", "testsrc", "-frames:v", "9", path)
+    path.write_bytes(path.with_name("x001.png").read_bytes())
+
+
 BROKEN: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "empty": ("a.avi", Path.touch, "empty file"),
     "absent": ("a.avi", lambda path: None, "cannot be read: No such file"),
@@ -172,7 +189,16 @@ BROKEN: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "pipe": ("a.avi", os.mkfifo, "not a regular file"),
     "text": ("a.avi", lambda path: path.write_text("not a video\n" * 9), "not a video: plain text"),
     "text as .txt": ("a.txt", lambda path: path.write_text("art\n" * 500), "plain text"),
-    "playlist": ("a.avi", lambda path: path.write_text("#EXTM3U\n/etc/x.mp4"), "plain text"),
+    "playlist": ("a.avi", lambda path: path.write_text("#EXTM3U\n/etc/x.mp4"), "playlist"),
+    "list": ("a.avi", naming_another(b"ffconcat version 1.0\nfile other.avi"), "playlist"),
+    "script": ("a.avs", naming_another(b'AviSource("other.avi")'), "a playlist, pict|Invalid data"),
+    "art": ("a.ans", lambda path: path.write_bytes(b"\x1b[31m\0art\n" * 500), "not a video: a pl"),
+    "pattern": ("x%03d.png", pattern_of_pictures, "not a video: a playlist, picture"),
+    "stream list": (
+        "a.mkv",
+        naming_another(b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nother.avi\n#EXT-X-ENDLIST"),
+        "playlist",
+    ),
     "noise": ("a.avi", lambda path: path.write_bytes(bytes(range(256)) * 40), "not a video"),
     "truncated index": ("a.mp4", truncated_mp4, "not a video: Invalid data"),
     "zero frames": ("a.avi", zero_frames, "no decodable frame"),
@@ -226,6 +252,69 @@ def test_variable_frame_rate_follows_the_time_stamps(tmp_path: Path) -> None:
     assert len(list(decode(path, size=16))) in range(47, 51)  # the last frame's duration is open
 
 
+def jumping(path: Path, seconds: float) -> Path:
+    """Two seconds at 25 frames per second, with a gap after the first."""
+    stamps = f"setpts='PTS+if(gte(N,25),{seconds}/TB,0)'"
+    return make_video(path, "-vf", stamps, "-fps_mode", "vfr", rate=25, seconds=2)
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_time_stamps_that_jump_are_no_long_video(tmp_path: Path, suffix: str) -> None:
+    path = jumping(tmp_path / f"minute.{suffix}", 60)
+    said = r"time stamps jump by 60 s; up to 2 s"
+    with pytest.raises(VideoError, match=said):
+        probe(path)
+    last = tmp_path / "last.mp4"
+    lasts = ("-bsf:v", "setts=duration=if(eq(N\\,24)\\,60/TB\\,DURATION)")
+    ffmpeg("-i", make_video(tmp_path / "a.mp4", rate=25), "-c", "copy", *lasts, last)
+    for file, reason in (path, "jump by 60 s"), (last, "lasts longer than 2 s"):
+        with pytest.raises(VideoError, match=reason):
+            assert len(list(islice(decode(file, size=16), 200))) < 200  # not after 1500
+        with suppress(VideoError):  # ffmpeg 5 adds nothing
+            assert len(list(islice(decode(file, sampling="output_rate"), 200))) < 200
+    short = jumping(tmp_path / f"short.{suffix}", 1.5)
+    assert probe(short).frames in (49, 50)  # ffmpeg 7 writes one less
+    assert len(list(decode(short, size=16))) == pytest.approx(50 + 37, abs=1)
+
+
+def test_of_several_video_streams_the_default_or_the_largest_is_taken(tmp_path: Path) -> None:
+    small, large = (make_video(tmp_path / f"{s}.mkv", size=s) for s in ("32x24", "64x48"))
+    cover = tmp_path / "cover.png"
+    ffmpeg("-f", "lavfi", "-i", "testsrc=size=96x72", "-frames:v", "1", cover)
+    inputs = ("-i", cover, "-i", small, "-i", large)
+    streams = (
+        "-map",
+        "0",
+        "-map",
+        "1",
+        "-map",
+        "2",
+        "-c",
+        "copy",
+        "-disposition:0",
+        "attached_pic",
+    )
+    for suffix, first, second, width in [
+        ("mp4", "default", "default", 64),
+        ("mkv", "0", "default", 64),
+        ("mkv", "default", "0", 32),
+    ]:
+        path = tmp_path / f"both.{suffix}"
+        ffmpeg(*inputs, *streams, "-disposition:1", first, "-disposition:2", second, path)
+        assert probe(path).width == width
+        assert next(decode(path, resize=None)).shape[1] == width
+
+
+@pytest.mark.parametrize("transfer", ["smpte2084", "arib-std-b67"])
+def test_hdr_is_refused_and_not_shown_in_grey(tmp_path: Path, transfer: str) -> None:
+    path = make_video(
+        tmp_path / "hdr.mp4", "-c:v", "libx264", "-x264-params", f"transfer={transfer}"
+    )
+    for use in (probe, lambda path: next(decode(path))):
+        with pytest.raises(VideoError, match=rf"HDR \({transfer}\).*own-data"):
+            use(path)
+
+
 def test_rotation_is_applied(tmp_path: Path) -> None:
     upright, rotated = make_video(tmp_path / "a.mp4"), tmp_path / "rotated.mp4"
     ffmpeg("-display_rotation", "90", "-i", upright, "-c", "copy", rotated)
@@ -235,6 +324,53 @@ def test_rotation_is_applied(tmp_path: Path) -> None:
     expected = np.rot90(next(decode(upright, resize="short_side", size=48)))
     assert frame.shape == (64, 48, 3)
     assert np.abs(frame.astype(int) - expected).mean() < 5
+
+
+# What changes half-way: options of the second half, and the containers.
+CHANGES: dict[str, tuple[str, list[str], list[str]]] = {
+    "size": ("96x72", [], ["mp4", "mkv", "ts", "webm"]),
+    "turned": ("48x64", [], ["mp4"]),
+    "range": ("64x48", ["-x264-params", "fullrange=on"], ["mp4"]),
+    "matrix": ("64x48", ["-x264-params", "colormatrix=bt709"], ["mp4"]),
+    "rotation": (
+        "64x48",
+        ["-bsf:v", "h264_metadata=display_orientation=insert:rotate=90"],
+        ["mp4"],
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "suffix"), [(name, suffix) for name in CHANGES for suffix in CHANGES[name][2]]
+)
+def test_a_stream_that_changes_half_way_keeps_all_frames(
+    tmp_path: Path, change: str, suffix: str
+) -> None:
+    size, options, _ = CHANGES[change]
+    codec, raw = ("libvpx", "webm") if suffix == "webm" else ("libx264", "h264")
+    halves = [tmp_path / f"{number}.{raw}" for number in (1, 2)]
+    for half, shape, first, more in zip(
+        halves, ("64x48", size), (0, 25), ([], options), strict=True
+    ):
+        source = f"color=gray:size={shape}:rate=25:duration=1,format=yuv420p"
+        source += f",geq=lum='40+2*({first}+N)':cb=128:cr=128"
+        ffmpeg("-f", "lavfi", "-i", source, "-c:v", codec, "-bf", "0", *more, half)
+    path = tmp_path / f"both.{suffix}"
+    if suffix == "webm":
+        (tmp_path / "list").write_text("file 1.webm\nfile 2.webm\n")
+        ffmpeg("-f", "concat", "-i", tmp_path / "list", "-c", "copy", path)
+    else:
+        (tmp_path / "both.h264").write_bytes(b"".join(half.read_bytes() for half in halves))
+        ffmpeg("-r", "25", "-i", tmp_path / "both.h264", "-c", "copy", path)
+    assert probe(path).frames == 50
+    expected = [frame.mean() for half in halves for frame in decode(half, size=16)]
+    resizes: list[tuple[video.Resize | None, tuple[int, int, int]]] = [
+        ("square", (16, 16, 3)), ("short_side", (16, 21, 3)), (None, (48, 64, 3)),
+    ]  # fmt: skip
+    for resize, shape in resizes:
+        frames = list(decode(path, resize=resize, size=16))
+        assert {frame.shape for frame in frames} == {shape}
+        assert [frame.mean() for frame in frames] == pytest.approx(expected, abs=0.5)
 
 
 def test_sound_that_starts_first_adds_no_frames(tmp_path: Path) -> None:
@@ -270,31 +406,82 @@ def test_a_relative_name_with_a_dash_is_no_option(
     assert probe("-y.avi").frames == 6
 
 
-@pytest.fixture
-def fake_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
-    """Put a shell script in ffmpeg's place."""
-
-    def install(script: str) -> Path:
-        executable = tmp_path / "bin" / "ffmpeg"
-        executable.parent.mkdir(exist_ok=True)
-        executable.write_text(f"#!/bin/sh\n{script}\n")
-        executable.chmod(executable.stat().st_mode | stat.S_IXUSR)
-        monkeypatch.setenv("PATH", str(executable.parent), prepend=os.pathsep)
-        ffmpeg_executable.cache_clear()
-        return executable
-
-    yield install  # type: ignore[misc]
-    ffmpeg_executable.cache_clear()
-
-
 def test_a_stuck_ffmpeg_is_given_up(thirty: Path, fake_ffmpeg: Callable[[str], Path]) -> None:
     fake_ffmpeg("exec sleep 60")
     start = time.monotonic()
-    with pytest.raises(VideoError, match=r"did not finish within 0\.2 s"):
+    with pytest.raises(VideoError, match=r"no data for 0\.2 s"):
         probe(thirty, timeout=0.2)
     with pytest.raises(VideoError, match=r"no data for 0\.2 s"):
         next(decode(thirty, timeout=0.2))
     assert time.monotonic() - start < 10
+
+
+def test_a_slow_ffmpeg_is_waited_for_as_long_as_data_come(
+    thirty: Path, fake_ffmpeg: Callable[[str], Path]
+) -> None:
+    lines = "; sleep 0.3; ".join(f"echo '0, 0, {90_000 * second}, 1'" for second in range(4))
+    only_frames = 'case "$*" in *pipe:*) ;; *) exit;; esac'
+    fake_ffmpeg(f"{only_frames}\necho '#dimensions 0: 8x6'; {lines}")
+    assert probe(thirty, timeout=0.8).frames == 4
+
+
+@pytest.mark.parametrize(
+    ("version", "fits"),
+    [
+        *[("4.2.2-static", False), ("n4.4.1", False), ("5.0-1", False), ("5.1.9-0+deb12u1", True)],
+        *[("n9.0.2-17-g2a571b6068", True), ("N-112345-g0123", True), ("2026-10-01-git-0", True)],
+    ],
+)
+def test_an_ffmpeg_that_takes_other_frames_is_refused(
+    fake_ffmpeg: Callable[[str], Path], version: str, fits: bool
+) -> None:
+    executable = fake_ffmpeg("exit")
+    executable.write_text(f"#!/bin/sh\necho ffmpeg version {version} Copyright\n")
+    if fits:
+        assert ffmpeg_executable() == str(executable)
+    else:
+        with pytest.raises(
+            FfmpegError, match=rf"{executable} is version \d.\d, .*put 5\.1 or newer"
+        ):
+            ffmpeg_executable()
+    executable.write_text("#!/nowhere\n")
+    ffmpeg_executable.cache_clear()
+    with pytest.raises(FfmpegError, match="does not start"):
+        ffmpeg_executable()
+
+
+@pytest.mark.parametrize(
+    ("end", "name"),
+    [
+        ("kill -9 $$", "signal 9 (SIGKILL)"),
+        ("exit 139", "signal 11 (SIGSEGV)"),
+        ("exit 255", "a s"),
+    ],
+)
+def test_an_ffmpeg_ended_by_a_signal_is_no_fault_of_the_video(
+    thirty: Path, fake_ffmpeg: Callable[[str], Path], end: str, name: str
+) -> None:
+    whole, part = r"P6\n1 1\n255\nabc", r"P6\n1 1\n255\na"
+    for written in ("", whole, whole + part):
+        fake_ffmpeg(f"printf '{written}'\n{end}")
+        with pytest.raises(FfmpegError, match=re.escape(f"thirty.avi: {name}")):
+            list(decode(thirty, resize=None))
+    fake_ffmpeg(f"printf '0, 1, 1, 1\\n0, 4000, 4000, 1\\n'\n{end}")
+    with pytest.raises(FfmpegError, match=re.escape(f"thirty.avi: {name}")):
+        probe(thirty)
+
+
+def test_fewer_frames_than_are_known_of_are_an_error(
+    thirty: Path, fake_ffmpeg: Callable[[str], Path]
+) -> None:
+    frames = r"P6\n1 1\n255\nabc" * 2
+    fake_ffmpeg(f"printf '{frames}'")
+    assert len(list(decode(thirty, resize=None, least=2))) == 2
+    with pytest.raises(VideoError, match="only 2 of at least 3 frames"):
+        list(decode(thirty, resize=None, least=3))
+    fake_ffmpeg(f"printf '{frames}'\necho 'no memory' >&2\nexit 1")
+    with pytest.raises(FfmpegError, match=r"thirty\.avi: only 2 .*failed \(no memory\); run again"):
+        list(decode(thirty, resize=None, least=3))
 
 
 def test_frames_of_changing_size_are_an_error(

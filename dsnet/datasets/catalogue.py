@@ -12,7 +12,13 @@ from typing import Any
 import pandas as pd
 
 from dsnet import registry
-from dsnet.datasets.listing import COLUMNS, DataSetError, check_present, files_below
+from dsnet.datasets.listing import (
+    COLUMNS,
+    DataSetError,
+    check_present,
+    files_below,
+    warn_of_spellings,
+)
 from dsnet.provenance import digest
 
 
@@ -37,6 +43,7 @@ def build(name: str, entry: Mapping[str, Any]) -> pd.DataFrame:
         raise DataSetError(f"{name}: {entry['kind']} gives no column {', '.join(missing)}")
     if found.empty:
         raise DataSetError(f"{name}: no videos in {entry['videos']}")
+    warn_of_spellings(name, found["class_name"].unique())
     check_present(name, list(found["path"]), entry.get("allow_missing", False))
     return found.sort_values("id", ignore_index=True)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import logging
 import os
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ from dsnet.datasets.listing import (
 from dsnet.grouping import pick
 
 log = logging.getLogger(__name__)
+# Names of folders that hold classes and are none, if a data set has no others.
+PARTS = {"train", "training", "test", "testing", "val", "valid", "validation"}
 
 
 class Folder:
@@ -40,12 +44,19 @@ class Folder:
         path), group (default: the video itself) and split1, split2, ... Without split columns, a
         stratified, group-aware split1 is made, which depends on the names alone.
 
-        Classes are numbered in the order of their names. Raises DataSetError for a wrong CSV.
+        Classes are numbered in the order of their names. Raises DataSetError for a wrong CSV, and
+        if all folders are parts of a split, such as ``train``.
         """
         root = os.fspath(entry["videos"])
         rows = read_csv(Path(entry["csv"])) if entry.get("csv") else scan(root)
         if not rows:
             raise DataSetError(f"{root}: no videos; expected {root}/CLASS/VIDEO")
+        if not entry.get("csv") and {row["class"].casefold() for row in rows} <= PARTS:
+            raise DataSetError(
+                f"{root}: expected a folder for each class, found parts of a split: "
+                f"{', '.join(sorted({row['class'] for row in rows}))}; list the videos in a table "
+                f"with the columns path, class and split1 (csv)"
+            )
         names = [row["path"] for row in rows]
         ids = make_ids(names)
         table = pd.DataFrame(
@@ -76,7 +87,8 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     """
     try:
         with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            reader = csv.DictReader(file, restval="", strict=True)
+            # A blank after a comma belongs to nothing.
+            reader = csv.DictReader(file, restval="", strict=True, skipinitialspace=True)
             rows = _rows(reader, path)
             columns = list(reader.fieldnames or [])
     except FileNotFoundError:
@@ -85,12 +97,19 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         raise DataSetError(f"{path}: expected a column 'path', found {columns}")
     if not rows:
         raise DataSetError(f"{path}: lists no videos; expected a row for each below its header")
+    if repeated := sorted({c for c in columns if c and columns.count(c) > 1}):
+        raise DataSetError(f"{path}: expected each column once, repeated: {', '.join(repeated)}")
     splits = split_columns(columns)
     if unknown := set(columns) - {"path", "class", "group", *splits}:
+        _check_unknown(columns, unknown, path)
         log.warning("%s: columns not used: %s", path, ", ".join(sorted(unknown)))
     seen: set[str] = set()
     for number, row in enumerate(rows, start=1):
         where = f"{path}: row {number}"
+        _check_comment(row["path"], where)
+        row |= {
+            column: row[column].strip() for column in ("class", "group", *splits) if column in row
+        }
         name = row["path"] = os.path.normpath(row["path"]) if row["path"] else ""
         if name in ("", os.curdir) or os.path.isabs(name) or name.split(os.sep)[0] == os.pardir:
             raise DataSetError(f"{where}: expected a path below the folder of videos, got {name!r}")
@@ -108,10 +127,37 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     return rows
 
 
+def _check_comment(first: str, where: str) -> None:
+    """Raise DataSetError for a line that begins with a ``#``."""
+    if first.startswith("#"):
+        raise DataSetError(
+            f"{where}: {first!r} looks like a comment, and a CSV has none; take it out, or write "
+            f"./ before the name of a video"
+        )
+
+
+def _check_unknown(columns: Sequence[str], unknown: Iterable[str], path: Path) -> None:
+    """Raise DataSetError if an unknown column is nearly one that is known and lacking."""
+    for column in sorted(unknown):
+        plain = re.sub(r"[\W_]", "", column).casefold()
+        if split := re.fullmatch(r"splits?0*(\d*)", plain):
+            meant = f"split{split[1] or 1}"
+        else:
+            near = difflib.get_close_matches(plain, ("class", "group", "label"), 1, 0.8)
+            meant = "class" if near == ["label"] else "".join(near)
+        if meant and meant not in columns:
+            raise DataSetError(
+                f"{path}: column {column!r} is not known; is {meant!r} meant? Rename it to that or "
+                f"to something else"
+            )
+
+
 def _rows(reader: csv.DictReader[str], path: Path) -> list[dict[str, str]]:
     """Return the rows of a CSV; none may have more values than the header has columns."""
     rows: list[dict[str, str]] = []
     try:
+        reader.fieldnames = [column.strip() for column in reader.fieldnames or []]
+        _check_comment("".join(reader.fieldnames[:1]), f"{path}: its header")
         for row in reader:
             if reader.restkey in row:
                 raise DataSetError(

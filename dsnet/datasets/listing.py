@@ -4,8 +4,10 @@ A listing is a DataFrame with one row per video and the columns id, path, label 
 class_name, group, and split1, split2, ..., each ``train``, ``test`` or ``unused``.
 """
 
+import logging
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
@@ -15,6 +17,7 @@ import pandas as pd
 from dsnet.disk import PathLike
 from dsnet.errors import UserError
 
+log = logging.getLogger(__name__)
 ROLES = ("train", "test", "unused")
 COLUMNS = ("id", "path", "label", "class_name", "group", "split1")
 
@@ -35,13 +38,36 @@ def scan(root: str) -> list[dict[str, str]]:
 
 
 def files_below(root: PathLike) -> list[Path]:
-    """Return all files below a folder that are not hidden, relative to it, sorted; follow links."""
-    found = []
-    for folder, folders, files in os.walk(root, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        paths = [Path(folder, name) for name in files if not name.startswith(".")]
-        found += [path.relative_to(root) for path in paths if path.is_file()]
-    return sorted(found, key=os.fsencode)
+    """Return all files below a folder that are not hidden, relative to it, sorted.
+
+    Links are followed. A folder is listed once, under its own name rather than a link's. A link to
+    nothing counts as a file. Raises DataSetError for a folder that cannot be read.
+    """
+    found: list[Path] = []
+    seen: set[tuple[int, int]] = set()
+    tops = [Path(root)]
+    while tops:
+        links: list[Path] = []
+        for top in tops:
+            for folder, folders, files in os.walk(top, onerror=_refuse):
+                status = os.stat(folder)
+                if (status.st_dev, status.st_ino) in seen:
+                    log.warning("%s leads to a folder that is listed already; left out", folder)
+                    folders.clear()
+                    continue
+                seen.add((status.st_dev, status.st_ino))
+                folders[:] = sorted(name for name in folders if not name.startswith("."))
+                links += [Path(folder, name) for name in folders if Path(folder, name).is_symlink()]
+                paths = [Path(folder, name) for name in files if not name.startswith(".")]
+                found += [path for path in paths if path.is_file() or path.is_symlink()]
+        tops = links
+    return sorted((path.relative_to(root) for path in found), key=os.fsencode)
+
+
+def _refuse(error: OSError) -> None:
+    """Raise DataSetError for a folder that :func:`os.walk` cannot read."""
+    if not isinstance(error, FileNotFoundError):
+        raise DataSetError(f"{error.filename}: cannot be read: {error.strerror}") from error
 
 
 def readable(name: str) -> str:
@@ -71,6 +97,19 @@ def split_columns(columns: Iterable[str]) -> list[str]:
     """Return the names of splits among ``columns``, by number."""
     found = [column for column in columns if re.fullmatch(r"split[1-9][0-9]*", column)]
     return sorted(found, key=lambda column: int(column.removeprefix("split")))
+
+
+def warn_of_spellings(name: str, classes: Iterable[str]) -> None:
+    """Log the classes whose names differ only in case, Unicode form, blanks, ``_`` or ``-``."""
+    spelt: dict[str, set[str]] = {}
+    for found in classes:
+        key = re.sub(r"[\s_-]", "", unicodedata.normalize("NFKC", found)).casefold()
+        spelt.setdefault(key, set()).add(found)
+    for names in spelt.values():
+        if len(names) > 1:
+            # The code points, because forms of Unicode look alike.
+            shown = ", ".join(ascii(one) for one in sorted(names))
+            log.warning("%s: %s are different classes; are they meant to be one?", name, shown)
 
 
 def check_groups(listing: pd.DataFrame) -> None:

@@ -18,6 +18,7 @@ import pandas as pd
 import yaml
 from tqdm import tqdm
 
+from dsnet.datasets import duplicates
 from dsnet.datasets.catalogue import build
 from dsnet.datasets.listing import DataSetError, readable, split_columns
 from dsnet.disk import PathLike
@@ -52,9 +53,10 @@ def make_manifest(
 
     ``entry`` is the data set's config, see `dsnet.datasets.catalogue`. At most ``shards`` shards
     are made, numbered from 0, none empty: contiguous blocks of usable videos with about as many
-    frames. ``max_broken`` is the largest share of unusable videos among those present. Raises
-    BrokenVideosError above that share, DataSetError if no video is usable or a row violates the
-    schema, and what `catalogue.build` raises.
+    frames. ``max_broken`` is the largest share of unusable videos among those present.
+
+    Raises BrokenVideosError above that share; DataSetError if no video is usable or a row violates
+    the schema; and what `catalogue.build` and `duplicates.check` raise.
     """
     table = build(name, entry)
     _add_probes(table, name, jobs)
@@ -69,6 +71,8 @@ def make_manifest(
     check_broken(name, list(broken.itertuples(index=False)), len(present), max_broken)
     if not usable.any():
         raise DataSetError(f"{name}: none of {len(table)} videos is usable")
+    for line in duplicates.check(name, entry, table):
+        log.warning("%s: %s", name, line)
     table = _with_dtypes(table)
     validate(table, schema_path, name)
     return table

@@ -88,7 +88,7 @@ def _seconds(entry: Entry, fps: float) -> tuple[float, float] | None:
 def _probe(path: str) -> video.VideoInfo | None:
     try:
         return video.probe(path)
-    except video.VideoError:
+    except (video.VideoError, video.FfmpegError):
         return None
 
 

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
+import pandas as pd
+
 from dsnet import fetching, models, releases
-from dsnet.datasets import DataSetError, catalogue
+from dsnet.datasets import DataSetError, catalogue, duplicates
 from dsnet.doctor import estimate
 from dsnet.doctor.finding import Finding, size
 from dsnet.experiment import Experiment
@@ -63,12 +65,25 @@ def _videos(check: str, name: str, entry: Entry) -> Finding:
     there, classes = len(listing) - len(missing), listing["class_name"].nunique()
     found = f"{there} of {len(listing)} videos, {classes} classes"
     if not missing:
-        return Finding(check, "ok", found)
+        return _repeated(check, name, entry, listing) or Finding(check, "ok", found)
     found += f"; the first that is missing is {missing[0]}"
     if entry.allow_missing:
         return Finding(check, "warning", found, "put them there")
     advice = f"put them there, or set catalogue.{name}.allow_missing: true to go on without them"
     return Finding(check, "problem", found, advice)
+
+
+def _repeated(check: str, name: str, entry: Entry, listing: pd.DataFrame) -> Finding | None:
+    """Return a finding if some of a data set's videos have the same bytes."""
+    advice = "keep one of each"
+    try:
+        digests = duplicates.digests(listing["path"])
+        listing = listing.assign(digest=[digests.get(path, "") for path in listing["path"]])
+        lines = duplicates.check(name, entry.values(), listing)
+    except (DataSetError, OSError) as error:
+        return Finding(check, "problem", str(error), advice)
+    more = f"; {len(lines)} of the kind" if len(lines) > 1 else ""
+    return Finding(check, "warning", lines[0] + more, advice) if lines else None
 
 
 def checkpoints(experiment: Experiment) -> Iterator[Finding]:

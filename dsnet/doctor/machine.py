@@ -42,7 +42,7 @@ def cores(experiment: Experiment) -> Iterator[Finding]:
 
 def ffmpeg(experiment: Experiment) -> Iterator[Finding]:
     """Check whether an ffmpeg writes and reads a video as the pipeline does."""
-    advice = "install ffmpeg 4 or newer, or the wheel that brings one: pip install imageio-ffmpeg"
+    advice = "install ffmpeg 5.1 or newer, or the wheel that brings one: pip install imageio-ffmpeg"
     try:
         executable = video.ffmpeg_executable()
     except RuntimeError as error:

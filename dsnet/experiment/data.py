@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -51,6 +52,12 @@ class Listed(Settings):
     allow_missing: bool = Field(
         False,
         description="Go on without videos that the lists name and the folder lacks; tables say so.",
+    )
+    allow_duplicates: bool = Field(
+        False,
+        exclude_if=operator.not_,
+        description="Go on although videos with the same bytes are in train and test; official "
+        "splits (`ucf101`, `hmdb51`, `weizmann`) are taken as they are.",
     )
     shards: int = Field(
         1, ge=1, description="Number of groups that the videos are divided into, one job each."

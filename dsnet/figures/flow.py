@@ -42,8 +42,8 @@ def flow_video(
 
     Raises:
         BackendError: the backend cannot run here.
-        UserError: the video cannot be decoded or has fewer than two frames; or ``output`` has a
-            wrong suffix; or it or ``raw`` is the video itself.
+        UserError: the video cannot be decoded, or has fewer than two frames or than 3 x 3 pixels;
+            or ``output`` has a wrong suffix; or it or ``raw`` is the video itself.
     """
     check_name(output)
     for file in (output, *([raw] if raw is not None else [])):
@@ -66,6 +66,11 @@ def flow_video(
 def _chunks(source: PathLike, fps: float, backend: str, semantics: str) -> Iterator[Chunk]:
     frames = _frames(source, fps)
     kept = list(islice(frames, 1))
+    if kept and min(kept[0].shape[:2]) < 3:
+        height, width, _ = kept[0].shape
+        raise UserError(
+            f"{source}: flow needs 3 x 3 pixels at least, and it has {width} x {height}"
+        )
     pairs = max(1, CHUNK // kept[0][..., 0].size) if kept else 1
     with tqdm(desc=f"flow ({backend})", unit="pair", disable=None) as bar:
         while new := list(islice(frames, pairs)):

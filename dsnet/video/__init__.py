@@ -8,9 +8,10 @@ from dsnet.video.decoding import Resize, Sampling, decode
 from dsnet.video.encoding import encode
 from dsnet.video.probing import VideoInfo, probe
 from dsnet.video.reading import VideoError
-from dsnet.video.running import ffmpeg_executable
+from dsnet.video.running import FfmpegError, ffmpeg_executable
 
 __all__ = [
+    "FfmpegError",
     "Resize",
     "Sampling",
     "VideoError",

@@ -2,18 +2,24 @@
 
 import logging
 import os
-import select
 import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import IO, Literal
 
 import numpy as np
 
 from dsnet.disk import PathLike
-from dsnet.video.reading import MAX_PIXELS, TIMEOUT, VideoError, check_file, reason, source
-from dsnet.video.running import SCALER_FLAGS, messages, running
+from dsnet.video.reading import (
+    MAX_PIXELS,
+    TIMEOUT,
+    Stamps,
+    VideoError,
+    check_file,
+    read,
+    reason,
+    source,
+)
+from dsnet.video.running import SCALER_FLAGS, FfmpegError, check_end, messages, running
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +34,7 @@ def decode(
     size: int = 256,
     sampling: Sampling = "fps_filter",
     *,
+    least: int = 0,
     max_pixels: int = MAX_PIXELS,
     timeout: float = TIMEOUT,
 ) -> Iterator[np.ndarray]:
@@ -40,17 +47,22 @@ def decode(
     input, as in MARS's extraction. It counts from the start of the file, and frames drift by up to
     1.1 of an interval. So a video mostly has one frame more, and frame k there is k - 1 here.
 
-    One frame is in memory at a time. Closing the generator early ends ffmpeg. Raises VideoError if
-    nothing decodes, if the frame size changes within the video (possible unless it is resized to a
-    square), or if no data arrives for ``timeout`` seconds.
+    If the stream changes within the video (size, colours, rotation), later frames are scaled to the
+    size of the first one and turned like it. Pixels are taken as square, whatever the file says of
+    their shape. One frame is in memory at a time. Closing the generator early ends ffmpeg.
+
+    Raises:
+        VideoError: nothing decodes; HDR; fewer frames than ``least``, what is known of the video;
+            time stamps jump by more than two seconds; or no data arrives for ``timeout`` seconds.
+        FfmpegError: a signal ended ffmpeg, or it failed before ``least`` frames.
     """
     check_file(path)
-    native, rate = source(max_pixels)["V:0"], {}
+    native, rate, start = source(path, max_pixels, timeout), {}, None
     if sampling == "fps_filter":
         # The frames may start late, after the sound: count from the first frame.
         native = native.filter("setpts", "PTS-STARTPTS").filter("fps", fps=fps)
     elif sampling == "output_rate":
-        rate = {"r": fps}
+        rate, start = {"r": fps}, 0.0
     else:
         raise ValueError(f"sampling: expected 'fps_filter' or 'output_rate', got {sampling!r}")
     stream = (
@@ -60,17 +72,25 @@ def decode(
         .global_args("-filter_complex_threads", "1")
     )
     with running(stream, path, stdout=subprocess.PIPE) as (process, stderr):
-        assert process.stdout is not None
-        count = 0
-        for frame in _read_ppm(process.stdout, timeout):
+        count, stamps = 0, Stamps(stderr, start)
+        for frame in _read_ppm(process, path, timeout):
+            stamps.check(count / fps)
             count += 1
             yield frame
         # The pipe is at its end, so ffmpeg should end by itself. Otherwise it is killed.
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout)
+        check_end(process, path, timeout)
+        stamps.check()
         complaints = messages(stderr)
     if count == 0:
         raise VideoError(reason(complaints, path))
+    if count < least:
+        what = f"only {count} of at least {least} frames decode"
+        if process.returncode != 0:
+            raise FfmpegError(
+                f"{os.fspath(path)}: {what}: ffmpeg failed ({(complaints or ['?'])[-1]}); run "
+                f"again, and if it fails again, take the video out of the data set"
+            )
+        raise VideoError(what)
     if complaints:
         log.warning("%s: %d frames decode, but: %s", path, count, complaints[-1])
 
@@ -88,9 +108,12 @@ def _target_size(resize: Resize | None, size: int) -> dict[str, str]:
     raise ValueError(f"resize: expected 'square', 'short_side' or None, got {resize!r}")
 
 
-def _read_ppm(pipe: IO[bytes], timeout: float) -> Iterator[np.ndarray]:
+def _read_ppm(
+    process: subprocess.Popen[bytes], path: PathLike, timeout: float
+) -> Iterator[np.ndarray]:
     """Split a stream of binary PPM images into (H, W, 3) uint8 arrays."""
-    header = bytearray()
+    pipe, header = process.stdout, bytearray()
+    assert pipe is not None
     while header.count(b"\n") < 3:  # "P6", "width height", "255"
         byte = _read(pipe, 1, timeout)
         if not byte:
@@ -102,6 +125,7 @@ def _read_ppm(pipe: IO[bytes], timeout: float) -> Iterator[np.ndarray]:
     while True:
         data = _read(pipe, length, timeout)
         if len(data) < length:
+            check_end(process, path, timeout)
             raise VideoError("ffmpeg ended in the middle of a frame")
         yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
         header = _read(pipe, len(start), timeout)
@@ -112,18 +136,11 @@ def _read_ppm(pipe: IO[bytes], timeout: float) -> Iterator[np.ndarray]:
 
 
 def _read(pipe: IO[bytes], length: int, timeout: float) -> bytearray:
-    """Read ``length`` bytes, or fewer at the end of the stream; VideoError after the timeout."""
+    """Read ``length`` bytes, or fewer at the end of the stream."""
     data = bytearray(length)
     view = memoryview(data)
     filled = 0
-    deadline = time.monotonic() + timeout
-    while filled < length:
-        ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
-        if not ready:
-            raise VideoError(f"ffmpeg gave no data for {timeout:g} s")
-        received = os.readv(pipe.fileno(), [view[filled:]])
-        if received == 0:
-            break
+    while filled < length and (received := read(pipe, view[filled:], timeout)):
         filled += received
     view.release()
     del data[filled:]

@@ -9,7 +9,7 @@ import ffmpeg
 import numpy as np
 
 from dsnet.disk import PathLike
-from dsnet.video.running import SCALER_FLAGS, THE_FILE, messages, running
+from dsnet.video.running import SCALER_FLAGS, THE_FILE, FfmpegError, messages, running
 
 
 def encode(
@@ -26,7 +26,7 @@ def encode(
     The suffix of ``path`` names the container. ``codec``: ``mpeg4`` (quality: quantiser, 1 best to
     31) or ``libx264`` (quality: CRF, 0 best to 51; even sizes only). ``gop``: frames between key
     frames; 1 codes every frame by itself. The same frames give the same bytes. Raises ValueError
-    without frames or for different shapes, and RuntimeError with ffmpeg's message if it fails.
+    without frames or for different shapes, and FfmpegError with ffmpeg's message if it fails.
     """
     iterator = iter(frames)
     first = next(iterator, None)
@@ -52,7 +52,7 @@ def encode(
                 process.stdin.write(np.ascontiguousarray(frame).data)
             process.stdin.close()
         if process.wait() != 0:
-            raise RuntimeError(f"{path}: ffmpeg cannot encode: {(messages(stderr) or ['?'])[-1]}")
+            raise FfmpegError(f"{path}: ffmpeg cannot encode: {(messages(stderr) or ['?'])[-1]}")
 
 
 def _check(frame: np.ndarray, first: np.ndarray, path: PathLike) -> None:

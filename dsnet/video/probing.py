@@ -5,8 +5,17 @@ import subprocess
 from dataclasses import dataclass
 
 from dsnet.disk import PathLike
-from dsnet.video.reading import MAX_PIXELS, TIMEOUT, VideoError, check_file, reason, source
-from dsnet.video.running import messages, running
+from dsnet.video.reading import (
+    MAX_PIXELS,
+    TIMEOUT,
+    Stamps,
+    VideoError,
+    check_file,
+    read,
+    reason,
+    source,
+)
+from dsnet.video.running import check_end, messages, running
 
 log = logging.getLogger(__name__)
 
@@ -37,26 +46,30 @@ def probe(
 ) -> VideoInfo:
     """Decode ``path`` once, and return its size, mean native rate and number of frames.
 
-    A damaged video is usable if its first frames decode; ffmpeg's message is logged. Raises
-    VideoError for an unusable file: missing, not a video, no video stream, no decodable frame, a
-    single frame (flow needs two), less than two frames' time at ``fps``, frames of more than
-    ``max_pixels`` pixels, or an ffmpeg that takes longer than ``timeout`` seconds.
+    A damaged video is usable if its first frames decode; ffmpeg's message is logged.
+
+    Raises:
+        VideoError: an unusable file: missing, not a video, no video stream, HDR, no decodable
+            frame, a single frame (flow needs two), less than two frames' time at ``fps``, time
+            stamps that jump by more than two seconds, frames of more than ``max_pixels`` pixels, or
+            no data for ``timeout`` seconds.
+        FfmpegError: a signal ended ffmpeg.
     """
     check_file(path)
-    stream = source(max_pixels).output(
-        "pipe:",
-        map="0:V:0",  # V, not v: without cover pictures
-        format="framecrc",
+    stream = (
+        source(path, max_pixels, timeout)
         # num:den is the only spelling that old and new versions of ffmpeg share.
-        enc_time_base=f"1:{TICKS_PER_SECOND}",
-        threads=1,
+        .output("pipe:", format="framecrc", enc_time_base=f"1:{TICKS_PER_SECOND}", threads=1)
+        .global_args("-filter_complex_threads", "1")
     )
     with running(stream, path, stdout=subprocess.PIPE) as (process, stderr):
-        try:
-            # For any exit status: a truncated file gives an error, but its frames count.
-            listed, _ = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            raise VideoError(f"ffmpeg did not finish within {timeout:g} s") from None
+        assert process.stdout is not None
+        listed, view = bytearray(), memoryview(bytearray(65_536))
+        # For any exit status: a truncated file gives an error, but its frames count.
+        while received := read(process.stdout, view, timeout):
+            listed += view[:received]
+        check_end(process, path, timeout)
+        Stamps(stderr).check()
         complaints = messages(stderr)
     info = _parse_framecrc(listed.decode(), complaints, path, fps)
     if complaints:

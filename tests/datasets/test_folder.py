@@ -1,5 +1,6 @@
 """The listing of any folder of videos, with and without a CSV, and the split that is made of it."""
 
+import errno
 import itertools
 import os
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from dsnet.datasets.catalogue import build
 from dsnet.datasets.folder import make_split
+from dsnet.datasets.listing import DataSetError
 from dsnet.registry import PluginError
 
 VIDEOS = st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 5)), min_size=1, max_size=60)
@@ -64,6 +66,84 @@ def test_a_folder_lists_every_file_of_every_class(tmp_path: Path) -> None:
     assert table.equals(build("mine", folder_entry(tmp_path)))
 
 
+@pytest.mark.parametrize("parts", [("train", "test"), ("Train", "Val"), ("training",)])
+def test_parts_of_a_split_are_no_classes(tmp_path: Path, parts: tuple[str, ...]) -> None:
+    touch(tmp_path, *(f"{part}/run/1.avi" for part in parts))
+    with pytest.raises(
+        DataSetError, match=rf"found parts of a split: .*{parts[0]}.*path, class and"
+    ):
+        build("mine", folder_entry(tmp_path))
+    (tmp_path / "v.csv").write_text("\n".join(["path", *(f"{part}/run/1.avi" for part in parts)]))
+    assert len(build("mine", folder_entry(tmp_path, csv=str(tmp_path / "v.csv")))) == len(parts)
+    touch(tmp_path, "bus/1.avi")  # then a train is a vehicle
+    assert len(build("mine", folder_entry(tmp_path))) == len(parts) + 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Run", "run"), ("\xe9t\xe9", "e\u0301te\u0301"), ("long jump", "Long_Jump")]
+)
+def test_a_class_in_two_spellings_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, one: str, other: str
+) -> None:
+    touch(tmp_path, f"{one}/1.avi", "walk/2.avi", "walk2/3.avi")
+    build("mine", folder_entry(tmp_path))
+    assert not caplog.text
+    touch(tmp_path, f"{other}/4.avi")
+    build("mine", folder_entry(tmp_path))
+    assert f"mine: {', '.join(map(ascii, sorted([one, other])))} are different" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("link", "to"),
+    [
+        ("run/loop", ".."),
+        ("all", "."),
+        ("run/x", "../walk"),
+        ("latest", "run"),
+        ("a", "run"),
+        ("walk/self", "../walk"),
+    ],
+)
+def test_links_between_folders_list_each_video_once(tmp_path: Path, link: str, to: str) -> None:
+    touch(tmp_path, "run/1.avi", "run/2.avi", "walk/3.avi")
+    expected = build("mine", folder_entry(tmp_path))
+    (tmp_path / link).symlink_to(to)
+    assert build("mine", folder_entry(tmp_path)).equals(expected)
+
+
+def test_links_to_folders_elsewhere_are_followed(tmp_path: Path) -> None:
+    touch(tmp_path, "there/deep/1.avi", "there/2.avi")
+    (tmp_path / "there/up").symlink_to("..")
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v/run").symlink_to("../there")
+    assert list(build("mine", folder_entry(tmp_path / "v"))["id"]) == ["run/2", "run/deep/1"]
+
+
+@pytest.mark.parametrize("to", ["gone.avi", "x.avi"])
+def test_a_link_to_nothing_is_a_missing_video(tmp_path: Path, to: str) -> None:
+    touch(tmp_path, "run/1.avi")
+    (tmp_path / "run/x.avi").symlink_to(to)
+    with pytest.raises(FileNotFoundError, match=r"1 of 2 videos are missing(.|\n)*run/x\.avi"):
+        build("mine", folder_entry(tmp_path))
+    assert len(build("mine", folder_entry(tmp_path, allow_missing=True))) == 2
+
+
+def test_a_folder_that_cannot_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "jump/1.avi", "run/2.avi")
+    scandir = os.scandir
+
+    def refusing(path: str) -> Any:
+        if str(path).endswith("run"):  # as for another user; root may read everything
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(DataSetError, match=r"run: cannot be read: Permission denied"):
+        build("mine", folder_entry(tmp_path))
+
+
 def test_a_csv_gives_classes_groups_and_splits(tmp_path: Path) -> None:
     touch(tmp_path / "v", "1.avi", "2.avi", "sub/3.avi", "..sub/4.avi", "not listed.avi")
     csv = tmp_path / "v.csv"
@@ -84,9 +164,52 @@ def test_a_csv_gives_classes_groups_and_splits(tmp_path: Path) -> None:
     ]
 
 
+def test_blanks_after_commas_change_nothing(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"run/{n}.avi" for n in range(4)), "run/ 4.avi")
+    text = "path,class,group,split1\n" + "".join(
+        f"run/{n}.avi,go,{n // 2},{role}\n"
+        for n, role in enumerate(["train", "train", "test", "test"])
+    )
+    (tmp_path / "v.csv").write_text(text)
+    expected = build("mine", folder_entry(tmp_path, csv=str(tmp_path / "v.csv")))
+    (tmp_path / "v.csv").write_text(text.replace(",", " , ").replace("avi ,", "avi,"))
+    assert build("mine", folder_entry(tmp_path, csv=str(tmp_path / "v.csv"))).equals(expected)
+    (tmp_path / "v.csv").write_text('class,path\ngo,"run/ 4.avi"\n')  # within a name they count
+    build("mine", folder_entry(tmp_path, csv=str(tmp_path / "v.csv")))
+
+
+@pytest.mark.parametrize(
+    ("column", "meant"),
+    [
+        *[("Split1", "split1"), ("split 1", "split1"), ("split_2", "split2"), ("split", "split1")],
+        *[("split01", "split1"), ("Group", "group"), ("gruop", "group"), ("groups", "group")],
+        *[("label", "class"), ("Class", "class"), ("classes", "class")],
+    ],
+)
+def test_a_column_that_is_nearly_a_known_one_is_refused(
+    tmp_path: Path, column: str, meant: str
+) -> None:
+    touch(tmp_path, "a/1.avi")
+    (tmp_path / "v.csv").write_text(f"path,{column}\na/1.avi,train\n")
+    with pytest.raises(DataSetError, match=rf"v\.csv: column {column!r} .*is {meant!r} meant"):
+        build("mine", folder_entry(tmp_path, csv=str(tmp_path / "v.csv")))
+
+
+def test_a_column_beside_the_known_one_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    touch(tmp_path, "1.avi")
+    (tmp_path / "v.csv").write_text("path,class,label,comment\n1.avi,run,7,x\n")
+    build("mine", folder_entry(tmp_path, csv=str(tmp_path / "v.csv")))
+    assert "columns not used: comment, label" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("path,class,class\n1.avi,a,b\n", r"v\.csv: expected each column once, repeated: class"),
+        ("path,class\n1.avi,a\n# old,\n2.avi,a\n", r"v\.csv: row 2: '# old' looks like a comment"),
+        ("# mine\npath,class\n1.avi,a\n", r"v\.csv: its header: '# mine' looks like a comment"),
         ("file,class\n1.avi,a\n", "expected a column 'path'"),
         ("path,class,split1\n1.avi,a,validation\n", "row 1: split1: expected train, test, unused"),
         ("path,class\n1.avi,a\n./1.avi,a\n", "row 2: '1.avi' was listed before"),

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from entries import folder_entry
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsnet.datasets.listing import make_ids
+from dsnet.datasets import duplicates
+from dsnet.datasets.listing import DataSetError, make_ids
 from dsnet.datasets.manifest import (
     BrokenVideosError,
     assign_shards,
@@ -39,7 +41,7 @@ def make_videos(root: Path, *names: str, frames: int = 5) -> None:
 
 
 def manifest(root: Path, shards: int = 2, max_broken: float = 0.01, **settings: Any) -> Any:
-    entry = folder_entry(root, **settings)
+    entry = folder_entry(root, **{"allow_duplicates": True, **settings})  # all have one colour
     return make_manifest(entry, "mine", shards, max_broken, SCHEMA, jobs=2)
 
 
@@ -80,6 +82,48 @@ def test_broken_videos_are_listed_with_reasons_and_the_rest_goes_on(
     message = str(caught.value)
     assert "2 of 5 videos (40.00%) are broken, more than the allowed 39.00%" in message
     assert "b/empty: empty file" in message
+
+
+def test_the_same_bytes_in_train_and_test_are_an_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_videos(tmp_path, "a/1.avi", "a/2.avi", "b/3.avi")
+    encode(tmp_path / "b/4.avi", np.zeros((5, 24, 32, 3), np.uint8))
+    csv = tmp_path / "v.csv"
+
+    def made(roles: str, **settings: Any) -> Any:
+        rows = zip(["a/1.avi", "a/2.avi", "b/3.avi", "b/4.avi"], roles.split(), strict=True)
+        csv.write_text("path,split1\n" + "\n".join(map(",".join, rows)))
+        return manifest(tmp_path, csv=str(csv), **settings)
+
+    said = "mine: a/1 and a/2 and b/3 have the same bytes, under the classes a and b"
+    with pytest.raises(DataSetError, match=rf"{said}, in train and test of split1; .*allow_dup"):
+        made("train test train test", allow_duplicates=False)
+    made("train unused train test", allow_duplicates=False)
+    assert said in caplog.text
+    caplog.clear()
+    made("train test train test", allow_duplicates=True)
+    assert said in caplog.text
+    caplog.clear()
+    encode(tmp_path / "a/2.avi", np.full((5, 24, 32, 3), 9, np.uint8))
+    encode(tmp_path / "b/3.avi", np.full((5, 24, 32, 3), 5, np.uint8))
+    made("train test train test", allow_duplicates=False)
+    assert "same bytes" not in caplog.text
+
+
+@given(st.lists(st.binary(max_size=3), max_size=12))
+def test_files_with_the_same_bytes_are_found_by_little_reading(contents: list[bytes]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [os.path.join(folder, str(number)) for number in range(len(contents))]
+        for path, content in zip(paths, contents, strict=True):
+            Path(path).write_bytes(content)
+        found = duplicates.digests([*paths, os.path.join(folder, "gone")])
+        expected = {
+            path: file_digest(path)
+            for path, content in zip(paths, contents, strict=True)
+            if content and contents.count(content) > 1
+        }
+        assert found == expected
 
 
 def test_missing_videos_do_not_count_as_broken(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What `dsnet doctor` says of an experiment's data sets, weights and disk."""
 
+import shutil
 from collections import namedtuple
 
 import numpy as np
@@ -27,10 +28,10 @@ def here(tmp_path, monkeypatch):
 @pytest.fixture
 def mine(raw, here):
     """An experiment on a folder of four videos of two seconds, 64x32."""
-    for name in ("run/a", "run/b", "walk/a", "walk/b"):
+    for value, name in enumerate(("run/a", "run/b", "walk/a", "walk/b")):
         path = here / f"mine/{name}.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
-        video.encode(path, np.zeros((50, 32, 64, 3), np.uint8))
+        video.encode(path, np.full((50, 32, 64, 3), 30 * value, np.uint8))
     entry = {
         **raw["catalogue"]["weizmann"],
         "kind": "folder",
@@ -48,6 +49,20 @@ def test_a_data_set_that_is_there(mine):
     assert found.found == "4 of 4 videos, 2 classes"
     mine["datasets"] = ["motions"]
     assert only(experiment.data_sets(load(mine))).status == "ok"
+
+
+@pytest.mark.parametrize(("allowed", "status"), [(False, "problem"), (True, "warning")])
+def test_videos_with_the_same_bytes(mine, here, allowed, status):
+    roles = {"run/a": "train", "run/b": "train", "walk/a": "test", "walk/b": "test"}
+    rows = [f"{name}.mp4,{role}" for name, role in roles.items()]
+    (here / "mine.csv").write_text("\n".join(["path,split1", *rows]))
+    mine["catalogue"]["mine"].update(csv="mine.csv", allow_duplicates=allowed)
+    assert only(experiment.data_sets(load(mine))).status == "ok"
+    shutil.copy(here / "mine/run/b.mp4", here / "mine/walk/a.mp4")
+    found = only(experiment.data_sets(load(mine)))
+    assert found.status == status
+    assert "run/b and walk/a have the same bytes, under the classes run and walk" in found.found
+    assert "in train and test of split1" in found.found
 
 
 @pytest.mark.parametrize(("allowed", "status"), [(False, "problem"), (True, "warning")])

@@ -74,6 +74,15 @@ def test_an_ffmpeg_that_does_not_work(raw, monkeypatch, tmp_path):
     assert "imageio-ffmpeg" in found.advice
 
 
+def test_an_ffmpeg_that_is_too_old(raw, fake_ffmpeg):
+    script = fake_ffmpeg("exit")
+    script.write_text("#!/bin/sh\necho ffmpeg version 4.2.2-static\n")
+    found = only(machine.ffmpeg(load(raw)))
+    assert found.status == "problem"
+    assert "is version 4.2, which takes other frames" in found.found
+    assert "5.1 or newer" in found.advice
+
+
 def test_no_ffmpeg(raw, monkeypatch):
     def none():
         raise RuntimeError("no ffmpeg: put one on PATH")

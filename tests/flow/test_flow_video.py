@@ -60,6 +60,15 @@ def test_a_failure_leaves_what_was_there(moving, tmp_path, caplog):
     assert "in.avi" in caplog.text
 
 
+@pytest.mark.parametrize("size", [(2, 2), (2, 40), (40, 2)])
+def test_a_video_too_small_for_flow_is_refused_in_words(tmp_path, caplog, size):
+    video.encode(tmp_path / "in.avi", np.zeros((4, *size, 3), np.uint8))
+    assert run(tmp_path / "in.avi", "-o", tmp_path / "out.mp4") == 1
+    assert (
+        f"in.avi: flow needs 3 x 3 pixels at least, and it has {size[1]} x {size[0]}" in caplog.text
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
