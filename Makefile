@@ -64,7 +64,7 @@ test-gpu: setup
 # With PY, that Python has what dsnet imports.
 gpu-check: export PYTHONPATH := $(CURDIR):$(CURDIR)/benchmarks
 gpu-check: $(if $(PY),,setup)
-	test -e $(GPU)/data/specs.json || $(or $(PY),$(BIN)/python) -m gpu.data $(GPU)/data $(if $(DATA),--videos $(DATA))
+	$(or $(PY),$(BIN)/python) -m gpu.data $(GPU)/data $(if $(DATA),--videos $(DATA))
 	OUT=$${OUT:-$(GPU)/out} GPU_DATA=$(GPU)/data $(or $(PY),$(BIN)/python) -m gpu.check
 
 gpu-bundle: export PYTHONPATH := $(CURDIR):$(CURDIR)/benchmarks

@@ -48,20 +48,34 @@ ASSUMED = GpuRates("a GPU (an assumption)", 10e12, None)
 
 
 def gpu_rates(folder: Path, cfg: Experiment) -> GpuRates:
-    """The rates of the newest check: the fastest DS step in the precision, and flow job."""
-    files = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
-    if not files:
-        return ASSUMED
-    found = json.loads(files[-1].read_text(encoding="utf-8"))
-    steps = [
-        step["operations_per_s"]
-        for name, step in found["steps"].items()
-        if name.partition(",")[0] == cfg.training.precision
-        and "no teacher" not in name
-        and "operations_per_s" in step
-    ]
-    jobs = [job["pairs_per_s"] for job in found["jpeg"].values() if "pairs_per_s" in job]
-    return GpuRates(found["about"]["machine"]["gpu"], max(steps), max(jobs))
+    """The rates of the newest check with them: the fastest DS step in the precision, and job."""
+    checks = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")]
+    for found in sorted(checks, key=date, reverse=True):
+        steps = [
+            step["operations_per_s"]
+            for name, step in found.get("steps", {}).items()
+            if name.partition(",")[0] == cfg.training.precision
+            and "no teacher" not in name
+            and "operations_per_s" in step
+        ]
+        jobs = [
+            job["pairs_per_s"]
+            for name, job in found.get("jpeg", {}).items()
+            if " on cuda" in name and "pairs_per_s" in job
+        ]
+        if steps:
+            return GpuRates(about(found)["gpu"], max(steps), max(jobs, default=None))
+    return ASSUMED
+
+
+def about(found: dict[str, Any]) -> dict[str, Any]:
+    """What a check says of its machine."""
+    return found.get("about", {}).get("machine", {})
+
+
+def date(found: dict[str, Any]) -> str:
+    """The date of a check, with which the words about its machine begin."""
+    return about(found).get("machine", "")
 
 
 @dataclass(frozen=True)

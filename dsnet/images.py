@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from typing import Literal
@@ -14,6 +15,7 @@ ROWS = 16  # rows between the restart markers of stored files: one row of blocks
 HEADER = 2048  # bytes in which a header is looked for; OpenCV's headers have about 630
 RAW = re.compile(rb"P([56])\n(\d+) (\d+)\n255\n")  # header of an uncompressed image
 Quality = int | Literal["raw"]
+Stored = bytes | memoryview  # an encoded image
 MODES = {True: cv2.IMREAD_GRAYSCALE, False: cv2.IMREAD_COLOR_RGB}
 
 
@@ -46,7 +48,7 @@ def decode(data: np.ndarray, gray: bool) -> np.ndarray:
 def _raw(pixels: np.ndarray, header: re.Match[bytes], gray: bool) -> np.ndarray:
     kind, width, height = map(int, header.groups())
     shape = (height, width) if kind == 5 else (height, width, 3)
-    if len(pixels) != np.prod(shape):
+    if not len(pixels) == math.prod(shape) > 0:
         raise ValueError(
             "an image of the clips has too few or too many pixels; the file is damaged"
         )

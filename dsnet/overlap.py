@@ -12,16 +12,33 @@ B = TypeVar("B")
 
 
 def ahead(
-    pool: Executor, function: Callable[[A], B], items: Iterable[A], count: int
+    pool: Executor | None, function: Callable[[A], B], items: Iterable[A], count: int
 ) -> Iterator[B]:
     """Yield ``function`` of every item, in order; ``pool`` computes it ``count`` items ahead.
 
-    ``items`` is read by the thread that asks. An exception of an item is raised in its turn.
+    Without a pool, the thread that asks computes. It reads ``items``, so many ahead, in any case.
+    Exceptions are raised in their turn: what comes before is there.
     """
-    waiting: deque[Future[B]] = deque()
-    for item in items:
-        waiting.append(pool.submit(function, item))
+    waiting: deque[Callable[[], B]] = deque()
+    failed: Exception | None = None
+    iterator = iter(items)
+    while failed is None:
+        try:
+            waiting.append(_started(pool, function, next(iterator)))
+        except StopIteration:
+            break
+        except Exception as error:
+            failed = error
         if len(waiting) > count:
-            yield waiting.popleft().result()
+            yield waiting.popleft()()
     while waiting:
-        yield waiting.popleft().result()
+        yield waiting.popleft()()
+    if failed is not None:
+        raise failed
+
+
+def _started(pool: Executor | None, function: Callable[[A], B], item: A) -> Callable[[], B]:
+    if pool is None:
+        return lambda: function(item)
+    future: Future[B] = pool.submit(function, item)
+    return future.result

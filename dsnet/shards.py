@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
@@ -23,6 +23,7 @@ from dsnet.experiment.specs import FlowSpec, FramesSpec
 from dsnet.flow import of_spec
 from dsnet.flow.algorithms import Method
 from dsnet.flow.planes import stored
+from dsnet.images import Stored
 from dsnet.overlap import ahead
 from dsnet.provenance import alone, digest, file_digest, replacing
 from dsnet.store import Reader, StoreError, Writer
@@ -110,7 +111,7 @@ def flow_shard(frames: PathLike, spec: FlowSpec, output: PathLike, threads: int 
     with alone(output), Writer(output, ["flow"], spec.values(), source=source.digest) as writer:
         pairs = {id: max(v.frames("rgb") - 1, 0) for id, v in source.videos.items()}
         missing = {id: count for id, count in pairs.items() if id not in writer.done}
-        frames_of = (source.items(id, "rgb", verify=True) for id in missing)
+        frames_of = (source.views(id, "rgb") for id in missing)
         with closing(encoded_planes(frames_of, method, spec, threads)) as planes:
             for id in _told(missing, method.name):
                 own = islice(planes, 2 * missing[id])
@@ -136,53 +137,65 @@ def _told(pairs: Mapping[str, int], name: str) -> Iterator[str]:
 
 
 def encoded_planes(
-    videos: Iterable[Sequence[bytes]], method: Method, spec: FlowSpec, threads: int = 1
+    videos: Iterable[Sequence[Stored]], method: Method, spec: FlowSpec, threads: int = 1
 ) -> Generator[bytes, None, None]:
     """Compute the flow of the stored frames of videos.
 
     Yields the stored planes of one video after the other, of T frames 2(T-1): x and y in turn.
     """
-    workers = threads if method.parallel else 1
+    workers = int(min(threads, method.threads))
     with ExitStack() as stack:
-        images_, computing = (ThreadPoolExecutor(count) for count in (threads, workers))
-        for pool in (images_, computing):  # what has not begun is not wanted if this is left early
+
+        def started(count: int, prepare: Callable[[], object] | None = None) -> ThreadPoolExecutor:
+            pool = ThreadPoolExecutor(count, initializer=prepare)
+            # What has not begun is not wanted if this is left early.
             stack.callback(pool.shutdown, cancel_futures=True)
+            return pool
+
+        coding = started(threads)
+        computing = started(workers, method.bind) if workers else None
 
         def quantised(batch: list[list[Future[np.ndarray]]]) -> list[np.ndarray]:
             grays = [np.stack([frame.result() for frame in piece]) for piece in batch]
             return method.planes(grays, spec.bound, spec.rounding)
 
         decoding = (
-            [[images_.submit(_gray, frame) for frame in piece] for piece in batch]
+            [[coding.submit(_gray, frame) for frame in piece] for piece in batch]
             for batch in _batches(videos, method.pairs)
         )
-        batches = ahead(computing, quantised, decoding, workers)
+        batches = ahead(computing, quantised, decoding, workers or 1)
         fields = (field for batch in batches for piece in batch for field in piece)
         encode = partial(stored, quality=spec.quality)
-        for planes in ahead(images_, encode, fields, method.pairs):
+        for planes in ahead(coding, encode, fields, method.pairs):
             yield from planes
 
 
-def _batches(videos: Iterable[Sequence[bytes]], pairs: int) -> Iterator[list[Sequence[bytes]]]:
+def _batches(videos: Iterable[Sequence[Stored]], pairs: int) -> Iterator[list[Sequence[Stored]]]:
     """Gather consecutive frames of videos; a long video is cut, and a cut's frame is in both.
 
-    A batch has at most so many pairs of frames, which bounds the memory.
+    A batch has at most so many pairs of frames, which bounds the memory. If ``videos`` fails, what
+    came before is yielded first.
     """
-    batch: list[Sequence[bytes]] = []
+    batch: list[Sequence[Stored]] = []
     room = pairs
-    for frames in videos:
-        for first in range(0, len(frames) - 1, pairs):
-            piece = frames[first : first + pairs + 1]
-            if len(piece) - 1 > room:
-                yield batch
-                batch, room = [], pairs
-            batch.append(piece)
-            room -= len(piece) - 1
+    try:
+        for frames in videos:
+            for first in range(0, len(frames) - 1, pairs):
+                piece = frames[first : first + pairs + 1]
+                if len(piece) - 1 > room:
+                    yield batch
+                    batch, room = [], pairs
+                batch.append(piece)
+                room -= len(piece) - 1
+    except Exception:
+        if batch:
+            yield batch
+        raise
     if batch:
         yield batch
 
 
-def _gray(frame: bytes) -> np.ndarray:
+def _gray(frame: Stored) -> np.ndarray:
     return images.decode(np.frombuffer(frame, np.uint8), True)
 
 
@@ -223,7 +236,7 @@ def pack(
         for id in tqdm(usable["id"], "pack", unit="video", disable=None):
             if id not in writer.done:
                 pair = zip(("rgb", "flow"), origin[id], strict=True)
-                writer.add(id, {m: reader.items(id, m, verify=True) for m, reader in pair})
+                writer.add(id, {m: reader.views(id, m) for m, reader in pair})
         writer.close(list(usable["id"]), _extra(rows, usable, fields))
     with replacing(broken) as temporary:
         unusable.to_csv(temporary, index=False, errors="surrogateescape")

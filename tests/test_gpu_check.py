@@ -33,8 +33,12 @@ def found(tmp_path_factory):
     folder = tmp_path_factory.mktemp("gpu")
     (folder / "compute-sanitizer").write_text(SANITIZER)
     (folder / "compute-sanitizer").chmod(0o755)
-    made = in_child(folder, sys.executable, "-m", "gpu.data", str(folder / "data"))
+    making = (sys.executable, "-m", "gpu.data", str(folder / "data"))
+    made = in_child(folder, *making)
     assert made.returncode == 0, made.stderr
+    before = (folder / "data/clips.h5").stat().st_mtime_ns
+    assert in_child(folder, *making).returncode == 0
+    assert (folder / "data/clips.h5").stat().st_mtime_ns == before
     done = in_child(folder, "bash", str(CHECK / "gpu_check.sh"))
     log = (folder / "out/log.txt").read_text()
     assert done.returncode == 0, done.stdout + done.stderr + log
@@ -85,14 +89,14 @@ MADE_UP = {
         "compiled": {"exit": "not started"},
     },
     "about": {
-        "machine": {"machine": "a machine", "gpu": "A GPU", "commit": "0123456789"},
+        "machine": {"machine": "2026-02-01, PC", "gpu": "A GPU", "commit": "0123456789"},
         "ceilings": {"copied bytes per second": 4.321e12},
     },
     "flow": {
         "x on cuda:0": {"pairs_per_s": 4321.4, "equal_8bit": 0.99987, "max_px": 0.0002},
         "y on cuda:0": {"error": "RuntimeError: no"},
     },
-    "jpeg": {"x on cuda:0": {"pairs_per_s": 765.4}},
+    "jpeg": {"x on cuda:0": {"pairs_per_s": 765.4}, "numba on cpu": {"pairs_per_s": 900.0}},
     "steps": {
         "float32": {
             **{"ms": 123.4, "clips_per_s": 259.3, "operations_per_s": 8.76e12},
@@ -111,7 +115,7 @@ MADE_UP = {
 }
 ROWS = [
     "### A GPU",
-    "`docs/gpu/made-up.json`, commit 0123456: a machine; 4.32e+12 copied bytes per second.",
+    "`docs/gpu/made-up.json`, commit 0123456: 2026-02-01, PC; 4.32e+12 copied bytes per second.",
     "| about | 2.5 | 0 |  |",
     "| flow | 99.6 | 1 | y on cuda:0: RuntimeError: no |",
     "| train | 130 | timeout |  |",
@@ -134,6 +138,7 @@ def test_tables_are_made_of_the_results(tmp_path):
     assert tables.NOTHING not in made
     assert "y on cuda:0 |" not in made
     assert tables.with_tables(made, tmp_path) == made
+    assert tables.name_of(MADE_UP) == "a-gpu-2026-02-01.json"
 
 
 def test_a_projection_takes_the_rates_of_the_newest_check(tmp_path):
@@ -141,8 +146,10 @@ def test_a_projection_takes_the_rates_of_the_newest_check(tmp_path):
     training = cfg.training.model_copy(update={"precision": "bfloat16"})
     reduced = cfg.model_copy(update={"training": training})
     assert projection.gpu_rates(tmp_path, cfg) == projection.ASSUMED
-    (tmp_path / "older.json").write_text("{}")
-    os.utime(tmp_path / "older.json", (0, 0))
+    (tmp_path / "partial.json").write_text("{}")
+    older = {"machine": {"machine": "2026-01-02, a machine", "gpu": "An old GPU"}}
+    (tmp_path / "older.json").write_text(json.dumps({**MADE_UP, "about": older}))
+    assert projection.gpu_rates(tmp_path, cfg).name == "An old GPU"
     (tmp_path / "made-up.json").write_text(json.dumps(MADE_UP))
     rates = projection.gpu_rates(tmp_path, cfg)
     assert rates == projection.GpuRates("A GPU", 8.76e12, 765.4)

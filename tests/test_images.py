@@ -53,6 +53,13 @@ def test_raw_images_are_the_pixels_themselves(seed, height, width, gray):
         images.decode(encoded[:-1], gray)
 
 
+@pytest.mark.parametrize("header", [b"P6\n0 5\n255\n", b"P5\n65500 65500\n255\n"])
+@pytest.mark.parametrize("gray", [False, True])
+def test_raw_images_of_other_sizes_than_their_pixels_are_damaged(header, gray):
+    with pytest.raises(ValueError, match="the file is damaged"):
+        images.decode(np.frombuffer(header, np.uint8), gray)
+
+
 def test_a_raw_image_in_colours_is_read_grey_for_flow():
     image = picture(3, 20, 30, False)
     expected = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)

@@ -1,5 +1,6 @@
 """Frames, flow and pack, from video files to clips.h5."""
 
+import math
 import re
 import threading
 
@@ -16,7 +17,7 @@ from dsnet.datasets.manifest import BrokenVideosError, make_manifest, read_manif
 from dsnet.experiment.data import TVL1
 from dsnet.experiment.specs import FlowSpec, FramesSpec
 from dsnet.flow.algorithms import Method
-from dsnet.store import Reader, StoreError
+from dsnet.store import Reader, StoreError, Writer
 
 FRAMES = FramesSpec(fps=25, resize="square", size=32, quality=95)
 FLOW = FlowSpec(
@@ -168,7 +169,7 @@ def test_flow_is_the_same_however_the_work_is_divided(
 ):
     """In chunks without a seam, videos together or apart, one thread ahead of the other."""
     paths = make(manifest, tmp_path)
-    chosen = tvl1.backends.Backend("numba", pairs=pairs, parallel=True)
+    chosen = tvl1.backends.Backend("numba", pairs=pairs, threads=math.inf)
     monkeypatch.setitem(tvl1.BACKENDS, "numba", chosen)
     shards.flow_shard(paths["frames"][0], FLOW, tmp_path / "divided.h5", threads)
     found, source = Reader(tmp_path / "divided.h5"), Reader(paths["frames"][0])
@@ -214,8 +215,43 @@ def test_frames_are_read_and_flow_is_encoded_while_flow_is_computed(
         return stored(field, quality)
 
     monkeypatch.setattr(shards, "stored", told)
-    method = Method("slow", "cpu", slow, pairs=1)
+    method = Method("slow", "cpu", slow, pairs=1, threads=1)
     assert len(list(shards.encoded_planes(videos(), method, FLOW))) == 4
+
+
+def test_a_method_runs_in_threads_that_are_prepared_for_it_or_in_the_callers(manifest, tmp_path):
+    frames = list(Reader(make(manifest, tmp_path)["frames"][0]).items("a/0", "rgb"))
+    here, prepared, ran = threading.get_ident(), set(), set()
+
+    def run(gray):
+        ran.add(threading.get_ident())
+        return np.zeros((len(gray) - 1, *gray.shape[1:], 2), np.float32)
+
+    def bind():
+        prepared.add(threading.get_ident())
+
+    for threads, expected in ((0, {here}), (1, prepared), (math.inf, prepared)):
+        ran.clear()
+        method = Method("told", "cpu", run, pairs=1, threads=threads, bind=bind)
+        assert len(list(shards.encoded_planes([frames, frames], method, FLOW, 2))) == 16
+        assert ran
+        assert ran <= expected
+    assert here not in prepared
+
+
+def test_flow_of_what_comes_before_damage_is_kept(manifest, tmp_path):
+    paths = make(manifest, tmp_path)
+    content = bytearray(paths["frames"][0].read_bytes())
+    reader = Reader(paths["frames"][0])
+    *before, last = reader.videos
+    content[content.index(reader.items(last, "rgb")[0]) + 100] ^= 1
+    paths["frames"][0].write_bytes(content)
+    with pytest.raises(StoreError, match="are damaged"):
+        shards.flow_shard(paths["frames"][0], FLOW, tmp_path / "new.h5")
+    with Writer(
+        tmp_path / "new.h5", ["flow"], FLOW.values(), source=Reader(paths["frames"][0]).digest
+    ) as writer:
+        assert writer.done == set(before)
 
 
 def test_an_error_in_the_flow_ends_the_job(manifest, tmp_path):

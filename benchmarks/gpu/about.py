@@ -44,6 +44,7 @@ def _machine() -> dict[str, Any]:
     installed = {found.metadata["Name"] for found in distributions()}
     found: dict[str, Any] = {
         "machine": machine(*sorted(PACKAGES & installed)),
+        "tiny": TINY,
         "commit": os.environ.get("COMMIT") or git_commit(),
         "python": platform.python_version(),
         "cores": os.cpu_count(),

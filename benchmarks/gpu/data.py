@@ -8,9 +8,9 @@ are of the built-in data set. TARGET gets:
 * frames.h5: frames of a few videos, as the stage `frames` stores them;
 * golden.npz: what numba computes of the first pairs of each, under both semantics;
 * clips.h5: all videos with their flow;
-* specs.json: of the flow, and of the streams that are trained.
+* specs.json: of the flow, and of the streams that are trained, and what all is made of.
 
-TINY=1 makes everything small.
+What is there of the same FOLDER stays. TINY=1 makes everything small.
 """
 
 from __future__ import annotations
@@ -73,7 +73,16 @@ def main() -> None:
     parser.add_argument("--videos", type=Path, help="a folder for each class")
     options = parser.parse_args()
     options.target.mkdir(parents=True, exist_ok=True)
+    specs = options.target / "specs.json"
+    if specs.exists() and json.loads(specs.read_text("utf-8")).get("of") == made_of(options.videos):
+        return
+    specs.unlink(missing_ok=True)
     make(options.target, options.videos)
+
+
+def made_of(videos: Path | None) -> list[Any]:
+    """Return what distinguishes data from others."""
+    return [TINY, videos and str(videos.absolute())]
 
 
 def make(target: Path, videos: Path | None = None) -> None:
@@ -83,6 +92,7 @@ def make(target: Path, videos: Path | None = None) -> None:
     write_clips(target / "clips.h5", chosen)
     (name,) = chosen.datasets
     specs: dict[str, Any] = {
+        "of": made_of(videos),
         "flow": FLOW.values(),
         "streams": {s: train_spec(chosen, name, 1, 16, 0, s).values() for s in ("flow", "ds")},
     }

@@ -31,7 +31,8 @@ from dsnet.store import Reader, Writer
 SECONDS = 0.01 if TINY else 1  # of a measurement, or all pairs if that takes less
 CORES = 2 if TINY else os.cpu_count() or 1
 SMALL = {"nscales": 2, "warps": 1, "inner_iterations": 4, "outer_iterations": 2}
-FRAMES = "np.random.default_rng(0).integers(0, 256, (3, 48, 64), np.uint8)"
+# Of forms in one block, in a cluster, and in tiles, as far as a GPU has them.
+SHAPES = [(48, 64), (128, 128), (300, 1100)]
 
 
 def flow() -> None:
@@ -147,8 +148,11 @@ def _job(backend: str) -> dict[str, float]:
 def _sanitized(tool: str, backend: str) -> dict[str, str]:
     """Compute a small flow under every tool, any finding of which is an error."""
     semantics = FOLLOWED[backend][-1]
-    code = "import numpy as np; from dsnet import flow; "
-    code += f"flow.compute({FRAMES}, {backend!r}, semantics={semantics!r}, **{SMALL})"
+    code = (
+        f"import numpy as np; from dsnet import flow\nfor shape in {SHAPES[: 1 if TINY else 3]}:\n"
+    )
+    code += "    frames = np.random.default_rng(0).integers(0, 256, (3, *shape), np.uint8)\n"
+    code += f"    flow.compute(frames, {backend!r}, semantics={semantics!r}, **{SMALL})\n"
     found = {}
     for name in ("memcheck", "racecheck"):
         command = [tool, "--tool", name, "--error-exitcode", "9", sys.executable, "-c", code]

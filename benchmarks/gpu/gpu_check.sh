@@ -12,6 +12,7 @@ export OUT=${OUT:-$WORK/out} GPU_DATA=${GPU_DATA:-$here/data}
 mkdir -p "$OUT" "$WORK"
 if [ -z "${DSNET:-}" ]; then
   DSNET=$WORK/dsnet
+  rm -rf "$DSNET"
   mkdir -p "$DSNET"
   tar -xzf "$here/dsnet.tar.gz" -C "$DSNET"
   export COMMIT=$(cat "$here/commit")

@@ -8,6 +8,7 @@ Copies the files that are named to docs/gpu/, and writes the tables of all that 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
@@ -22,11 +23,17 @@ Results = Mapping[str, Mapping[str, Any]]
 
 def main() -> None:
     """Write the tables."""
+    (DOCS / "gpu").mkdir(exist_ok=True)
     for path in sys.argv[1:]:
-        (DOCS / "gpu").mkdir(exist_ok=True)
-        shutil.copy(path, DOCS / "gpu")
+        shutil.copy(path, DOCS / "gpu" / name_of(json.loads(Path(path).read_text("utf-8"))))
     page = DOCS / "performance.md"
     page.write_text(with_tables(page.read_text(encoding="utf-8"), DOCS / "gpu"), encoding="utf-8")
+
+
+def name_of(results: Results) -> str:
+    """Return the name that a check's results get, of its GPU and its date."""
+    machine = results["about"]["machine"]
+    return re.sub(r"\W+", "-", f"{machine['gpu']} {machine['machine'][:10]}".lower()) + ".json"
 
 
 def with_tables(page: str, folder: Path) -> str:

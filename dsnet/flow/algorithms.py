@@ -29,7 +29,8 @@ class Method:
         run: the function that computes the flow of frames.
         quantise: computes 8-bit flow of several videos at once, see :meth:`planes`, if it can.
         pairs: of frames to give it at once; this bounds the memory.
-        parallel: whether several threads may use it at once, and are faster so.
+        threads: number of other threads that may use it at once; 0: only the one that asks for it.
+        bind: prepares another thread for it.
     """
 
     name: str
@@ -37,7 +38,8 @@ class Method:
     run: Callable[[np.ndarray], np.ndarray]
     quantise: Quantise | None = None
     pairs: int = PAIRS
-    parallel: bool = False
+    threads: float = 0
+    bind: Callable[[], object] | None = None
 
     def __call__(self, gray: np.ndarray) -> np.ndarray:
         """Compute flow in pixels, (T-1, H, W, 2) float32, x and y, of frames, (T, H, W) uint8.
@@ -82,9 +84,17 @@ class TVL1Flow:
     def method(self) -> Method:
         """Return it with what its backend can do."""
         backend = BACKENDS[self.name]
-        quantised = getattr(backend.load(), "quantised", None)
-        quantise = quantised and partial(quantised, params=TVL1(**self.params))
-        return Method(self.name, self.where, self, quantise, backend.pairs, backend.parallel)
+        module = backend.load()
+        quantised, bind = (getattr(module, name, None) for name in ("quantised", "bind"))
+        return Method(
+            self.name,
+            self.where,
+            self,
+            quantised and partial(quantised, params=TVL1(**self.params)),
+            backend.pairs,
+            backend.threads,
+            bind and bind(),
+        )
 
 
 def of_spec(spec: FlowSpec, backend: str | None = None, cores: int = 1) -> Method:

@@ -25,7 +25,8 @@ class Backend:
 
     The module is imported on first use. It has ``why_not()``, the reason why it cannot run here, or
     ``None``; ``device()``, where it runs; and ``compute(gray, params)``. It may have
-    ``quantised(videos, bound, rounding, params)``, 8-bit flow of several videos at once.
+    ``quantised(videos, bound, rounding, params)``, 8-bit flow of several videos at once, and
+    ``bind()``, a function that gives another thread the current GPU of this one.
     """
 
     module: str
@@ -33,7 +34,7 @@ class Backend:
     needs_gpu: bool = False  # `auto` chooses it only with a GPU
     cores: float = math.inf  # with as many CPU cores `auto` prefers numba
     pairs: int = PAIRS  # of frames that it is given at once
-    parallel: bool = False  # several threads may use it at once, each on a core
+    threads: float = 0  # that may use it at once, beside the one that decodes and encodes
 
     def load(self) -> ModuleType:
         """Import the module."""
@@ -43,10 +44,10 @@ class Backend:
 # In the order in which `auto` tries them. The numbers of cores are of estimates, for an H100: 150
 # pairs per second by opencv-cuda, 110 by torch; and 25 by numba on a core (docs/performance.md).
 BACKENDS = {
-    "cuda": Backend("cuda", pairs=256),
-    "opencv-cuda": Backend("opencv_cuda", cores=6),
-    "torch": Backend("torch", needs_gpu=True, cores=5),
-    "numba": Backend("numba", parallel=True),
+    "cuda": Backend("cuda", pairs=256, threads=1),
+    "opencv-cuda": Backend("opencv_cuda", cores=6, threads=1),
+    "torch": Backend("torch", needs_gpu=True, cores=5, threads=1),
+    "numba": Backend("numba", threads=math.inf),
     "opencv": Backend("opencv", auto=False),
 }
 
@@ -70,12 +71,17 @@ def resolve(backend: str = "auto", semantics: str | None = None, cores: int = 1)
     if backend != "auto" and backend not in BACKENDS:
         raise ValueError(f"no flow backend {backend!r}; there are auto, {', '.join(BACKENDS)}")
     candidates = [n for n, b in BACKENDS.items() if b.auto] if backend == "auto" else [backend]
+    if backend == "auto":  # numba before those that are slower than it on so many cores
+        candidates.sort(key=lambda name: cores >= BACKENDS[name].cores)
     reasons: dict[str, str] = {}
     for name in candidates:
         reason = _why_not(name, semantics, chosen=backend != "auto")
-        if reason is None and backend == "auto" and cores >= BACKENDS[name].cores:
-            reason = f"numba is faster on {cores} cores"
         if reason is None:
+            reasons |= {
+                other: f"{name} is faster on {cores} cores"
+                for other in candidates[candidates.index(name) + 1 :]
+                if cores >= BACKENDS[other].cores
+            }
             for other, why in reasons.items():
                 log.info("not %s: %s", other, why)
             return name

@@ -13,8 +13,7 @@ import hashlib
 import importlib
 import logging
 import os
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -25,10 +24,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dsnet.errors import UserError
 from dsnet.flow.params import TVL1
 from dsnet.flow.planes import Rounding
-from dsnet.flow.torch import PAD, CudaLevel
+from dsnet.flow.torch import PAD, CudaLevel, bind
+from dsnet.provenance import replacing
 
+__all__ = ["bind", "compute", "compute_counting", "device", "gpu", "quantised", "why_not"]
 log = logging.getLogger(__name__)
 SOURCE = Path(__file__).with_name("tvl1.cu")
 OPTIONS = ("--std=c++17", "--use_fast_math")
@@ -37,6 +39,7 @@ MEMORY = 2 * 2**30  # bytes for the pairs that are computed together
 BYTES_PER_PIXEL = 160  # of a pair, with tiles; a level in one piece takes half
 HALO = 4  # iterations of a tile between two launches
 LAUNCHES = 8  # of tiles before the host asks whether all pairs have converged
+DIGEST = 32  # bytes before a kept kernel
 DONE_SWEEPS, DONE, SIDE, CONTROL = 0, 3, 4, 5  # as in tvl1.cu
 
 
@@ -88,6 +91,10 @@ class Form:
 TILE = Form(False, 1, 256, 6, 2, 32)
 
 
+class RefusedError(RuntimeError):
+    """A launch that CUDA refuses."""
+
+
 class Kernels(Protocol):
     """Where kernels run: a GPU, or in tests an emulation of one.
 
@@ -108,7 +115,8 @@ class Kernels(Protocol):
 def divide(height: int, width: int, clusters: int, shared: int, most: int = 32) -> Form:
     """Choose the form for a level: in one piece by the fewest blocks, or in tiles.
 
-    ``most`` is the largest number of pixels per thread. More do not fit into its registers.
+    ``most`` is the largest number of pixels per thread. Of 32 some values do not fit into its
+    registers; whether fewer pixels and more blocks are faster was not measured.
     """
     threads, columns = 256, 4
     across = -(-width // columns)
@@ -147,15 +155,20 @@ def solve(level: CudaLevel, images: Tensor, first: Tensor, u: Tensor, kernels: K
         *map(ctypes.c_float, (params.lambda_ * params.theta, params.theta)),
         ctypes.c_float(params.tau / params.theta),
     )
-    form = divide(height, width, kernels.clusters, kernels.shared)
-    if not form.whole:
-        return _solve_tiled(level, texels, images, first, u, kernels, numbers)
-    sweeps = torch.zeros_like(first)
-    kernels.launch(
-        form, "whole", form.blocks * len(first), texels, images, first, u, sweeps,
-        *map(ctypes.c_int, (width, height, form.across, params.warps)), *numbers,
-    )  # fmt: skip
-    return sweeps
+    while (form := divide(height, width, kernels.clusters, kernels.shared)).whole:
+        sweeps = torch.zeros_like(first)
+        try:
+            kernels.launch(
+                form, "whole", form.blocks * len(first), texels, images, first, u, sweeps,
+                *map(ctypes.c_int, (width, height, form.across, params.warps)), *numbers,
+            )  # fmt: skip
+            return sweeps
+        except RefusedError as error:  # part of a GPU may not have so many units side by side
+            if form.blocks == 1:
+                raise
+            log.info("%s; going on with clusters of fewer than %d blocks", error, form.blocks)
+            kernels.clusters = form.blocks // 2
+    return _solve_tiled(level, texels, images, first, u, kernels, numbers)
 
 
 def _solve_tiled(
@@ -200,7 +213,7 @@ def _solve_tiled(
 
 def refine(
     videos: Sequence[np.ndarray], params: TVL1, kernels: Kernels
-) -> list[tuple[Tensor, Tensor]]:
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Compute the flow of videos of one size, as many pairs at once as the memory allows.
 
     Args:
@@ -208,7 +221,7 @@ def refine(
         params: of TV-L1.
         kernels: where to run.
 
-    Returns:
+    Yields:
         For each such group of pairs (N, 2, H, W) float32 flow, and (N,) float64, the pixels of all
         sweeps together. The pairs are in the order of the videos.
     """
@@ -219,7 +232,6 @@ def refine(
     shapes = params.shapes(*frames.shape[1:])
     levels = [CudaLevel(*shape, params, kernels.device) for shape in shapes]
     together = max(1, MEMORY // (BYTES_PER_PIXEL * frames[0].size))
-    found = []
     for some in (first[i : i + together] for i in range(0, len(first), together)):
         images = [torch.tensor(frames[some[0] : some[-1] + 2], device=kernels.device).float()]
         for level in levels[1:]:
@@ -231,8 +243,7 @@ def refine(
             if level is not levels[-1]:
                 u = level.resize(u).mul_(1 / params.scale_step).contiguous()
             work += solve(level, image, begins, u, kernels).double() * (level.height * level.width)
-        found.append((u, work))
-    return found
+        yield u, work
 
 
 def quantised(
@@ -258,9 +269,9 @@ def quantised(
         chosen = [i for i, video in enumerate(videos) if video.shape[1:] == shape]
         with torch.inference_mode():
             groups = refine([videos[i] for i in chosen], params, kernels or gpu())
-            bytes_ = [_last(_quantise(u, bound, rounding)) for u, _ in groups]
+            planes = [_last(_quantise(u, bound, rounding)) for u, _ in groups]
         ends = np.cumsum([len(videos[i]) - 1 for i in chosen])
-        found |= dict(zip(chosen, np.split(np.concatenate(bytes_), ends[:-1]), strict=True))
+        found |= dict(zip(chosen, np.split(np.concatenate(planes), ends[:-1]), strict=True))
     return [found[i] for i in range(len(videos))]
 
 
@@ -289,8 +300,8 @@ def compute_counting(
     """Return :func:`compute`, and the pixels of all sweeps together, for benchmarks."""
     with torch.inference_mode():
         groups = refine([gray], params, kernels or gpu())
-        flow = np.concatenate([_last(u) for u, _ in groups])
-    return flow, sum(int(work.sum()) for _, work in groups)
+        flow, work = zip(*((_last(u), int(work.sum())) for u, work in groups), strict=True)
+    return np.concatenate(flow), sum(work)
 
 
 # --- the GPU, and what is compiled for it ----------------------------------------------------
@@ -304,11 +315,12 @@ def why_not() -> str | None:
     if capability < OLDEST:
         return f"compute capability {capability}; the kernels need {OLDEST} or newer"
     try:
-        compute(np.zeros((2, 16, 16), np.uint8), TVL1(nscales=1, warps=1, semantics="cuda"))
-    except ImportError as error:
-        return f"{error}; install cuda-bindings, of the version of CUDA that PyTorch has"
-    except RuntimeError as error:
-        return f"the kernels do not run ({str(error).splitlines()[0]})"
+        compute(np.zeros((2, 256, 256), np.uint8), TVL1(warps=1, semantics="cuda"))
+    except (ImportError, RuntimeError) as error:
+        return (
+            f"the kernels do not run ({str(error).splitlines()[0]}); they need cuda-bindings and "
+            f"nvidia-cuda-nvrtc, of the version of CUDA that PyTorch has"
+        )
     return None
 
 
@@ -321,25 +333,29 @@ class Gpu:
     """A GPU of NVIDIA's; see :class:`Kernels`. Not for several threads at once."""
 
     def __init__(self, index: int):
-        about: Any = torch.cuda.get_device_properties(index)
-        self.device, self.shared = f"cuda:{index}", about.shared_memory_per_block_optin
+        self._driver = driver = importlib.import_module("cuda.bindings.driver")
+        major, minor = torch.cuda.get_device_capability(index)
+        wanted = driver.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
+        self.shared = _checked(
+            driver.cuDeviceGetAttribute(wanted, _checked(driver.cuDeviceGet(index)))
+        )
         # Clusters of 16 need a GPU for data centres.
-        self.clusters = {9: 16, 10: 16}.get(about.major, 8 if about.major > 10 else 1)
-        self.target = f"sm_{about.major}{about.minor}"
-        self._driver = importlib.import_module("cuda.bindings.driver")
+        self.clusters = {9: 16, 10: 16}.get(major, 8 if major > 10 else 1)
+        self.device, self.target = f"cuda:{index}", f"sm_{major}{minor}"
         self._functions: dict[tuple[Form, str], Any] = {}
 
     def launch(self, form: Form, name: str, grid: int, *arguments: Any) -> None:
-        """Launch a kernel on PyTorch's current stream; RuntimeError if CUDA refuses it."""
+        """Launch a kernel on PyTorch's current stream; RefusedError if CUDA does not."""
         values = [a.data_ptr() if isinstance(a, Tensor) else a.value for a in arguments]
         kinds = [ctypes.c_void_p if isinstance(a, Tensor) else type(a) for a in arguments]
         stream = torch.cuda.current_stream(self.device).cuda_stream
-        _checked(
-            self._driver.cuLaunchKernel(
-                self._function(form, name), grid, 1, 1, form.threads, 1, 1, form.shared, stream,
-                (tuple(values), tuple(kinds)), 0,
-            )
+        shared = 0 if name == "linearise" else form.shared
+        (status,) = self._driver.cuLaunchKernel(
+            self._function(form, name), grid, 1, 1, form.threads, 1, 1, shared, stream,
+            (tuple(values), tuple(kinds)), 0,
         )  # fmt: skip
+        if status:
+            raise RefusedError(f"CUDA does not launch {name} as {form}: {status!r}")
 
     def _function(self, form: Form, name: str) -> Any:
         if (form, name) not in self._functions:
@@ -366,7 +382,8 @@ _gpu = cache(Gpu)
 def binary(form: Form, target: str) -> bytes:
     """Compile a variant for a GPU such as ``sm_90``, or take it from the disk.
 
-    Raises RuntimeError if it does not compile, and ImportError without cuda-bindings or NVRTC.
+    Raises RuntimeError if it does not compile or NVRTC is not there, and ImportError without
+    cuda-bindings.
     """
     nvrtc = importlib.import_module("cuda.bindings.nvrtc")
     version = "{}.{}".format(*_checked(nvrtc.nvrtcVersion()))
@@ -375,7 +392,9 @@ def binary(form: Form, target: str) -> bytes:
     key = hashlib.sha256("\n".join([version, *options, source.decode()]).encode()).hexdigest()
     kept = folder() / f"tvl1-{target}-{key[:32]}.cubin"
     with suppress(OSError):
-        return kept.read_bytes()
+        content = kept.read_bytes()
+        if hashlib.sha256(content[DIGEST:]).digest() == content[:DIGEST]:
+            return content[DIGEST:]
     log.info("compiling TV-L1 for %s: %s", target, form)
     program = _checked(nvrtc.nvrtcCreateProgram(source, SOURCE.name.encode(), 0, [], []))
     failed, *_ = nvrtc.nvrtcCompileProgram(
@@ -397,13 +416,12 @@ def folder() -> Path:
 
 
 def _keep(path: Path, content: bytes) -> None:
-    """Write a file at once or not at all; without one, the next process compiles again."""
+    """Write a file, with its digest first; without one, the next process compiles again."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as temporary:
-            temporary.write(content)
-        os.replace(temporary.name, path)
-    except OSError as error:
+        with replacing(path) as temporary:
+            temporary.write_bytes(hashlib.sha256(content).digest() + content)
+    except (OSError, UserError) as error:
         log.warning("compiled kernels cannot be kept (%s); set XDG_CACHE_HOME", error)
 
 

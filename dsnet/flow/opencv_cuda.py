@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any
 
@@ -37,6 +38,11 @@ def why_not() -> str | None:
 def device() -> str:
     """Return where the backend runs."""
     return f"cuda:{cv2.cuda.getDevice()}"
+
+
+def bind() -> Callable[[], None]:
+    """Return a function that makes this thread's current GPU that of another thread."""
+    return partial(cv2.cuda.setDevice, cv2.cuda.getDevice())
 
 
 def compute(gray: np.ndarray, params: TVL1) -> np.ndarray:

@@ -7,6 +7,9 @@ flow differs by hundredths of a pixel.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -143,6 +146,13 @@ def device() -> str:
     if torch.accelerator.is_available():
         return str(torch.accelerator.current_accelerator())
     return "cpu"
+
+
+def bind() -> Callable[[], None]:
+    """Return a function that makes this thread's current GPU that of another thread."""
+    if not torch.cuda.is_available():
+        return lambda: None
+    return partial(torch.cuda.set_device, torch.cuda.current_device())
 
 
 def compute(gray: np.ndarray, params: TVL1) -> np.ndarray:

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from dsnet.disk import PathLike
+from dsnet.images import Stored
 from dsnet.provenance import canonical, record, replacing
 from dsnet.store.layout import FORMAT, VERSION, StoreError, check
 
@@ -82,7 +83,7 @@ class Writer:
         self._rows = {row["id"]: row for row in map(json.loads, complete)}
         self._journal_path.write_text("".join([lines[0], *complete]), encoding="utf-8")
 
-    def add(self, id: str, items: Mapping[str, Iterable[bytes]], reason: str = "") -> None:
+    def add(self, id: str, items: Mapping[str, Iterable[Stored]], reason: str = "") -> None:
         """Append one video: for each modality its encoded images, in order.
 
         ``reason`` says why a video without items is unusable. An exception from the iterators

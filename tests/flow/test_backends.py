@@ -242,6 +242,9 @@ def test_auto_prefers_numba_with_enough_cores(gpu, monkeypatch, caplog):
     assert flow.resolve("auto", "cuda", cores=5) == "opencv-cuda"
     assert flow.resolve("auto", "cuda", cores=6) == "numba"
     assert "not opencv-cuda: numba is faster on 6 cores" in caplog.text
+    with monkeypatch.context() as without:
+        without.setattr(numba, "why_not", lambda: "no compiler")
+        assert flow.resolve("auto", "cuda", cores=6) == "opencv-cuda"
     assert flow.resolve("opencv-cuda", "cuda", cores=64) == "opencv-cuda"
     monkeypatch.setattr(torch_backend, "device", lambda: "cuda:0")
     monkeypatch.setattr(torch_backend, "compute", lambda gray, params: None)

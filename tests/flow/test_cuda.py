@@ -251,6 +251,15 @@ def test_a_variant_is_compiled_once_and_kept_on_disk(nvrtc):
     assert len(list(cuda.folder().iterdir())) == 3
 
 
+@pytest.mark.parametrize("damage", [lambda content: content[:-1], lambda content: b""])
+def test_a_damaged_kernel_is_compiled_again(nvrtc, damage):
+    expected = cuda.binary(cuda.TILE, "sm_90")
+    (path,) = cuda.folder().iterdir()
+    path.write_bytes(damage(path.read_bytes()))
+    assert cuda.binary(cuda.TILE, "sm_90") == cuda.binary(cuda.TILE, "sm_90") == expected
+    assert nvrtc.compiled == 2
+
+
 def test_kernels_that_cannot_be_kept_are_used_all_the_same(nvrtc, tmp_path, caplog):
     (tmp_path / "dsnet").write_text("no folder")
     assert b"sm_90" in cuda.binary(cuda.TILE, "sm_90")
@@ -277,16 +286,19 @@ def hopper(nvrtc, monkeypatch):
         calls.append((name, *given))
         return (0,) if name in ("set", "launch") else (0, name)
 
+    shared = "CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN"
     driver = types.SimpleNamespace(
         CUfunction_attribute=attributes,
+        CUdevice_attribute=types.SimpleNamespace(**{shared: shared}),
+        cuDeviceGet=lambda index: (0, f"GPU {index}"),
+        cuDeviceGetAttribute=lambda name, gpu: (0, {(shared, "GPU 0"): 232_448}[name, gpu]),
         cuModuleLoadData=partial(record, "load"),
         cuModuleGetFunction=partial(record, "function"),
         cuFuncSetAttribute=partial(record, "set"),
         cuLaunchKernel=partial(record, "launch"),
     )
     monkeypatch.setitem(sys.modules, "cuda.bindings.driver", driver)
-    about = types.SimpleNamespace(major=9, minor=0, shared_memory_per_block_optin=232_448)
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: about)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index=None: (9, 0))
     stream = types.SimpleNamespace(cuda_stream=77)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: stream)
     return cuda.Gpu(0), driver, calls
@@ -309,8 +321,24 @@ def test_a_launch_gives_the_driver_addresses_and_numbers_with_their_types(hopper
 def test_a_launch_that_is_refused_is_an_error(hopper):
     gpu, driver, _ = hopper
     driver.cuLaunchKernel = lambda *given: (719,)
-    with pytest.raises(RuntimeError, match="CUDA: 719"):
+    with pytest.raises(cuda.RefusedError, match=r"does not launch tile as .*: 719"):
         gpu.launch(cuda.TILE, "tile", 1)
+
+
+@emulated
+def test_where_a_large_cluster_is_refused_smaller_ones_are_used(folder):
+    class Part(Emulation):
+        """Part of a GPU, with two units side by side."""
+
+        def launch(self, form, name, grid, *arguments):
+            if form.blocks > 2:
+                raise cuda.RefusedError("too large")
+            super().launch(form, name, grid, *arguments)
+
+    frames = moving(1, height=66, width=47)
+    kernels = Part(folder, shared=40_000)
+    assert check(frames, kernels, nscales=1, warps=1) == {("linearise", 1), ("tile", 1)}
+    assert kernels.clusters == 2
 
 
 def test_without_a_gpu_the_backend_says_so():
@@ -325,7 +353,7 @@ def test_without_cuda_bindings_the_backend_says_what_to_install(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
     monkeypatch.setattr(cuda, "compute", missing)
-    assert "install cuda-bindings" in cuda.why_not()
+    assert "No module named 'cuda'); they need cuda-bindings" in cuda.why_not()
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 0))
     assert "need (7, 5) or newer" in cuda.why_not()
 
