@@ -105,24 +105,23 @@ def test_a_term_of_levels_that_are_not_trained_has_no_gradient():
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
-@pytest.mark.parametrize("losses", [DS, SHARED], ids=["weights", "shares"])
-def test_a_compiled_step_is_the_same_step(losses):
+def test_a_compiled_step_is_the_same_step():
     """Also with code from PyTorch's cache, left by a step that asked for no gradient norms."""
     found = []
-    cached = ((True, False),) if losses is DS else ()
-    for compiled, asked in ((False, True), *cached, (True, True)):
+    for compiled, asked in ((False, True), (True, False), (True, True)):
         torch._dynamo.reset()
-        step, network, clips, labels = make_step("ds", losses, compile=compiled)
+        step, network, clips, labels = make_step("ds", SHARED, compile=compiled)
         _, terms = step.forward(clips, labels)
+        values = {name: float(value.detach()) for name, value in terms.items()}
         norms = None
         if asked:
             terms, norms = step.balance(terms, 1.0)
         step.update(terms, 1.0)
-        values = {name: float(value.detach()) for name, value in terms.items()}
         found.append((values, norms, network.state_dict()))
-    (terms, norms, plain), *both = found
-    for compiled_terms, compiled_norms, compiled in both:
-        assert compiled_terms == pytest.approx(terms, rel=1e-4)
-        assert compiled_norms is None or compiled_norms == pytest.approx(norms, rel=1e-3)
-        for name, value in plain.items():
-            torch.testing.assert_close(compiled[name], value, rtol=1e-3, atol=1e-4)
+    (terms, norms, plain), (cached_terms, _, _), (compiled_terms, compiled_norms, compiled) = found
+    # Shares change the update, but not the terms. So only two of the three take the same step.
+    assert cached_terms == pytest.approx(terms, rel=1e-4)
+    assert compiled_terms == pytest.approx(terms, rel=1e-4)
+    assert compiled_norms == pytest.approx(norms, rel=1e-3)
+    for name, value in plain.items():
+        torch.testing.assert_close(compiled[name], value, rtol=1e-3, atol=1e-4)
