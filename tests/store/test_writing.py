@@ -66,7 +66,8 @@ def test_a_write_interrupted_twice_is_resumed_and_gives_the_same_file(tmp_path):
         writer.close("abc")
     assert Reader(resumed).digest == Reader(whole).digest
     assert Reader(resumed).items("c", "rgb", verify=True) == [b"ccc", b"x"]
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["resumed.h5", "whole.h5"]
+    assert sorted(p.name for p in tmp_path.glob("[!.]*")) == ["resumed.h5", "whole.h5"]
+    assert not [*tmp_path.glob("*.part"), *tmp_path.glob("*.journal")]
 
 
 @pytest.mark.parametrize("change", [{"spec": {"b": 2}}, {"source": "other"}])
