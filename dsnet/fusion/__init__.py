@@ -97,12 +97,12 @@ def read(path: PathLike) -> dict[str, Any]:
         found = json.loads(content)
         run, classes, videos = found["run"], len(found["classes"]), found["n_videos"]
         per_cent = [found["top1"], *(each for each in found["per_class"] if each is not None)]
-        right = found.get("right", [False] * videos)
-        if len(found["per_class"]) != classes or len(right) != videos:
+        right = found.get("right")
+        if len(found["per_class"]) != classes or (right is not None and len(right) != videos):
             raise ValueError("expected a number for every class and video")
         if videos and not all(0 <= each <= 100 for each in per_cent):
             raise ValueError("expected accuracies from 0 to 100")
-        if {type(each) for each in right} - {bool} or not run["streams"] or not found["spec"]:
+        if {*map(type, right or ())} - {bool} or not run["streams"] or not found["spec"]:
             raise ValueError("expected streams, a spec, and whether each video is right")
     return found
 

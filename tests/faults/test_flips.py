@@ -121,7 +121,7 @@ def outcome(path: Path, read: Callable[[Path], Any], right: bytes) -> str:
         return f"{TRACEBACK}: {type(error).__name__}"
     if _text(found) == right:
         return SAME
-    return FALLBACK if isinstance(found, dict) and found.get("epoch") == 1 else OTHER
+    return FALLBACK if read is of_checkpoint and found and found["epoch"] == 1 else OTHER
 
 
 def campaign(project: Project, count: int, name: str) -> Counter[str]:
