@@ -97,12 +97,16 @@ def naming_damage(
 ) -> Iterator[None]:
     """Raise ``error`` in place of whatever a damaged file causes, which can be any exception.
 
-    A UserError is let through, and what :func:`is_refusal` tells of the system.
+    A UserError is let through, and what :func:`is_refusal` tells of the system. Raises UserError if
+    another program has locked the file.
     """
     try:
         yield
     except UserError:
         raise
+    except BlockingIOError as problem:  # of HDF5, which locks files
+        message = f"{path} is open in another program; close it there, and run again"
+        raise UserError(message) from problem
     except Exception as problem:
         if is_refusal(problem):
             if isinstance(problem, OSError) and problem.filename is None:  # as HDF5's

@@ -44,7 +44,8 @@ class Reader:
     Raises:
         StoreError: a file of another format or version.
         DamagedError: not a complete file of the format; only :meth:`verify` checks the images.
-        OSError: no such file, or the system refuses it, as it does while another program writes it.
+        UserError: another program has locked the file.
+        OSError: no such file, or the system refuses it.
     """
 
     def __init__(self, path: PathLike) -> None:

@@ -133,7 +133,7 @@ def campaign(project: Project, count: int, name: str) -> Counter[str]:
     for changed in changes(kept[path], name, count):
         path.write_bytes(changed)
         found[outcome(path, read, right)] += 1
-        for each in [path, *path.parent.glob(".checkpoint*")]:
+        for each in kept if read is of_checkpoint else [path]:
             each.write_bytes(kept[each])
     return found
 
