@@ -13,10 +13,12 @@ def open_clips(path: PathLike) -> Reader:
     """Open a packed ``clips.h5``.
 
     Raises:
-        StoreError: the file is damaged or not packed, or its labels do not fit its videos.
+        StoreError: the file is damaged or of another kind, or its labels do not fit its videos.
     """
     cv2.setNumThreads(0)  # frames are small, and workers and jobs already run in parallel
     reader = Reader(path)
+    if not reader.extra or "videos" not in reader.extra:  # clips without labels
+        return reader
     with naming_damage(path, "packed file of clips", DamagedError):
         table, labels = reader.extra["videos"], range(len(reader.extra["classes"]))
         if {len(column) for column in table.values()} != {len(reader.videos)}:

@@ -17,7 +17,7 @@ from dsnet.experiment.specs import TrainSpec
 from dsnet.models.backbone import Backbone
 from dsnet.models.building import build
 from dsnet.models.resnext3d import read_architecture
-from dsnet.provenance import check_seal, is_refusal, replacing
+from dsnet.provenance import canonical, check_seal, is_refusal, replacing
 
 FORMAT = "dsnet-model"
 VERSION = 1
@@ -139,9 +139,10 @@ def _check_network(arch: Mapping[str, Any], weights: Mapping[str, torch.Tensor])
         if value.numel() * value.element_size() > value.untyped_storage().nbytes():
             raise ValueError(f"{name} has more numbers than the file")
     if arch.get("backbone", "resnext3d") == "resnext3d":
-        found = read_architecture(weights) or {}
-        if any(found.get(key) != value for key, value in arch.items() if key != "backbone"):
-            raise ValueError(f"it is said to be {dict(arch)}, and is {found}")
+        said = {key: value for key, value in arch.items() if key != "backbone"}
+        found = {**said, **(read_architecture(weights) or dict.fromkeys(said))}
+        if canonical(said) != canonical({key: found[key] for key in said}):
+            raise ValueError(f"it is said to be {said}, and is {found}")
 
 
 def load_trained(

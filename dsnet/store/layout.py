@@ -73,12 +73,12 @@ def check_tables(file: h5py.File) -> None:
         if {each.shape for each in columns} != {(count,)}:
             raise ValueError("its tables have different numbers of videos, or one twice")
         ends = {offsets[0], len(data) - offsets[-1], np.diff(offsets, prepend=0).clip(max=0).sum()}
-        if ends != {0} or data.dtype != np.uint8 or data.ndim != 1:
+        if ends != {0} or (offsets.dtype, data.dtype, data.ndim) != (np.int64, np.uint8, 1):
             raise ValueError(f"its offsets are not those of its {modality} bytes")
         frames, rest = np.divmod(items, ITEMS_PER_FRAME[modality])
         if (start < 0).any() or (frames < 0).any() or rest.any():
             raise ValueError(f"a video has a wrong number of {modality} images")
-        if (start + items >= len(offsets)).any():
+        if (start > len(offsets) - 1 - items).any():
             raise ValueError(f"a video has {modality} images beyond the end")
 
 

@@ -55,9 +55,8 @@ class Reader:
         self._begins: dict[str, int] = {}
         if not self.path.exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
-        check_seal(
-            self.path, error=DamagedError
-        )  # first: HDF5 may never return from a damaged file
+        # First, because HDF5 may never return from a damaged file.
+        check_seal(self.path, error=DamagedError)
         with (
             naming_damage(self.path, f"{FORMAT} file", DamagedError),
             h5py.File(self.path, "r") as file,

@@ -203,7 +203,8 @@ def test_without_the_best_weights_a_training_starts_anew(
 def test_a_damaged_checkpoint_that_another_process_removed_is_no_error(tmp_path, monkeypatch):
     with resuming.Saver(tmp_path) as saver:
         for epoch in (1, 2):
-            saver.save({"sources": 1, "epoch": epoch, "best": {"epoch": 1, "state_dict": {}}})
+            state = {"format": "dsnet-model", "version": 1, "sources": 1, "epoch": epoch}
+            saver.save({**state, "best": {"epoch": 1, "state_dict": {}}})
     last = tmp_path / resuming.LAST
     last.write_bytes(b"cut short")
     read = models.checkpoints.read
