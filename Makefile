@@ -5,7 +5,7 @@
 # make kill-rounds
 #             set up, then kill a run in every stage, ROUNDS (20) times over (docs/faults.md; about an hour)
 # make flips  set up, then flip bits of every file that a stage reads, FLIPS (400) times each, and list
-#             what was noticed (docs/faults.md; a minute)
+#             what was noticed (docs/faults.md; four minutes)
 # make check  set up, then linters, types, the workflow's own lint and the documentation, strictly
 # make docs   set up, then the documentation as a site in build/docs
 # make examples
