@@ -10,6 +10,8 @@
 #             DATA=FOLDER of videos by class, WHEEL=FILE of OpenCV with CUDA
 # make kill-rounds
 #             set up, then kill a run in every stage, ROUNDS (20) times over (docs/faults.md; about an hour)
+# make flips  set up, then flip bits of every file that a stage reads, FLIPS (400) times each, and list
+#             what was noticed (docs/faults.md; four minutes)
 # make check  set up, then linters, types, the workflow's own lint and the documentation, strictly
 # make docs   set up, then the documentation as a site in build/docs
 # make examples
@@ -32,12 +34,13 @@ PYTHON ?= python3
 VENV ?= .venv
 CORES ?= all
 ROUNDS ?= 20
+FLIPS ?= 400
 RECIPE ?= paper
 GPU ?= build/gpu
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: all setup study test test-gpu gpu-check gpu-bundle coverage mutants kill-rounds check docs examples rehearsal screenshots format clean
+.PHONY: all setup study test test-gpu gpu-check gpu-bundle coverage mutants kill-rounds flips check docs examples rehearsal screenshots format clean
 
 all: setup
 	$(BIN)/snakemake --cores $(CORES)
@@ -82,6 +85,9 @@ mutants: setup
 kill-rounds: setup
 	DSNET_KILL_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -v --durations 0 -k killed_in_every_stage \
 		tests/faults/test_kill.py
+
+flips: setup
+	DSNET_FLIPS=$(FLIPS) $(BIN)/python -m pytest tests/faults/test_flips.py
 
 check: setup
 	$(BIN)/ruff check .

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
 
 from dsnet.errors import UserError
+from dsnet.provenance import opened
 
 # Rules that have a stage of their own, in order. The other rules draw figures or write tables.
 STAGES = (
@@ -23,7 +25,7 @@ class CostError(UserError):
 
 
 def jobs(folder: Path) -> pd.DataFrame:
-    """Read the cost of every job of a run, in the order of the stages; CostError if there is none.
+    """Read the cost of every job of a run, in the order of the stages.
 
     ``folder`` is ``results/benchmarks``. It has one ``.tsv`` per job, in folders named like the
     results.
@@ -32,13 +34,15 @@ def jobs(folder: Path) -> pd.DataFrame:
         ``stage`` (of :data:`STAGES`, or :data:`OTHERS`), ``place`` (the path in ``folder`` without
         ``.tsv``), ``seconds`` (wall), ``cpu_seconds`` and ``memory_mb`` (the largest resident set).
         A value is NaN if the job ended before Snakemake measured it.
+
+    Raises:
+        CostError: the folder has none.
+        RemakeError: one cannot be read.
     """
     files = sorted(folder.rglob("*.tsv"))
     if not files:
         raise CostError(f"{folder} has no *.tsv; run `snakemake --cores all` first")
-    # A repeated benchmark has several lines; the last one counts. "-" means not measured.
-    rows = [pd.read_csv(file, sep="\t", na_values=["-"]).iloc[-1] for file in files]
-    found = pd.DataFrame(rows)[list(COLUMNS)].astype(float).rename(columns=COLUMNS)
+    found = pd.DataFrame(map(_measured, files)).rename(columns=COLUMNS)
     places = [file.relative_to(folder).with_suffix("") for file in files]
     found.insert(0, "stage", [_stage(place) for place in places])
     found.insert(1, "place", [place.as_posix() for place in places])
@@ -46,6 +50,13 @@ def jobs(folder: Path) -> pd.DataFrame:
     return found.sort_values(
         "stage", key=lambda names: names.map(order), kind="stable", ignore_index=True
     )
+
+
+def _measured(file: Path) -> pd.Series:
+    with opened(file, "measurement of Snakemake") as content:
+        # A repeated benchmark has several lines; the last one counts. "-" means not measured.
+        row = pd.read_csv(BytesIO(content), sep="\t", na_values=["-"]).iloc[-1]
+        return row[list(COLUMNS)].astype(float)
 
 
 def _stage(place: Path) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
+
+from dsnet.provenance import opened
 
 # Columns of text in all our tables. The other columns are numbers.
 TEXT = (
@@ -15,11 +19,19 @@ TEXT = (
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Read a table; raise FileNotFoundError if there is none.
+    """Read a table.
 
     The columns of :data:`TEXT` are text, also for ``2020`` or ``NA``, and empty where a value is
     missing. The others are numbers or NaN.
+
+    Raises:
+        RemakeError: the file is damaged, or a column of numbers has something else.
+        FileNotFoundError: there is none.
     """
     types = dict.fromkeys(TEXT, str)
-    table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
+    with opened(path, "table of dsnet") as content:
+        table = pd.read_csv(BytesIO(content), dtype=types, keep_default_na=False, na_values=[""])
+        numbers = [name for name in table.columns if name not in TEXT]
+        wrong = [name for name in numbers if not is_numeric_dtype(table[name])]
+        table = table.astype(dict.fromkeys(wrong, float))  # fails, unless there are no rows
     return table.fillna(dict.fromkeys(TEXT, ""))

@@ -13,23 +13,28 @@ class UserError(Exception):
 class RemakeError(UserError):
     """A file of dsnet that cannot be used any more, and that the workflow can make again.
 
-    Attributes: ``path``, the file; ``kept``, the suffix that :func:`set_aside` adds to its name.
+    Attributes: ``path``, the file; ``kept``, the suffix that :func:`set_aside` adds to its name, if
+    that ends with one of ``ends``. Any other file may have been given by mistake.
     """
 
     kept = "damaged"
+    ends: tuple[str, ...] = (".h5", ".csv")
 
     def __init__(self, path: str | os.PathLike[str], message: str) -> None:
         super().__init__(message)
         self.path = Path(path)
 
 
-def set_aside(error: RemakeError) -> str:
-    """Rename the file of ``error``, so that Snakemake makes it again; return what a user can do.
+class ChangedError(RemakeError):
+    """A file that is not as dsnet wrote it: its seal says so."""
 
-    Only ``.h5`` and ``.csv`` are renamed. Any other file was given by mistake.
-    """
+    ends = ("",)
+
+
+def set_aside(error: RemakeError) -> str:
+    """Rename the file of ``error``, so that Snakemake makes it again; return what a user can do."""
     aside = error.path.with_name(f"{error.path.name}.{error.kept}")
-    if error.path.suffix in (".h5", ".csv"):
+    if error.path.name.endswith(error.ends):
         try:
             os.replace(error.path, aside)
         except OSError as problem:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dsnet import costs
+from dsnet.errors import RemakeError
 
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 RUN = "motions/split1/16f/seed0"
@@ -59,3 +60,12 @@ def test_a_repeated_benchmark_counts_once(folder):
 def test_an_empty_folder_is_an_error_with_a_hint(tmp_path):
     with pytest.raises(costs.CostError, match="run `snakemake"):
         costs.jobs(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xfe", b"s\n1\n", b"cpu_time\ts\tmax_rss\n1\tx\t2\n"]
+)
+def test_a_damaged_measurement_is_named(folder, content):
+    (folder / "table1.tsv").write_bytes(content)
+    with pytest.raises(RemakeError, match=r"table1\.tsv is damaged"):
+        costs.jobs(folder)

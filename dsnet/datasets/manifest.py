@@ -5,6 +5,7 @@ digest, shard, error. ``workflow/schemas/manifest.schema.yaml`` describes each.
 """
 
 import csv
+import io
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,7 @@ from dsnet.datasets.catalogue import build
 from dsnet.datasets.listing import DataSetError, readable, split_columns
 from dsnet.disk import PathLike
 from dsnet.errors import UserError
-from dsnet.provenance import file_digest, replacing
+from dsnet.provenance import file_digest, opened, replacing
 from dsnet.video import VideoError, VideoInfo, probe
 
 log = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ def assign_shards(frames: Sequence[int], shards: int) -> list[int]:
 
 
 def validate(table: pd.DataFrame, schema_path: PathLike, name: str) -> None:
-    """Check each row against the schema, that ids are unique, and that labels name one class each.
+    """Check each row against the schema, and ids and labels by :func:`_check_names`.
 
     Raises DataSetError with the row's id, the column, and what was expected and found.
     """
@@ -125,12 +126,19 @@ def validate(table: pd.DataFrame, schema_path: PathLike, name: str) -> None:
         if problem is not None:
             column = ".".join(map(str, problem.absolute_path)) or "columns"
             raise DataSetError(f"{name}: row {row.get('id')!r}: {column}: {problem.message}")
+    _check_names(table, name)
+
+
+def _check_names(table: pd.DataFrame, name: str) -> None:
+    """Raise DataSetError unless ids are unique, and labels count from 0 and name one class each."""
     if not table["id"].is_unique:
         repeated = sorted(set(table.loc[table["id"].duplicated(), "id"]))
         raise DataSetError(f"{name}: expected each id once, repeated: {repeated[:5]}")
     pairs = table[["label", "class_name"]].drop_duplicates()
     if not (pairs["label"].is_unique and pairs["class_name"].is_unique):
         raise DataSetError(f"{name}: expected one class_name for each label and the reverse")
+    if set(pairs["label"]) != set(range(len(pairs))):
+        raise DataSetError(f"{name}: expected labels from 0 to {len(pairs) - 1}")
 
 
 def write_manifest(table: pd.DataFrame, path: PathLike) -> None:
@@ -148,14 +156,22 @@ def read_manifest(path: PathLike, schema_path: PathLike | None = None) -> pd.Dat
 
     With ``schema_path``, rows are validated. Text columns have dtype object, even for numbers or
     NA.
+
+    Raises:
+        RemakeError: the file is damaged.
+        DataSetError: columns are missing, or ids and labels do not fit together.
     """
     # Not pandas.read_csv, which refuses names that are not UTF-8.
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-        header, *rows = csv.reader(file)
-    table = pd.DataFrame(rows, columns=header, dtype=object)
-    if missing := {*TEXT, *NUMBERS} - set(table.columns):
-        raise DataSetError(f"{path}: columns missing: {', '.join(sorted(missing))}")
-    table = _with_dtypes(table)
+    with opened(path, "manifest") as content:
+        text = content.decode("utf-8", "surrogateescape")
+        header, *rows = csv.reader(io.StringIO(text, newline=""))
+        if {len(row) for row in rows} - {len(header)}:
+            raise ValueError("a row has too few or too many columns")
+        table = pd.DataFrame(rows, columns=header, dtype=object)
+        if missing := {*TEXT, *NUMBERS} - set(table.columns):
+            raise DataSetError(f"{path}: columns missing: {', '.join(sorted(missing))}")
+        table = _with_dtypes(table)
+        _check_names(table, os.fspath(path))
     if schema_path is not None:
         validate(table, schema_path, os.fspath(path))
     return table

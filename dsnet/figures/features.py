@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ from dsnet import csvs
 from dsnet.figures.colours import flow_colours, full_speed
 from dsnet.figures.style import STYLE, place, save, wrapped
 from dsnet.flow.planes import decode
+from dsnet.provenance import opened
 from dsnet.spacing import middles
 
 TIMES = 3  # per clip
@@ -37,14 +39,22 @@ def draw_features(
         titles: the streams' titles by name.
         shown: streams whose maps are drawn, in their order.
         png, svg: the two files to write, in that order.
+
+    Raises:
+        RemakeError: one of ``tables``, or ``maps``, is damaged.
     """
-    with np.load(maps) as kept:
-        pictures = dict(kept)
+    pictures = read_maps(maps)
     likeness = similarity([csvs.read(path) for path in tables], titles)
     for figure, *paths in zip(
         (likeness, feature_maps(pictures, titles, shown)), png, svg, strict=True
     ):
         save(figure, *paths)
+
+
+def read_maps(path: Path) -> dict[str, np.ndarray]:
+    """Read ``maps.npz``; RemakeError if it is damaged."""
+    with opened(path, "file of feature maps") as content, np.load(BytesIO(content)) as kept:
+        return dict(kept)
 
 
 @matplotlib.rc_context(STYLE)

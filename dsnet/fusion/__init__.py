@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import numpy as np
 from dsnet import registry
 from dsnet.disk import PathLike
 from dsnet.fusion.summary import summary
-from dsnet.provenance import record, replacing
+from dsnet.provenance import opened, record, replacing
 from dsnet.scores import ScoreError, Scores, accuracies, aligned, per_class, read_scores, topk
 
 log = logging.getLogger(__name__)
@@ -92,17 +91,30 @@ def fitted(
     return fusion, fitted_on
 
 
+def read(path: PathLike) -> dict[str, Any]:
+    """Read a file of :func:`fuse`; RemakeError if it is none, or damaged."""
+    with opened(path, "file of a fusion") as content:
+        found = json.loads(content)
+        run, classes, videos = found["run"], len(found["classes"]), found["n_videos"]
+        per_cent = [found["top1"], *(each for each in found["per_class"] if each is not None)]
+        right = found.get("right")
+        if len(found["per_class"]) != classes or (right is not None and len(right) != videos):
+            raise ValueError("expected a number for every class and video")
+        if videos and not all(0 <= each <= 100 for each in per_cent):
+            raise ValueError("expected accuracies from 0 to 100")
+        if {*map(type, right or ())} - {bool} or not run["streams"] or not found["spec"]:
+            raise ValueError("expected streams, a spec, and whether each video is right")
+    return found
+
+
 def load(path: PathLike) -> tuple[Fusion, list[Path]]:
     """Load the fusion of a file of :func:`fuse`, and return the folders of its streams.
 
-    It is fitted again to the scores in these folders. Raises ScoreError if ``path`` is not such a
-    file, FileNotFoundError if the scores of a stream are gone, and what :func:`fitted` raises.
+    It is fitted again to the scores in these folders. Raises FileNotFoundError if the scores of a
+    stream are gone, and what :func:`read` and :func:`fitted` raise.
     """
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        streams, spec = content["run"]["streams"], content["spec"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ScoreError(f"{os.fspath(path)} is not the file of a fusion") from error
+    content = read(path)
+    streams, spec = content["run"]["streams"], content["spec"]
     folders = [Path(path).parent.parent / name for name in streams]
     scores = [read_scores(folder / "scores.h5") for folder in folders]
     return fitted(scores, spec["kind"], spec)[0], folders

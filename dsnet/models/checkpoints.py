@@ -11,12 +11,13 @@ import torch
 from pydantic import ValidationError
 
 from dsnet.disk import PathLike
-from dsnet.errors import UserError
+from dsnet.errors import ChangedError, UserError
 from dsnet.experiment.data import TVL1_NAME as TVL1
 from dsnet.experiment.specs import TrainSpec
 from dsnet.models.backbone import Backbone
 from dsnet.models.building import build
-from dsnet.provenance import replacing
+from dsnet.models.resnext3d import read_architecture
+from dsnet.provenance import canonical, check_seal, is_refusal, replacing
 
 FORMAT = "dsnet-model"
 VERSION = 1
@@ -26,27 +27,36 @@ class CheckpointError(UserError):
     """A file of weights that cannot be used; the message says which and why."""
 
 
+class ChangedModelError(ChangedError, CheckpointError):
+    """A file of weights that is not as dsnet wrote it."""
+
+
 def save(path: PathLike, content: Mapping[str, Any]) -> None:
     """Write tensors and plain values with ``torch.save``; the file appears when it is complete."""
     with replacing(path) as temporary:
         torch.save(dict(content), temporary)
 
 
-def read(path: PathLike) -> dict[str, Any]:
+def read(path: PathLike, weights: bool = True) -> dict[str, Any]:
     """Read a file of :func:`save` or a ``.pth`` on the CPU; code in the file is never executed.
+
+    Without ``weights``, which may be gigabytes, they are not read unless used, nor checked.
 
     Raises:
         CheckpointError: the file is damaged, or has more than tensors and plain values. Damage in a
             file of others is found only if it cannot be read.
-        FileNotFoundError: no such file.
+        OSError: no such file, or the system refuses it.
     """
     if not os.path.exists(path):
         raise FileNotFoundError(f"no checkpoint {os.fspath(path)}")
+    sealed = weights and check_seal(path, error=ChangedModelError)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise CheckpointError(f"{os.fspath(path)} cannot be read as weights: {error}") from error
+        _check_sizes(path)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=not weights)
     except Exception as error:  # damage raises almost anything, such as IndexError or struct.error
+        if is_refusal(error):
+            raise
+        check_seal(path, error=ChangedModelError)
         # PyTorch's message is left out: it advises to run the code that may be in the file.
         raise CheckpointError(
             f"{os.fspath(path)} cannot be read as weights: it is damaged, or holds more than "
@@ -55,22 +65,35 @@ def read(path: PathLike) -> dict[str, Any]:
         ) from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{os.fspath(path)} holds a {type(content).__name__}, not weights")
-    if content.get("format") == FORMAT:
-        _check_bytes(path)
+    if content.get("format") == FORMAT and not sealed:
+        _check_bytes(path, weights)
     return content
 
 
-def _check_bytes(path: PathLike) -> None:
+def _check_sizes(path: PathLike) -> None:
+    """Raise ValueError if the parts of a file are larger than itself, as when it is compressed."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if sum(part.file_size for part in archive.infolist()) > os.path.getsize(path):
+                raise ValueError("it is compressed")
+
+
+def _check_bytes(path: PathLike, weights: bool) -> None:
     """Check the CRC-32 of a file of :func:`save`, which PyTorch does not."""
     try:
         with zipfile.ZipFile(path) as archive:
-            wrong = archive.testzip()
-    except (OSError, zipfile.BadZipFile) as error:
-        wrong = str(error)
-    if wrong is not None:
+            for part in archive.infolist():
+                if weights or "/data/" not in part.filename:
+                    with archive.open(part) as stream:
+                        while stream.read(1 << 24):
+                            pass
+    except Exception as error:  # a damaged header raises almost anything, too
+        if is_refusal(error):
+            raise
+        check_seal(path, error=ChangedModelError)
         raise CheckpointError(
-            f"{os.fspath(path)} is damaged ({wrong}: CRC-32 differs); delete it and run again"
-        )
+            f"{os.fspath(path)} is damaged ({error}); delete it and run again"
+        ) from error
 
 
 def check_version(content: Mapping[str, Any], path: PathLike) -> None:
@@ -86,13 +109,40 @@ def load_model(path: PathLike) -> tuple[Backbone, dict[str, Any]]:
     """Load the network of a ``model.pt`` with the selected weights, and the file's content.
 
     Raises:
-        CheckpointError: not a model file of this version.
+        CheckpointError: not a model file of this version, or its weights are not those of the
+            network that it describes.
     """
     content = read(path)
     check_version(content, path)
-    model = build(content["arch"], content["input"], len(content["classes"]))
-    model.load_state_dict(content["state_dict"])
+    try:
+        _check_network(content["arch"], content["state_dict"])
+        model = build(content["arch"], content["input"], len(content["classes"]))
+        model.load_state_dict(content["state_dict"])
+    except UserError:
+        raise
+    except Exception as error:
+        if is_refusal(error):
+            raise
+        raise CheckpointError(
+            f"{os.fspath(path)} does not have the weights of its network ({error}); delete it and "
+            f"run again"
+        ) from error
     return model, content
+
+
+def _check_network(arch: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> None:
+    """Raise ValueError if the network, which is built before it gets its weights, is a larger one.
+
+    A user's network is the user's to limit.
+    """
+    for name, value in weights.items():
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise ValueError(f"{name} has more numbers than the file")
+    if arch.get("backbone", "resnext3d") == "resnext3d":
+        said = {key: value for key, value in arch.items() if key != "backbone"}
+        found = {**said, **(read_architecture(weights) or dict.fromkeys(said))}
+        if canonical(said) != canonical({key: found[key] for key in said}):
+            raise ValueError(f"it is said to be {said}, and is {found}")
 
 
 def load_trained(

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
-from dsnet import clips, costs
+from dsnet import clips, costs, fusion
+from dsnet.models import checkpoints
 from dsnet.pages.page import write
 from dsnet.provenance import canonical
 from dsnet.scores import open_scores
@@ -57,7 +57,8 @@ def provenance_page(
 
     Raises:
         CostError: there are no measurements.
-        RemakeError: one of ``clips_paths`` or ``scores`` is damaged.
+        RemakeError: one of ``clips_paths``, ``scores`` or ``fusions`` is damaged.
+        CheckpointError: one of ``models`` is damaged.
     """
     readers = {path.parent.name: clips.open_clips(path) for path in clips_paths}
     streams = list(titles)
@@ -65,7 +66,7 @@ def provenance_page(
         map(_model, models),
         key=lambda item: (streams.index(item["run"]["stream"]), canonical(item["run"])),
     )
-    fused = [json.loads(path.read_text(encoding="utf-8")) for path in fusions]
+    fused = [fusion.read(path) for path in fusions]
     records = {
         "clips": [reader.provenance for reader in readers.values()],
         "models": [item["provenance"] for item in trained],
@@ -98,8 +99,8 @@ def _last(path: Path, parts: int) -> str:
 
 def _model(path: Path) -> Row:
     """Return the record in a ``model.pt``, and its place, as ``motions/split1/16f/seed0/ds``."""
-    # Mapped, so that the weights, possibly gigabytes, are not read.
-    content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    content = checkpoints.read(path, weights=False)
+    checkpoints.check_version(content, path)
     return {**content, "place": _last(path.parent, 5), "run": content["spec"]["run"]}
 
 

@@ -55,7 +55,9 @@ class VideoClassifier:
 
     Raises:
         CheckpointError: a file is not that of a trained stream.
-        ScoreError: a ``.json`` is not the file of a fusion, or the scores beside it do not fit.
+        RemakeError: a ``.json`` is not the file of a fusion, or it or the scores beside it are
+            damaged.
+        ScoreError: the scores do not fit together.
         PredictError: a file does not say how its videos were prepared; the streams do not fit
             together; or the output of a network has NaN or infinity.
         DeviceError: there is no GPU, but one was asked for.

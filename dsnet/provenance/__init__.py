@@ -3,15 +3,21 @@
 from dsnet.provenance.code import code_digest
 from dsnet.provenance.files import alone, keep_input, replacing
 from dsnet.provenance.records import PACKAGE, canonical, digest, file_digest, record
+from dsnet.provenance.seals import check_seal, is_refusal, naming_damage, opened, seal_of
 
 __all__ = [
     "PACKAGE",
     "alone",
     "canonical",
+    "check_seal",
     "code_digest",
     "digest",
     "file_digest",
+    "is_refusal",
     "keep_input",
+    "naming_damage",
+    "opened",
     "record",
     "replacing",
+    "seal_of",
 ]

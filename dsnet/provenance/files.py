@@ -7,23 +7,26 @@ import glob
 import logging
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dsnet.disk import PathLike, naming_full_disk
 from dsnet.errors import UserError
+from dsnet.provenance.seals import SEALED, Span, seal_of, seal_text
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def replacing(path: PathLike) -> Iterator[Path]:
+def replacing(path: PathLike, spans: Sequence[Span] = ()) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` to write to, and rename it if there is no error.
 
     So ``path`` is never a half-written file. After an error, the temporary file is removed, and an
     earlier file at ``path`` stays. Files of killed processes of this machine are removed too.
-    Raises DiskFullError if the disk is full.
+
+    A file of :data:`.SEALED` gets a seal, and so does one with ``spans`` (the caller may add to
+    them), which its seal leaves out. Raises DiskFullError if the disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +41,14 @@ def replacing(path: PathLike) -> Iterator[Path]:
             yield temporary
             with open(temporary, "rb") as stream:
                 os.fsync(stream.fileno())
+            sealed = path.name.endswith(SEALED) or spans
+            text = seal_text(temporary, path.name, spans) if sealed else ""
+        # A process that is killed from here on leaves a file without a seal, not with a wrong one.
+        seal_of(path).unlink(missing_ok=True)
         os.replace(temporary, path)
+        if sealed:
+            with replacing(seal_of(path)) as seal:
+                seal.write_text(text, encoding="utf-8", errors="surrogateescape")
     finally:
         temporary.unlink(missing_ok=True)
 

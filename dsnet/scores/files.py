@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from os import PathLike, fspath
 
 import h5py
+import numpy as np
 
-from dsnet.errors import RemakeError
+from dsnet import hdf5
 from dsnet.experiment.specs import TrainSpec
-from dsnet.provenance import canonical, record, replacing
+from dsnet.provenance import canonical, opened, record, replacing
 from dsnet.scores.values import Part, ScoreError, Scores, metrics
 
 FORMAT = "dsnet-scores"
@@ -52,25 +54,18 @@ def open_scores(path: str | PathLike[str]) -> Iterator[h5py.File]:
         RemakeError: opening or reading fails, as in a damaged file.
         OSError: the file is missing, or the system refuses it.
     """
-    name = fspath(path)
-    try:
-        with h5py.File(path, "r") as file:
-            if (file.attrs.get("format"), file.attrs.get("version")) != (FORMAT, VERSION):
-                raise ScoreError(
-                    f"{name} is not a {FORMAT} file of version {VERSION}; give another, or delete "
-                    f"it and run again"
-                )
-            yield file
-    except ScoreError:
-        raise
-    except Exception as error:  # damage raises almost anything in HDF5
-        if isinstance(error, OSError) and error.errno:
-            raise
-        raise RemakeError(path, f"{name} is damaged or not a {FORMAT} file ({error})") from error
+    with opened(path, f"{FORMAT} file") as content, h5py.File(BytesIO(content), "r") as file:
+        if (file.attrs.get("format"), file.attrs.get("version")) != (FORMAT, VERSION):
+            raise ScoreError(
+                f"{fspath(path)} is not a {FORMAT} file of version {VERSION}; give another, or "
+                f"delete it and run again"
+            )
+        hdf5.check_plain(file, len(content))
+        yield file
 
 
 def read_scores(path: str | PathLike[str]) -> Scores:
-    """Read ``scores.h5``; for errors see :func:`open_scores`."""
+    """Read ``scores.h5`` and check that its numbers fit; for errors see :func:`open_scores`."""
     with open_scores(path) as file:
         parts = {
             name: Part(
@@ -83,4 +78,20 @@ def read_scores(path: str | PathLike[str]) -> Scores:
             for name, group in file.items()
         }
         run, classes, spec = (json.loads(file.attrs[k]) for k in ("run", "classes", "spec"))
-    return Scores(run, tuple(classes), parts, spec and TrainSpec.model_validate(spec))
+        for name, part in parts.items():
+            _check(name, part, len(classes))
+        return Scores(run, tuple(classes), parts, spec and TrainSpec.model_validate(spec))
+
+
+def _check(name: str, part: Part, classes: int) -> None:
+    """Raise ValueError unless the arrays of a part have the shapes and values of :class:`Part`."""
+    videos, clips = len(part.ids), len(part.clips)
+    columns = (part.groups, part.labels, part.counts)
+    if part.clips.shape != (clips, classes) or any(len(each) != videos for each in columns):
+        raise ValueError(f"{name}: the tables have different numbers of videos or classes")
+    if not np.isin(part.labels, np.arange(classes)).all():
+        raise ValueError(f"{name}: expected labels from 0 to {classes - 1}")
+    if (part.counts < 1).any() or part.counts.sum() != clips:
+        raise ValueError(f"{name}: expected clips of every video, {clips} in all")
+    if not np.isfinite(part.clips).all():
+        raise ValueError(f"{name}: a score is NaN or infinite")

@@ -35,12 +35,10 @@ def figures(spec: ShownSpec, scores: Inputs, histories: Inputs, output: Outputs)
 @stage(spec=_weighed, code=("dsnet.figures.attention",))
 def attention(spec: ShownSpec, fusions: Inputs, output: Outputs) -> None:
     """Draw what the attention fusion weighs, per class."""
-    import json
+    from dsnet import figures, fusion
 
-    from dsnet import figures
-
-    read = [json.loads(path.read_text(encoding="utf-8")) for path in fusions]
-    drawn = figures.attention_weights(read, spec.by_name(), spec.tables.two_stream[0])
+    read = map(fusion.read, fusions)
+    drawn = figures.attention_weights(list(read), spec.by_name(), spec.tables.two_stream[0])
     figures.save(drawn, *output)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from dsnet.errors import RemakeError, UserError
 from dsnet.experiment.specs import STORE_VERSION
 from dsnet.images import ITEMS_PER_FRAME
 from dsnet.provenance import canonical
+from dsnet.video.reading import MAX_PIXELS
 
 FORMAT = "dsnet"
 VERSION = STORE_VERSION
@@ -58,3 +60,47 @@ def check(file: h5py.File) -> str:
 
     file.visititems(visit)
     return found.hexdigest()
+
+
+def check_tables(file: h5py.File) -> None:
+    """Raise ValueError unless the tables fit together: every video has its images, once."""
+    videos = file["videos"]
+    count = len(set(videos["ids"].asstr()[:]))
+    for modality in ITEMS_PER_FRAME.keys() & file.keys():
+        offsets, data = file[modality]["offsets"][:], file[modality]["data"]
+        start, items = (videos[modality][name][:] for name in ("start", "items"))
+        columns = (videos["ids"], videos["reason"], start, items, videos[modality]["crc32"])
+        if {each.shape for each in columns} != {(count,)}:
+            raise ValueError("its tables have different numbers of videos, or one twice")
+        ends = {offsets[0], len(data) - offsets[-1], np.diff(offsets, prepend=0).clip(max=0).sum()}
+        if ends != {0} or (offsets.dtype, data.dtype, data.ndim) != (np.int64, np.uint8, 1):
+            raise ValueError(f"its offsets are not those of its {modality} bytes")
+        frames, rest = np.divmod(items, ITEMS_PER_FRAME[modality])
+        if (start < 0).any() or (frames < 0).any() or rest.any():
+            raise ValueError(f"a video has a wrong number of {modality} images")
+        if (start > len(offsets) - 1 - items).any():
+            raise ValueError(f"a video has {modality} images beyond the end")
+
+
+def check_images(block: np.ndarray, ends: np.ndarray) -> None:
+    """Raise ValueError if a JPEG image of a video's bytes claims to be larger than any video.
+
+    Nothing is decoded. The images of a video mostly have the same header, which is read once.
+    """
+    whole, known = block.data, b"-"
+    for begin in ends[:-1].tolist():
+        if whole[begin : begin + len(known)] != known:
+            known = _header(whole[begin:])
+
+
+def _header(image: memoryview) -> bytes:
+    """Return the header of a JPEG image up to its height and width; of another image, nothing."""
+    at = 2
+    while image[:2] == b"\xff\xd8" and at + 9 <= len(image) and image[at] == 0xFF:
+        if 0xC0 <= image[at + 1] <= 0xCF and image[at + 1] not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack_from(">HH", image, at + 5)
+            if height * width > MAX_PIXELS:
+                raise ValueError(f"an image of {width} x {height} pixels")
+            return bytes(image[: at + 9])
+        at += 2 + (image[at + 2] << 8 | image[at + 3])
+    return b"-"

@@ -18,8 +18,9 @@ import numpy as np
 from tqdm import tqdm
 
 from dsnet.disk import PathLike
+from dsnet.hdf5 import check_plain
 from dsnet.images import ITEMS_PER_FRAME
-from dsnet.provenance import digest
+from dsnet.provenance import check_seal, digest, naming_damage
 from dsnet.store.layout import (
     FORMAT,
     VERSION,
@@ -27,6 +28,8 @@ from dsnet.store.layout import (
     StoreError,
     Video,
     check,
+    check_images,
+    check_tables,
 )
 
 log = logging.getLogger(__name__)
@@ -41,7 +44,8 @@ class Reader:
     Raises:
         StoreError: a file of another format or version.
         DamagedError: not a complete file of the format; only :meth:`verify` checks the images.
-        FileNotFoundError: no such file.
+        UserError: another program has locked the file.
+        OSError: no such file, or the system refuses it.
     """
 
     def __init__(self, path: PathLike) -> None:
@@ -51,15 +55,13 @@ class Reader:
         self._begins: dict[str, int] = {}
         if not self.path.exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
-        try:
-            with h5py.File(self.path, "r") as file:
-                self._read(file)
-        except StoreError:
-            raise
-        except Exception as error:  # damage raises almost anything in HDF5
-            raise DamagedError(
-                self.path, f"{self.path} is damaged or not a {FORMAT} file ({error})"
-            ) from error
+        # First, because HDF5 may never return from a damaged file.
+        check_seal(self.path, error=DamagedError)
+        with (
+            naming_damage(self.path, f"{FORMAT} file", DamagedError),
+            h5py.File(self.path, "r") as file,
+        ):
+            self._read(file)
 
     def _read(self, file: h5py.File) -> None:
         found = (file.attrs.get("format"), file.attrs.get("version"))
@@ -68,8 +70,10 @@ class Reader:
                 f"{self.path}: expected format {FORMAT} version {VERSION}, found {found[0]} "
                 f"version {found[1]}; delete it and run again"
             )
+        check_plain(file, self.path.stat().st_size)
         if file.attrs["check"] != check(file):
             raise ValueError("its tables are not those that were written")
+        check_tables(file)
         self.spec, self.source, self.provenance = (
             json.loads(file.attrs[name]) for name in ("spec", "source", "provenance")
         )
@@ -127,10 +131,8 @@ class Reader:
         """
         if verify:
             self._verify(id, modality)
-        first, count = self.videos[id].start[modality], self.videos[id].items[modality]
         block = self._block(id, modality).tobytes()
-        ends = self._offsets[modality][first : first + count + 1] - self._offsets[modality][first]
-        return [block[a:b] for a, b in pairwise(ends)]
+        return [block[a:b] for a, b in pairwise(self._ends(id, modality))]
 
     def views(self, id: str, modality: str) -> list[memoryview]:
         """Return what :meth:`items` does, verified, as views into the map: they take no memory."""
@@ -150,17 +152,23 @@ class Reader:
         log.info("%s: %.3g GB have their checksums (%.1f s)", self.path, size / 1e9, seconds)
 
     def _verify(self, id: str, modality: str) -> int:
-        """Check the bytes of a video, and return their number."""
+        """Check the bytes of a video and the sizes of its images, and return their number."""
         try:
             block = self._block(id, modality)
-            right = zlib.crc32(block.data) == self.videos[id].crc[modality]
-        except (OSError, ValueError):  # the file ends before
-            right = False
-        if not right:
+            if zlib.crc32(block.data) != self.videos[id].crc[modality]:
+                raise ValueError("CRC-32 differs")
+            check_images(block, self._ends(id, modality))
+        except ValueError as error:  # also if the file ends before
             raise DamagedError(
-                self.path, f"{self.path}: the {modality} bytes of {id} are damaged (CRC-32 differs)"
-            )
+                self.path, f"{self.path}: the {modality} bytes of {id} are damaged ({error})"
+            ) from error
         return len(block)
+
+    def _ends(self, id: str, modality: str) -> np.ndarray:
+        """Return where the images of a video begin in its bytes, and the end: (items + 1,)."""
+        first, count = self.videos[id].start[modality], self.videos[id].items[modality]
+        offsets = self._offsets[modality][first : first + count + 1]
+        return offsets - offsets[0]
 
     def _block(self, id: str, modality: str) -> np.ndarray:
         """Return all bytes of a video, uint8 (n,), a view into the map."""

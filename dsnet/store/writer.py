@@ -6,6 +6,7 @@ import json
 import os
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -66,7 +67,8 @@ class Writer:
         """Read the journal; start anew if there is none, or it is of another spec or source."""
         head = canonical({"version": VERSION, "spec": self.spec, "source": self.source})
         try:
-            lines = self._journal_path.read_text(encoding="utf-8").splitlines(keepends=True)
+            text = self._journal_path.read_text(encoding="utf-8", errors="replace")
+            lines = text.splitlines(keepends=True)
         except FileNotFoundError:
             lines = []
         if (
@@ -79,7 +81,7 @@ class Writer:
                 part.write_bytes(b"")
             self._journal_path.write_text(head + "\n", encoding="utf-8")
             return
-        complete = [line for line in lines[1:] if line.endswith("\n")]  # the last line may be cut
+        complete = list(takewhile(_is_whole, lines[1:]))  # the last line may be cut
         self._rows = {row["id"]: row for row in map(json.loads, complete)}
         self._journal_path.write_text("".join([lines[0], *complete]), encoding="utf-8")
 
@@ -109,10 +111,11 @@ class Writer:
                 self._blobs[modality].truncate()
             raise
         row = {"id": id, "sizes": sizes, "crc": crcs, "reason": reason}
+        check = zlib.crc32(canonical(row).encode("utf-8", "surrogatepass"))
         for blob in self._blobs.values():
             blob.flush()
             os.fsync(blob.fileno())
-        self._journal.write(json.dumps(row) + "\n")
+        self._journal.write(json.dumps({**row, "check": check}) + "\n")
         self._journal.flush()
         self._rows[id] = row
 
@@ -125,7 +128,8 @@ class Writer:
         if absent:
             raise ValueError(f"{self.path}: not added: {', '.join(absent[:5])}")
         self.abandon()
-        with replacing(self.path) as temporary, h5py.File(temporary, "w") as file:
+        spans: list[tuple[int, int]] = []  # of the images
+        with replacing(self.path, spans) as temporary, h5py.File(temporary, "w") as file:
             file.attrs.update(
                 format=FORMAT,
                 version=VERSION,
@@ -141,6 +145,8 @@ class Writer:
             }
             _write_table(file.create_group("videos"), [self._rows[id] for id in order], firsts)
             file.attrs["check"] = check(file)
+            images = (file[modality]["data"] for modality in self.modalities)
+            spans += sorted((data.id.get_offset() or 0, data.nbytes) for data in images)
         # The journal first: it must never describe missing parts.
         for side in (self._journal_path, *self._parts.values()):
             side.unlink()
@@ -156,6 +162,17 @@ class Writer:
 
     def __exit__(self, *exc: object) -> None:
         self.abandon()
+
+
+def _is_whole(line: str) -> bool:
+    """Return whether a line of the journal is as it was written; an older dsnet wrote no check."""
+    try:
+        row = json.loads(line)
+        expected = row.pop("check", None)
+        found = zlib.crc32(canonical(row).encode("utf-8", "surrogatepass"))
+    except (ValueError, AttributeError):
+        return False
+    return line.endswith("\n") and expected in (None, found)
 
 
 def _write_items(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dsnet.fusion import read
 from dsnet.scores import ScoreError, Scores, accuracies, read_scores, topk
 from dsnet.tables.statistics import Estimate, estimate
 
@@ -28,8 +28,8 @@ def titled_scores(paths: Sequence[Path], titles: Mapping[str, str]) -> list[Scor
 
 
 def titled_fusions(paths: Sequence[Path], titles: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Read the JSON files of fusions; add the title in the same way."""
-    fusions = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    """Read the JSON files of fusions (:func:`dsnet.fusion.read`); add the title in the same way."""
+    fusions = [read(path) for path in paths]
     for fusion in fusions:
         fusion["run"]["title"] = titles[fusion["run"]["dataset"]]
     return fusions

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from dsnet.models import checkpoints
-from dsnet.provenance import digest, replacing
+from dsnet.provenance import digest, is_refusal, replacing
 
 log = logging.getLogger(__name__)
 LAST, PREVIOUS = ".checkpoint.pt", ".checkpoint.previous.pt"
@@ -106,12 +106,14 @@ def _copied(value: Any) -> Any:
 def load(folder: Path, sources: Any) -> dict[str, Any] | None:
     """Return the last undamaged state, or ``None`` to start anew; the log says why.
 
-    A state of other ``sources``, from which the training is made, is not used.
+    A state of other ``sources``, from which the training is made, is not used. Raises OSError if
+    the system refuses a file, which then stays.
     """
     damaged = False
     for path in (folder / LAST, folder / PREVIOUS):
         try:
             state = checkpoints.read(path)
+            checkpoints.check_version(state, path)
             if digest(state.get("sources")) != digest(sources):
                 log.info("starting anew: the interrupted training had other settings, code or data")
                 return None
@@ -119,7 +121,9 @@ def load(folder: Path, sources: Any) -> dict[str, Any] | None:
             state["best"]["state_dict"] = _weights(best, digest(sources))
         except FileNotFoundError:  # or another process found it damaged
             continue
-        except checkpoints.CheckpointError as error:
+        except Exception as error:  # damage raises almost anything
+            if is_refusal(error):
+                raise
             log.warning("a checkpoint of the interrupted training is damaged: %s", error)
             path.unlink(missing_ok=True)  # else the next epoch would keep it as the previous one
             damaged = True

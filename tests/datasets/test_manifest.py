@@ -59,7 +59,7 @@ def test_a_manifest_lists_probes_and_divides(tmp_path: Path) -> None:
     path = tmp_path / "out/manifest.csv"
     write_manifest(table, path)
     pd.testing.assert_frame_equal(read_manifest(path, SCHEMA), table)
-    assert os.listdir(path.parent) == ["manifest.csv"]
+    assert sorted(os.listdir(path.parent)) == [".manifest.csv.sha256", "manifest.csv"]
     assert os.path.exists(read_manifest(path)["path"][3])
 
 
@@ -176,8 +176,8 @@ def test_reading_gives_exactly_what_was_written(
         {
             "id": id,
             "path": path,
-            "label": 0,
-            "class_name": data.draw(TEXTS),
+            "label": label,
+            "class_name": f"{label}{data.draw(TEXTS)}",
             "group": data.draw(TEXTS),
             "split1": data.draw(st.sampled_from(["train", "test", "unused"])),
             "width": 32,
@@ -188,7 +188,7 @@ def test_reading_gives_exactly_what_was_written(
             "shard": 0,
             "error": data.draw(TEXTS | st.just("")),
         }
-        for id, path in zip(make_ids(paths), paths, strict=True)
+        for label, (id, path) in enumerate(zip(make_ids(paths), paths, strict=True))
     ]
     table = pd.DataFrame(rows)
     texts = ["id", "path", "class_name", "group", "split1", "digest", "error"]
@@ -227,6 +227,8 @@ def test_ids_and_labels_must_be_consistent() -> None:
     other = good_row() | {"id": "b/1", "class_name": "b"}
     with pytest.raises(ValueError, match="one class_name for each label"):
         validate(pd.DataFrame([good_row(), other]), SCHEMA, "mine")
+    with pytest.raises(ValueError, match="labels from 0 to 1"):
+        validate(pd.DataFrame([good_row(), other | {"label": 10**9}]), SCHEMA, "mine")
 
 
 def test_reading_names_missing_columns(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import pytest
 import torch
-from checks import leftovers, scores, shard_digests, state_dict
+from checks import assert_same_results, leftovers, scores, shard_digests, state_dict
 from project import RUN, SHARDS, Project
 from stages import one, stages
 
@@ -104,6 +104,35 @@ def test_damaged_scores_are_named_and_made_anew(project: Project, finished: Proj
     assert not damaged.exists()
     project.finish(fused)
     assert scores(damaged) == scores(finished / SCORES)
+    assert leftovers(project) == []
+
+
+FIGURE = "results/figures/motions-split1-4f-{}.png"
+DRAWN = {
+    f"{RUN}/fusion/ds+flow.attention.json": FIGURE.format("attention"),
+    f"{RUN}/maps.npz": FIGURE.format("features"),
+    "results/tables/study.csv": "results/figures/study.png",
+}
+
+
+@pytest.mark.parametrize("made", [DRAWN, {f"{DATASET}/manifest.csv": f"{DATASET}/clips.h5"}])
+def test_files_with_seals_are_named_put_aside_and_made_anew(
+    project: Project, finished: Project, made: dict[str, str]
+):
+    """One bit of each is damaged, and what is made from it is gone."""
+    for damaged, wanted in made.items():
+        damage(project / damaged, (project / damaged).stat().st_size // 2)
+        (project / wanted).unlink()
+    outcome = project.snakemake("--keep-going", *made.values())
+    assert outcome.code != 0
+    assert "Traceback" not in outcome.text
+    for damaged in made:
+        assert f"{damaged} is damaged or was edited" in outcome.text
+        assert f"it was moved to {damaged}.damaged; run again" in outcome.text
+        assert not (project / damaged).exists()
+        (project / f"{damaged}.damaged").unlink()
+    project.finish(*made.values())
+    assert_same_results(project, finished, *made.values())
     assert leftovers(project) == []
 
 

@@ -118,7 +118,7 @@ def written_after(project: Project, pattern: str, moment: int) -> bool:
 
 
 def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path):
-    path = tmp_path / "a[1].json"
+    path = tmp_path / "a[1].md"
     script = (
         "import os, signal, sys; from dsnet.provenance import replacing\n"
         "with replacing(sys.argv[1]) as temporary:\n"

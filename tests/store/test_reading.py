@@ -10,6 +10,7 @@ import h5py
 import pytest
 from filling import fill
 
+from dsnet.provenance import seal_of
 from dsnet.store import DamagedError, Reader, StoreError, Writer
 
 
@@ -23,6 +24,9 @@ def test_a_table_that_was_changed_is_noticed(tmp_path, name):
             file[name][()] = '{"b":2}'
         else:
             file[name][0] = {"videos/ids": "c", "videos/reason": "why", "videos/rgb/items": 1}[name]
+    with pytest.raises(DamagedError, match="its SHA-256 is not that in"):
+        Reader(tmp_path / "a.h5")
+    seal_of(tmp_path / "a.h5").unlink()  # as in files of before
     with pytest.raises(DamagedError, match="its tables are not those that were written"):
         Reader(tmp_path / "a.h5")
 
@@ -121,6 +125,7 @@ def test_a_foreign_or_cut_file_is_an_error_that_names_it(tmp_path, content):
             fill(writer, "a")
             writer.close("a")
         content = path.read_bytes()[:-40]
+        seal_of(path).unlink()
     path.write_bytes(content)
     with pytest.raises(StoreError, match=r"a\.h5 is damaged or not"):
         Reader(path)
@@ -148,6 +153,7 @@ def test_another_format_version_or_table_is_refused(tmp_path, changes, error, me
     path = tmp_path / "a.h5"
     with Writer(path, ["rgb"], {"a": 1}) as writer:
         writer.close([])
+    seal_of(path).unlink()
     with h5py.File(path, "a") as file:
         for name, value in changes.items():
             del file.attrs[name]

@@ -66,7 +66,27 @@ def test_a_write_interrupted_twice_is_resumed_and_gives_the_same_file(tmp_path):
         writer.close("abc")
     assert Reader(resumed).digest == Reader(whole).digest
     assert Reader(resumed).items("c", "rgb", verify=True) == [b"ccc", b"x"]
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["resumed.h5", "whole.h5"]
+    assert sorted(p.name for p in tmp_path.glob("[!.]*")) == ["resumed.h5", "whole.h5"]
+    assert not [*tmp_path.glob("*.part"), *tmp_path.glob("*.journal")]
+
+
+def test_after_damage_of_the_journal_videos_are_written_again(tmp_path):
+    path, journal = tmp_path / "a.h5", tmp_path / ".a.h5.journal"
+    with Writer(path, ["rgb"], {}) as writer:
+        fill(writer, "abc")
+    whole, part = journal.read_bytes(), (tmp_path / ".a.h5.rgb.part").read_bytes()
+    found = set()
+    for place in range(0, len(whole), len(whole) // 24):
+        journal.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        (tmp_path / ".a.h5.rgb.part").write_bytes(part)
+        with Writer(path, ["rgb"], {}) as writer:
+            found.add(len(writer.done))
+            fill(writer, sorted({*"abc"} - writer.done))
+            writer.close("abc")
+        reader = Reader(path)
+        assert [reader.items(id, "rgb", verify=True)[0] for id in "abc"] == [b"aaa", b"bbb", b"ccc"]
+        assert {video.reason for video in reader.videos.values()} == {""}
+    assert found >= {0, 1, 2}
 
 
 @pytest.mark.parametrize("change", [{"spec": {"b": 2}}, {"source": "other"}])

@@ -10,6 +10,7 @@ from toy import experiment, first, row, scores, table1, table2
 
 from dsnet import csvs, tables
 from dsnet.cli import main
+from dsnet.provenance import seal_of
 from dsnet.scores import write_scores
 
 
@@ -71,7 +72,7 @@ def test_write(tmp_path):
         assert '"commit":' in written.removeprefix(rendered)  # in a comment at the end
     assert read_page(paths[3].read_text(encoding="utf-8")).small  # the page's own cells
     assert "<small>" not in tables.to_html(text, "")
-    assert sorted(p.name for p in paths[0].parent.iterdir()) == sorted(p.name for p in paths)
+    assert {*paths[0].parent.iterdir()} == {*paths, seal_of(paths[0])}
 
 
 @pytest.mark.parametrize("make", [lambda: table1(*experiment()), table2], ids=["table1", "table2"])

@@ -17,6 +17,9 @@ from specs import DS, SHARED, Killed, make_spec, same, stop_after, weights
 from dsnet import models, training
 from dsnet.training import randomness, resuming, steps
 
+SEALS = {".model.pt.sha256", ".history.csv.sha256"}
+WRITTEN = {"model.pt", "history.csv", "tensorboard"} | SEALS
+
 
 def disturb_the_generators():
     """Leave them in whatever state another process has them in."""
@@ -134,8 +137,7 @@ def test_a_training_killed_by_the_system_ends_as_an_undisturbed_one(
     assert f"going on after epoch {complete}" in caplog.text
     assert_identical(kept(undisturbed / "model.pt"), kept(tmp_path / "model.pt"))
     pd.testing.assert_frame_equal(history(undisturbed), history(tmp_path), check_exact=True)
-    names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"model.pt", "history.csv", "tensorboard"}
+    assert {path.name for path in tmp_path.iterdir()} == WRITTEN
     # The rows before the kill are not there twice.
     assert len(list((tmp_path / "tensorboard").glob("events.*"))) == 1
 
@@ -165,7 +167,7 @@ def test_a_damaged_checkpoint_costs_an_epoch_and_changes_nothing(
     assert ("going on after epoch 2" in caplog.text) == (damaged != "both")
     assert_identical(kept(undisturbed / "model.pt"), kept(tmp_path / "model.pt"))
     pd.testing.assert_frame_equal(history(undisturbed), history(tmp_path), check_exact=True)
-    assert {path.name for path in tmp_path.iterdir()} == {"model.pt", "history.csv", "tensorboard"}
+    assert {path.name for path in tmp_path.iterdir()} == WRITTEN
 
 
 def test_best_weights_of_other_settings_are_neither_kept_nor_taken(
@@ -201,7 +203,8 @@ def test_without_the_best_weights_a_training_starts_anew(
 def test_a_damaged_checkpoint_that_another_process_removed_is_no_error(tmp_path, monkeypatch):
     with resuming.Saver(tmp_path) as saver:
         for epoch in (1, 2):
-            saver.save({"sources": 1, "epoch": epoch, "best": {"epoch": 1, "state_dict": {}}})
+            state = {"format": "dsnet-model", "version": 1, "sources": 1, "epoch": epoch}
+            saver.save({**state, "best": {"epoch": 1, "state_dict": {}}})
     last = tmp_path / resuming.LAST
     last.write_bytes(b"cut short")
     read = models.checkpoints.read

@@ -13,6 +13,7 @@ from contents import contents
 from project import CLASSES, RUN, SHARDS, TEST, TRAIN, Project
 
 from dsnet.models import checkpoints
+from dsnet.provenance import check_seal, seal_of
 from dsnet.store import Reader
 
 
@@ -67,13 +68,15 @@ def assert_whole(project: Project) -> int:
         and path.suffix in READERS
     ]
     for path in paths:
+        check_seal(path)
         READERS[path.suffix](path)
     return len(paths)
 
 
 def leftovers(project: Project) -> list[Path]:
-    """What jobs wrote on their way and did not remove; Snakemake's own stamps are none."""
-    hidden = (project / "results").rglob(".*")
+    """What jobs wrote on their way and did not remove; Snakemake's stamps and seals are none."""
+    results = project / "results"
+    hidden = {*results.rglob(".*")} - {seal_of(path) for path in results.rglob("[!.]*")}
     return [path for path in hidden if path.name != ".snakemake_timestamp"]
 
 

@@ -125,7 +125,7 @@ class Project:
             "PYTHONPATH": str(self.folder),
             "PYTHONDONTWRITEBYTECODE": "1",  # an edit within a second must not go unseen
         }
-        dropped = ("SNAKEMAKE_PROFILE", "DSNET_KILL_ROUNDS")
+        dropped = ("SNAKEMAKE_PROFILE", "DSNET_KILL_ROUNDS", "DSNET_FLIPS")
         kept = {k: v for k, v in os.environ.items() if k not in dropped}
         return {**kept, **own}
 
