@@ -6,6 +6,7 @@ A job leases a GPU by a lock on a file of its UUID. The kernel frees the lock wh
 from __future__ import annotations
 
 import fcntl
+import functools
 import glob
 import itertools
 import logging
@@ -39,7 +40,13 @@ class GpuError(UserError):
 
 def devices() -> list[str]:
     """Return the device files of this machine's GPUs; AMD's have one for all."""
-    return [path for pattern in DEVICES for path in sorted(glob.glob(pattern))]
+    return _found(DEVICES)
+
+
+@functools.cache
+def _found(patterns: Sequence[str]) -> list[str]:
+    """Look once per process: a plan asks several times for every job, and /dev may be large."""
+    return [path for pattern in patterns for path in sorted(glob.glob(pattern))]
 
 
 def count() -> int:
