@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from dsnet.disk import flock
 from dsnet.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ def _wait_for(usable: Sequence[str], wanted: int) -> list[str]:
                         free[uuid] = _lock(_file(uuid), fcntl.LOCK_EX | fcntl.LOCK_NB)
             if len(free) == wanted:
                 for lock in free.values():
-                    fcntl.flock(lock, fcntl.LOCK_SH)  # for the processes that this one starts
+                    flock(lock, fcntl.LOCK_SH)  # for the processes that this one starts
                 return list(free)
             for lock in free.values():
                 _unlock(lock)
@@ -140,7 +141,7 @@ def _lock(path: Path, how: int) -> int:
             with _for_all_users(), suppress(FileExistsError):
                 file = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
-        fcntl.flock(file, how)
+        flock(file, how)
     except BlockingIOError:
         os.close(file)
         raise

@@ -9,6 +9,7 @@ from os import PathLike, fspath
 
 import h5py
 
+from dsnet.disk import reading_hdf5
 from dsnet.errors import RemakeError
 from dsnet.experiment.specs import TrainSpec
 from dsnet.provenance import canonical, record, replacing
@@ -54,7 +55,7 @@ def open_scores(path: str | PathLike[str]) -> Iterator[h5py.File]:
     """
     name = fspath(path)
     try:
-        with h5py.File(path, "r") as file:
+        with reading_hdf5(path) as file:
             if (file.attrs.get("format"), file.attrs.get("version")) != (FORMAT, VERSION):
                 raise ScoreError(
                     f"{name} is not a {FORMAT} file of version {VERSION}; give another, or delete "

@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
-from dsnet.disk import PathLike
+from dsnet.disk import PathLike, reading_hdf5
 from dsnet.images import ITEMS_PER_FRAME
 from dsnet.provenance import digest
 from dsnet.store.layout import (
@@ -52,7 +52,7 @@ class Reader:
         if not self.path.exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
         try:
-            with h5py.File(self.path, "r") as file:
+            with reading_hdf5(self.path) as file:
                 self._read(file)
         except StoreError:
             raise

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import h5py
 import numpy as np
 
-from dsnet.disk import PathLike
+from dsnet.disk import PathLike, writing_hdf5
 from dsnet.provenance import canonical, record, replacing
 from dsnet.store.layout import FORMAT, VERSION, StoreError, check
 
@@ -124,7 +124,7 @@ class Writer:
         if absent:
             raise ValueError(f"{self.path}: not added: {', '.join(absent[:5])}")
         self.abandon()
-        with replacing(self.path) as temporary, h5py.File(temporary, "w") as file:
+        with replacing(self.path) as temporary, writing_hdf5(temporary) as file:
             file.attrs.update(
                 format=FORMAT,
                 version=VERSION,
