@@ -61,6 +61,9 @@ def _configuration(overlays: Sequence[PathLike]) -> tuple[Experiment, Finding]:
         advice = "run dsnet doctor in the folder of the Snakefile, with files that are there"
         what = f"{error.filename}: {error.strerror}"
         wrong = Finding("configuration", "problem", what, advice)
+    except RecursionError:
+        what = f"{path}: a value contains itself; look at the anchors (&) of the file"
+        wrong = Finding("configuration", "problem", what, "write it out, without the anchor")
     except (ConfigError, yaml.YAMLError) as error:
         wrong = Finding("configuration", "problem", str(error), "see docs/config.md")
     else:
