@@ -1,4 +1,4 @@
-"""Reading of the CSV files of a run, with the types that they were written with."""
+"""CSV files of a run: read with the types that they were written with, and safe to open."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ TEXT = (
     *("claim", "answer", "against", "group", "input", "device", "backend"),
     *("stream", "teacher", "level"),
 )
+# How a formula, or a text that was made safe, begins.
+FORMULA = r"[=+\-@\t\r']"
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -22,4 +24,9 @@ def read(path: Path) -> pd.DataFrame:
     """
     types = dict.fromkeys(TEXT, str)
     table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
-    return table.fillna(dict.fromkeys(TEXT, ""))
+    return table.fillna(dict.fromkeys(TEXT, "")).replace(rf"^'(?={FORMULA})", "", regex=True)
+
+
+def inert(table: pd.DataFrame) -> pd.DataFrame:
+    """Put ``'`` before texts that a spreadsheet would run as formulas; :func:`read` removes it."""
+    return table.replace(rf"^(?={FORMULA})", "'", regex=True)

@@ -20,8 +20,8 @@ class FileServer(ThreadingHTTPServer):
     ``stall``, the seconds that they wait before; ``statuses``, with which the next requests are
     refused; ``ranges``, whether parts are served at all, ``most``, how many bytes of them, and
     ``shift``, how much later than asked for they start; ``announce``, whether answers have a
-    length, ``length``, which one if not the true one, ``tag``, an ETag, and ``kind``, their Content-Type; ``requests``, the paths asked for
-    and the values of Range.
+    length, ``length``, a wrong one, ``tag``, an ETag, and ``kind``, their Content-Type;
+    ``requests``, the paths asked for and the values of Range.
     """
 
     daemon_threads = True
