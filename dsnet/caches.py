@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from dsnet.disk import existing
@@ -24,12 +25,13 @@ def provide() -> None:
     for variable, usual in FOLDERS.items():
         if variable in os.environ or _is_writable(os.path.expanduser(usual)):
             continue
-        place = Path(tempfile.gettempdir(), f"dsnet-caches-{os.getuid()}")
-        place.mkdir(0o700, exist_ok=True)
-        if place.lstat().st_uid != os.getuid():  # code is run from it
-            place = Path(tempfile.mkdtemp())
-        os.environ[variable] = str(place)
-        log.info("%s cannot be written to: %s is %s", usual, variable, place)
+        with suppress(OSError):  # then what is kept is lost, or the library says what to set
+            place = Path(tempfile.gettempdir(), f"dsnet-caches-{os.getuid()}")
+            place.mkdir(0o700, exist_ok=True)
+            if place.lstat().st_uid != os.getuid():  # code is run from it
+                place = Path(tempfile.mkdtemp())
+            os.environ[variable] = str(place)
+            log.info("%s cannot be written to: %s is %s", usual, variable, place)
 
 
 def _is_writable(folder: str) -> bool:
