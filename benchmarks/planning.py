@@ -1,11 +1,12 @@
 """What Snakemake needs to plan an experiment: `snakemake -n` on stand-in files, nothing run.
 
-    python benchmarks/planning.py [--only ucf101 hmdb51 kinetics400]
+    python benchmarks/planning.py [--only ucf101 hmdb51 kinetics400 classes seeds]
 
-Prints Markdown; docs/scale.md keeps a run. The videos are empty files of the right number, names
-and folders, the split lists have the right lengths, and the experiment is from-scratch.yaml over
-paper.yaml. "nothing made" is the first plan; "all but the students made" has stand-ins for every
-file up to the flow stream's scores, which is what a changed loss leaves to do.
+Prints Markdown; docs/scale.md keeps a run. The seconds of the processor depend less on what else
+the machine does. The videos are empty files of the right number, names and folders, the split lists
+have the right lengths, and the experiment is from-scratch.yaml over paper.yaml. `classes` has many
+classes, and `seeds` many jobs. "nothing made" is the first plan; "all but the students made" has
+stand-ins for every file up to the flow stream's scores, which is what a changed loss leaves to do.
 """
 
 from __future__ import annotations
@@ -34,17 +35,20 @@ OVERLAYS = [
 
 @dataclass(frozen=True)
 class Stand:
-    """A data set to stand in for: numbers of classes and videos, and jobs that share them."""
+    """A data set to stand in for: classes, videos and seeds, and jobs that share them."""
 
     classes: int
     videos: int
     shards: int
+    seeds: int = 1
 
 
 SETS = {
     "ucf101": Stand(101, 13_320, 128),
     "hmdb51": Stand(51, 6_766, 64),
     "kinetics400": Stand(400, 240_000, 512),
+    "classes": Stand(300, 2_000, 16),
+    "seeds": Stand(300, 2_000, 16, seeds=29),
 }
 
 
@@ -64,18 +68,18 @@ def make(folder: Path, name: str) -> None:
     for label, file in tqdm(names(stand), name, total=stand.videos, disable=None):
         os.mknod(folder / "videos" / label / file)
     entry: dict[str, object] = {"videos": "videos", "shards": stand.shards}
-    if name == "kinetics400":
-        entry.update(kind="folder", title="Kinetics-400")
+    if name not in ("ucf101", "hmdb51"):
+        entry.update(kind="folder")
     else:
         (folder / "lists").mkdir()
         (folder / "lists/trainlist01.txt").touch()  # read by the manifest's job, not by the plan
         entry["lists"] = "lists"
-    overlay = {"datasets": [name], "catalogue": {name: entry}}
+    overlay = {"datasets": [name], "catalogue": {name: entry}, "seeds": [*range(stand.seeds)]}
     (folder / "standin.yaml").write_text(yaml.safe_dump(overlay), encoding="utf-8")
 
 
-def plan(folder: Path) -> tuple[str, float, float]:
-    """What ``snakemake -n`` says, its seconds, and its largest memory in MB."""
+def plan(folder: Path) -> tuple[str, float, float, float]:
+    """What ``snakemake -n`` says, its seconds, those of the processor, and its memory in MB."""
     overlays = [*map(str, OVERLAYS), "standin.yaml"]
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "-n"]
     command += ["--workflow-profile", str(ROOT / "profiles/default"), "--cores", "16"]
@@ -89,7 +93,7 @@ def plan(folder: Path) -> tuple[str, float, float]:
         text = out.read()
     if status:
         raise SystemExit(text)
-    return text, seconds, usage.ru_maxrss / 1024
+    return text, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def jobs(text: str) -> dict[str, int]:
@@ -118,20 +122,20 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=SETS, default=list(SETS))
     options = parser.parse_args()
     print(machine("snakemake") + "\n")
-    print("| data set | videos | state | jobs | of them | seconds | MB |")
-    print("|---|---|---|---|---|---|---|")
+    print("| data set | videos | state | jobs | of them | seconds | of the processor | MB |")
+    print("|---|---|---|---|---|---|---|---|")
     for name in options.only:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             make(folder, name)
             for state in ("nothing made", "all but the students made"):
-                text, seconds, memory = plan(folder)
+                text, seconds, processor, memory = plan(folder)
                 count = jobs(text)
                 total = count.pop("total")
                 most = ", ".join(f"{n} {rule}" for rule, n in count.items() if n > 8)
                 print(
                     f"| {name} | {SETS[name].videos} | {state} | {total} | {most} "
-                    f"| {seconds:.1f} | {memory:.0f} |",
+                    f"| {seconds:.1f} | {processor:.1f} | {memory:.0f} |",
                     flush=True,
                 )
                 stand_in(folder, text)

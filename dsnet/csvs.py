@@ -1,4 +1,4 @@
-"""Reading of the CSV files of a run, with the types that they were written with."""
+"""CSV files of a run: read with the types that they were written with, and safe to open."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ TEXT = (
     *("claim", "answer", "against", "group", "input", "device", "backend"),
     *("stream", "teacher", "level"),
 )
+# How a formula, or a text that was made safe, begins.
+FORMULA = r"[=+\-@\t\r']"
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -34,4 +36,9 @@ def read(path: Path) -> pd.DataFrame:
         numbers = [name for name in table.columns if name not in TEXT]
         wrong = [name for name in numbers if not is_numeric_dtype(table[name])]
         table = table.astype(dict.fromkeys(wrong, float))  # fails, unless there are no rows
-    return table.fillna(dict.fromkeys(TEXT, ""))
+    return table.fillna(dict.fromkeys(TEXT, "")).replace(rf"^'(?={FORMULA})", "", regex=True)
+
+
+def inert(table: pd.DataFrame) -> pd.DataFrame:
+    """Put ``'`` before texts that a spreadsheet would run as formulas; :func:`read` removes it."""
+    return table.replace(rf"^(?={FORMULA})", "'", regex=True)

@@ -6,6 +6,7 @@ A job leases a GPU by a lock on a file of its UUID. The kernel frees the lock wh
 from __future__ import annotations
 
 import fcntl
+import functools
 import glob
 import itertools
 import logging
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from dsnet.disk import flock
 from dsnet.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -39,7 +41,13 @@ class GpuError(UserError):
 
 def devices() -> list[str]:
     """Return the device files of this machine's GPUs; AMD's have one for all."""
-    return [path for pattern in DEVICES for path in sorted(glob.glob(pattern))]
+    return _found(DEVICES)
+
+
+@functools.cache
+def _found(patterns: Sequence[str]) -> list[str]:
+    """Look once per process: a plan asks several times for every job, and /dev may be large."""
+    return [path for pattern in patterns for path in sorted(glob.glob(pattern))]
 
 
 def count() -> int:
@@ -106,7 +114,7 @@ def _wait_for(usable: Sequence[str], wanted: int) -> list[str]:
                         free[uuid] = _lock(_file(uuid), fcntl.LOCK_EX | fcntl.LOCK_NB)
             if len(free) == wanted:
                 for lock in free.values():
-                    fcntl.flock(lock, fcntl.LOCK_SH)  # for the processes that this one starts
+                    flock(lock, fcntl.LOCK_SH)  # for the processes that this one starts
                 return list(free)
             for lock in free.values():
                 _unlock(lock)
@@ -133,7 +141,7 @@ def _lock(path: Path, how: int) -> int:
             with _for_all_users(), suppress(FileExistsError):
                 file = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
-        fcntl.flock(file, how)
+        flock(file, how)
     except BlockingIOError:
         os.close(file)
         raise

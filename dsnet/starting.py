@@ -13,6 +13,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from dsnet.disk import existing
 from dsnet.errors import UserError
 from dsnet.experiment import ConfigError, Experiment
 from dsnet.experiment.data import FETCHED, Entry
@@ -96,9 +97,7 @@ def check_pretrained(experiment: Experiment) -> None:
 
 def check_writable(results: Path) -> None:
     """Raise UserError if the results cannot be written."""
-    place = results
-    while not place.exists():
-        place = place.parent
+    place = existing(results)
     try:
         tempfile.TemporaryFile(dir=place).close()
     except OSError as error:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-from dsnet import gpus
+from dsnet import caches, gpus
 from dsnet.cli import stages, tools
 from dsnet.cli.options import Run
 from dsnet.disk import DiskFullError, naming_full_disk
@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # as stderr does: a name may not be UTF-8
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        caches.provide()
         gpus.lease(getattr(options, "gpus", 0), getattr(options, "device", "auto"))
         if getattr(options, "processes", 1) > 1 and not launched():
             launch(options.processes, sys.argv[1:] if arguments is None else arguments)

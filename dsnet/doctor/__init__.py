@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -25,6 +24,12 @@ OF_THE_MACHINE: dict[str, Check] = {
 OF_THE_EXPERIMENT: dict[str, Check] = {
     **{"data": experiment.data_sets, "weights": experiment.checkpoints, "disk": experiment.disk},
 }
+# What must be given; an installed dsnet has no config.yaml.
+DEFAULT = {
+    "datasets": ["motions"],
+    "catalogue": {"motions": {"kind": "motions"}},
+    "streams": {"rgb": {"title": "RGB", "input": "rgb"}},
+}
 COLOURS = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
 
@@ -35,7 +40,7 @@ class ProblemsError(UserError):
 def examine(overlays: Sequence[PathLike] = ()) -> Iterator[Finding]:
     """Check everything for the experiment of ``config.yaml`` here and ``overlays`` over it.
 
-    If the configuration is wrong, the machine is checked for the default one.
+    If the configuration is wrong, the machine is checked for the defaults of the settings.
     """
     config, finding = _configuration(overlays)
     yield finding
@@ -46,8 +51,7 @@ def examine(overlays: Sequence[PathLike] = ()) -> Iterator[Finding]:
 
 
 def _configuration(overlays: Sequence[PathLike]) -> tuple[Experiment, Finding]:
-    """Return the configuration and a finding on it; if it is wrong, return the default one."""
-    root = Path(__file__).parents[2]
+    """Return the configuration and a finding on it; if it is wrong, return one of defaults."""
     merged: dict[str, Any] = {}
     try:
         for path in ("config.yaml", *overlays):
@@ -58,16 +62,19 @@ def _configuration(overlays: Sequence[PathLike]) -> tuple[Experiment, Finding]:
             update_config(merged, content)
         config = load(merged)
     except OSError as error:
-        advice = "run dsnet doctor in the folder of the Snakefile, with files that are there"
+        advice = "run dsnet doctor in the folder of the Snakefile, a copy of the repository, with "
+        advice += "files that are there"
         what = f"{error.filename}: {error.strerror}"
         wrong = Finding("configuration", "problem", what, advice)
+    except RecursionError:
+        what = f"{path}: a value contains itself; look at the anchors (&) of the file"
+        wrong = Finding("configuration", "problem", what, "write it out, without the anchor")
     except (ConfigError, yaml.YAMLError) as error:
         wrong = Finding("configuration", "problem", str(error), "see docs/config.md")
     else:
         names = ", ".join(map(str, ("config.yaml", *overlays)))
         return config, Finding("configuration", "ok", names)
-    default = yaml.safe_load((root / "config.yaml").read_text(encoding="utf-8"))
-    return load(default), wrong
+    return Experiment.model_validate(DEFAULT), wrong
 
 
 def show(findings: Iterable[Finding]) -> None:

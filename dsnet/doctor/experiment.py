@@ -12,6 +12,7 @@ import pandas as pd
 
 from dsnet import fetching, models, releases
 from dsnet.datasets import DataSetError, catalogue, duplicates
+from dsnet.disk import existing
 from dsnet.doctor import estimate
 from dsnet.doctor.finding import Finding, size
 from dsnet.experiment import Experiment
@@ -154,8 +155,7 @@ def _classes(entry: Entry) -> list[str]:
 
 def disk(experiment: Experiment) -> Iterator[Finding]:
     """Compare the free space for the data with what data and results will take."""
-    folder = Path(experiment.folder)  # of all except the weights
-    place = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    place = existing(experiment.folder)  # of all except the weights
     free = shutil.disk_usage(place).free
     found = {name: estimate.data_set(experiment, name) for name in experiment.datasets}
     unknown = [name for name, size_of in found.items() if size_of is None]

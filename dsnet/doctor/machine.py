@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from dsnet import flow, gpus, video
+from dsnet.disk import existing
 from dsnet.doctor.finding import Finding
 from dsnet.errors import UserError
 from dsnet.experiment import Experiment
@@ -158,13 +159,18 @@ def _asked(experiment: Experiment, count: int) -> Iterator[Finding]:
 
 
 def locks(experiment: Experiment) -> Iterator[Finding]:
-    """Check whether the file system has locks, which keep runs apart."""
-    try:
-        with tempfile.TemporaryFile(dir=".") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        what = f"the file system of {os.getcwd()} has none ({error.strerror})"
-        advice = "start one run at a time; after one was killed: snakemake --unlock"
-        yield Finding("locks", "warning", what, advice)
-    else:
-        yield Finding("locks", "ok", "the file system has them")
+    """Check whether the file systems of data and results have locks, which keep runs apart."""
+    for folder in dict.fromkeys((experiment.results, experiment.folder)):
+        place = existing(folder).absolute()
+        try:
+            with tempfile.TemporaryFile(dir=place) as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            what = f"the file system of {place} has none ({error.strerror})"
+            advice = (
+                "start one run at a time; after one was killed, look that none of its jobs lives. "
+                "dsnet reads its files there; for other programs set HDF5_USE_FILE_LOCKING=FALSE"
+            )
+            yield Finding("locks", "warning", what, advice)
+        else:
+            yield Finding("locks", "ok", f"the file system of {place} has them")

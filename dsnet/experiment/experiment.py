@@ -9,14 +9,23 @@ from pydantic import BeforeValidator, Field
 from dsnet.experiment.data import Clips, Entry, Fetch, Flow, Frames
 from dsnet.experiment.networks import Model, Stream, Training
 from dsnet.experiment.results import Fusion, Latency, Tables
-from dsnet.experiment.settings import Distinct, Name, Number, Settings, Share, Text, without_nulls
+from dsnet.experiment.settings import (
+    Distinct,
+    Folder,
+    Name,
+    Number,
+    Settings,
+    Share,
+    Text,
+    without_nulls,
+)
 
 
 class Experiment(Settings):
     """What an experiment is made of. Overlays in experiments/ change single keys."""
 
-    results: Text = Field("results", description="Folder that everything is written to.")
-    data: Text | None = Field(
+    results: Folder = Field("results", description="Folder that everything is written to.")
+    data: Folder | None = Field(
         None,
         description="Folder of the manifests, frames, flow and clips; null is `results`. Runs with "
         "several recipes share them by naming one folder here and different `results`; their "

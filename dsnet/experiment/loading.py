@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -18,6 +19,9 @@ from dsnet.experiment.schema import messages, suggestion
 S = TypeVar("S", Model, Flow, Entry)
 
 
+LARGEST = 2**63 - 1  # of whole numbers in NumPy and PyTorch
+
+
 class ConfigError(UserError):
     """A configuration that cannot be run; the message has each key and what was expected."""
 
@@ -27,6 +31,8 @@ def load(config: Mapping[str, Any]) -> Experiment:
 
     Raises ConfigError with every wrong key, its value and what was expected.
     """
+    if impossible := list(_impossible(config, [])):
+        raise _wrong(impossible)
     try:
         experiment = Experiment.model_validate(config)
     except ValidationError as error:
@@ -37,6 +43,22 @@ def load(config: Mapping[str, Any]) -> Experiment:
     if found := list(contradictions(experiment)):
         raise _wrong(found)
     return experiment
+
+
+def _impossible(value: Any, path: list[str], above: tuple[Any, ...] = ()) -> Iterator[str]:
+    """Yield a message for every value, of any key, that nothing can be computed with."""
+    where = ".".join(path)
+    if isinstance(value, Mapping | list):
+        if any(value is each for each in above):
+            yield f"{where}: contains itself; look at the anchors (&) of the file"
+            return
+        pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for key, below in pairs:
+            yield from _impossible(below, [*path, str(key)], (*above, value))
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{where}: expected a finite number, got {value}"
+    elif isinstance(value, int) and abs(value) > LARGEST:
+        yield f"{where}: expected at most 2^63 - 1, got a number of {len(str(value))} digits"
 
 
 def _completed(experiment: Experiment) -> Experiment:

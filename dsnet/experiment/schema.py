@@ -38,6 +38,9 @@ Every key of `config.yaml` and of the overlays in `experiments/`. Written by
 `python -m dsnet.experiment` from the classes of `dsnet/experiment/`; a test keeps it true.
 `*` stands for a name of your own; a stream's `training` may have any key of the top-level one.
 
+Read a configuration from elsewhere before you use it. `snakemake` runs Python code in a file that
+has `__use_yte__: true`; `dsnet doctor` refuses that key. Both run the files in `plugins`.
+
 | key | type | default | meaning |
 |---|---|---|---|
 """

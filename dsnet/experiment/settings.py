@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
@@ -13,6 +14,8 @@ from pydantic import (
     GetPydanticSchema,
 )
 from pydantic_core import core_schema
+
+EXPONENT = re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+")
 
 
 class Settings(BaseModel):
@@ -37,6 +40,18 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else [] if value is None else value
 
 
+def _without_point(value: Any) -> Any:
+    """Take ``1e-3`` as a number: YAML 1.1, without a point in it, makes it a text."""
+    return float(value) if isinstance(value, str) and EXPONENT.fullmatch(value) else value
+
+
+def without_braces(path: str) -> str:
+    """Refuse a path that Snakemake would take for a pattern, or that no system takes."""
+    if set(path) & set("{}\0"):
+        raise ValueError("a path without { and }, which Snakemake replaces")
+    return path
+
+
 def distinct(values: list[Any]) -> list[Any]:
     """Refuse a list with equal entries."""
     if len(set(values)) < len(values):
@@ -59,7 +74,8 @@ else:
         @classmethod
         def __get_pydantic_core_schema__(cls, _type: Any, _handler: Any) -> core_schema.CoreSchema:
             finite = core_schema.float_schema(allow_inf_nan=False)
-            return _either("a number", core_schema.int_schema(), finite)
+            either = _either("a number", core_schema.int_schema(), finite)
+            return core_schema.no_info_before_validator_function(_without_point, either)
 
         @classmethod
         def __get_pydantic_json_schema__(cls, _schema: Any, _handler: Any) -> dict[str, Any]:
@@ -68,6 +84,7 @@ else:
 
 Share = Annotated[Number, Field(gt=0, lt=1)]
 Text = Annotated[str, Field(min_length=1)]
+Folder = Annotated[Text, AfterValidator(without_braces)]
 # A key that becomes a part of a path.
 Name = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Distinct = AfterValidator(distinct)

@@ -170,8 +170,9 @@ def _request(address: str, part: Path, size: int | None) -> None:
             open(part, "ab" if start else "wb") as file,
             progress(desc=part.stem, total=total, initial=start) as bar,
         ):
-            # All bytes so far: a whole chunk would be lost if it is cut.
-            while data := response.raw.read1(CHUNK):
+            # All bytes so far: a whole chunk would be lost if it is cut. Without a length, an
+            # answer may have no end.
+            while (size is None or file.tell() <= size) and (data := response.raw.read1(CHUNK)):
                 file.write(data)
                 bar.update(len(data))
     if total is not None and _length(part) != total:
@@ -195,6 +196,8 @@ def _extent(response: requests.Response, part: Path) -> tuple[int, int | None]:
                 have,
             )
         length = headers.get("Content-Length")
+        if length and not length.isdecimal():
+            raise DownloadError(f"{response.url}: its Content-Length, {length!r}, is no number")
         return 0, int(length) if length else None
     span, _, total = headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
     # After the last byte there is nothing to send, and the span is *.

@@ -1,7 +1,7 @@
 """Provenance of artifacts, and files that appear only when they are complete."""
 
 from dsnet.provenance.code import code_digest
-from dsnet.provenance.files import alone, keep_input, replacing
+from dsnet.provenance.files import alone, keep_input, remove_leftovers, replacing
 from dsnet.provenance.records import PACKAGE, canonical, digest, file_digest, record
 from dsnet.provenance.seals import check_seal, is_refusal, naming_damage, opened, seal_of
 
@@ -18,6 +18,7 @@ __all__ = [
     "naming_damage",
     "opened",
     "record",
+    "remove_leftovers",
     "replacing",
     "seal_of",
 ]

@@ -7,11 +7,12 @@ import glob
 import logging
 import os
 import platform
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dsnet.disk import PathLike, naming_full_disk
+from dsnet.disk import PathLike, flock, naming_full_disk
 from dsnet.errors import UserError
 from dsnet.provenance.seals import SEALED, Span, seal_of, seal_text
 
@@ -30,12 +31,8 @@ def replacing(path: PathLike, spans: Sequence[Span] = ()) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{path.name}.{platform.node()}."
-    for left in path.parent.glob(f"{glob.escape(prefix)}*.tmp"):
-        process = left.name.removeprefix(prefix).removesuffix(".tmp")
-        if process.isdecimal() and not _is_alive(int(process)):
-            left.unlink(missing_ok=True)
-    temporary = path.with_name(f"{prefix}{os.getpid()}.tmp")
+    remove_leftovers(path.parent.glob(f".{glob.escape(path.name)}.*.tmp"))
+    temporary = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.tmp")
     try:
         with naming_full_disk(path):  # before the removal of the file makes room
             yield temporary
@@ -51,6 +48,16 @@ def replacing(path: PathLike, spans: Sequence[Span] = ()) -> Iterator[Path]:
                 seal.write_text(text, encoding="utf-8", errors="surrogateescape")
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(paths: Iterable[Path]) -> None:
+    """Remove those that are temporary files of :func:`replacing` in killed processes here."""
+    pattern = re.compile(rf"\..+\.{re.escape(platform.node())}\.([0-9]+)\.tmp")
+    for path in paths:
+        name = pattern.fullmatch(path.name)
+        if name and not _is_alive(int(name[1])):
+            with suppress(OSError):
+                path.unlink()
 
 
 def keep_input(source: PathLike, output: PathLike) -> None:
@@ -81,12 +88,11 @@ def alone(path: PathLike) -> Iterator[None]:
     lock.parent.mkdir(parents=True, exist_ok=True)
     while True:
         file = open(lock, "a", encoding="utf-8")  # noqa: SIM115
-        with suppress(OSError):
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                log.warning("waiting for another process, of a killed run, that makes %s", path)
-                fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning("waiting for another process, of a killed run, that makes %s", path)
+            flock(file.fileno(), fcntl.LOCK_EX)
         with suppress(FileNotFoundError):  # the process before removes it
             if os.path.samestat(os.fstat(file.fileno()), os.stat(lock)):
                 break

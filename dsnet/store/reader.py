@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
-from dsnet.disk import PathLike
+from dsnet.disk import PathLike, reading_hdf5
 from dsnet.hdf5 import check_plain
 from dsnet.images import ITEMS_PER_FRAME
 from dsnet.provenance import check_seal, digest, naming_damage
@@ -59,7 +59,7 @@ class Reader:
         check_seal(self.path, error=DamagedError)
         with (
             naming_damage(self.path, f"{FORMAT} file", DamagedError),
-            h5py.File(self.path, "r") as file,
+            reading_hdf5(self.path) as file,
         ):
             self._read(file)
 

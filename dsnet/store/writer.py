@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import h5py
 import numpy as np
 
-from dsnet.disk import PathLike
+from dsnet.disk import PathLike, writing_hdf5
 from dsnet.images import Stored
 from dsnet.provenance import canonical, record, replacing
 from dsnet.store.layout import FORMAT, VERSION, StoreError, check
@@ -129,7 +129,7 @@ class Writer:
             raise ValueError(f"{self.path}: not added: {', '.join(absent[:5])}")
         self.abandon()
         spans: list[tuple[int, int]] = []  # of the images
-        with replacing(self.path, spans) as temporary, h5py.File(temporary, "w") as file:
+        with replacing(self.path, spans) as temporary, writing_hdf5(temporary) as file:
             file.attrs.update(
                 format=FORMAT,
                 version=VERSION,

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from dsnet.csvs import inert
 from dsnet.provenance import canonical, record, replacing
 from dsnet.tables.text import NOTHING, REPORTED, Block, TextTable
 
-MARKDOWN = str.maketrans({**{character: "\\" + character for character in r"\|*_`<~"}, "\n": " "})
+MARKDOWN = str.maketrans({**{character: "\\" + character for character in r"\|*_`<~[]"}, "\n": " "})
 LATEX = str.maketrans(
     {
         "\\": r"\textbackslash{}",
@@ -87,7 +88,7 @@ def write(
     """
     origin = canonical(record())
     contents = {
-        csv: table.round(4).to_csv(index=False, lineterminator="\n"),
+        csv: inert(table.round(4)).to_csv(index=False, lineterminator="\n"),
         markdown: f"{to_markdown(text)}\n<!-- {origin} -->\n",
         latex: f"{to_latex(text)}% {origin}\n",
         html: to_html(page or text, origin),

@@ -46,6 +46,11 @@ def test_overlays_are_merged_as_snakemake_does(folder, no_checks):
         ("[1, 2]\n", "mine.yaml: expected keys with values"),
         ("a: [\n", "mine.yaml"),
         (None, "mine.yaml: No such file"),
+        ("training: &t {lr: *t}\n", "mine.yaml: a value contains itself"),
+        (
+            '__use_yte__: true\n__definitions__: [\'open("ran", "w")\']\n',
+            "__use_yte__: unknown key",
+        ),
     ],
 )
 def test_with_a_wrong_configuration_the_machine_is_checked_all_the_same(
@@ -58,6 +63,7 @@ def test_with_a_wrong_configuration_the_machine_is_checked_all_the_same(
     assert words in finding.found
     (experiment,) = no_checks
     assert experiment.datasets == ["motions"]
+    assert not (folder / "ran").exists()
 
 
 def test_a_check_that_fails_is_a_finding_and_ends_no_other():

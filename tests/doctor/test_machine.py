@@ -178,11 +178,16 @@ def test_a_gpu_that_pytorch_cannot_use(raw, monkeypatch, built, words):
 def test_locks(raw, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert only(machine.locks(load(raw))).status == "ok"
+    raw.update(data="shared")
+    (tmp_path / "shared").mkdir()
+    assert [finding.status for finding in machine.locks(load(raw))] == ["ok", "ok"]
 
     def none(file, how):
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(machine.fcntl, "flock", none)
-    found = only(machine.locks(load(raw)))
-    assert found.status == "warning"
-    assert "Operation not supported" in found.found
+    results, data = machine.locks(load(raw))
+    assert results.found == f"the file system of {tmp_path} has none (Operation not supported)"
+    assert f"{tmp_path}/shared" in data.found
+    assert results.status == data.status == "warning"
+    assert "HDF5_USE_FILE_LOCKING=FALSE" in data.advice

@@ -2,8 +2,10 @@
 
 import copy
 import json
+import math
 
 import pytest
+import yaml
 from project import ROOT
 
 from dsnet.experiment import ConfigError, Experiment, load
@@ -149,11 +151,32 @@ def test_null_leaves_out_a_stream_and_a_loss(raw, loaded):
           "datasets": ["benchmarks"]}, r"datasets: benchmarks is a folder of the results"),
         ({"max_broken": 2}, r"max_broken: expected at most 1, got 2"),
         ({"training": {"device": "gpu"}}, r"training\.device: expected text like"),
+        ({"max_broken": math.nan}, r"max_broken: expected a finite number, got nan"),
+        ({"model": {"backbone": "own", "options": {"a": [math.inf]}}},
+         r"model\.options\.a\.0: expected a finite number, got inf"),
+        ({"training": {"lr": "1e999"}}, r"training\.lr: expected a number, got inf"),
+        ({"seeds": [10**20]}, r"seeds\.0: expected at most .*, got a number of 21 digits"),
+        ({"training": {"lr": 10**400}}, r"training\.lr: expected at most"),
+        ({"results": "a{x}"}, r"results: expected a path without \{ and \}"),
+        ({"data": "a{dataset}"}, r"data: expected a path without \{ and \}"),
     ],
 )  # fmt: skip
 def test_an_error_names_the_key_and_what_was_expected(loaded, overlay, message):
     with pytest.raises(ConfigError, match=message):
         loaded(overlay)
+
+
+def test_a_value_that_contains_itself_is_named(raw):
+    raw["streams"]["ds"]["losses"]["mae"] = raw["streams"]["ds"]["losses"]
+    with pytest.raises(ConfigError, match=r"streams\.ds\.losses\.mae: contains itself"):
+        load(raw)
+
+
+@pytest.mark.parametrize("text", ["1e-3", "1E-3", "+10e-4"])
+def test_numbers_that_yaml_takes_for_texts_are_numbers(loaded, text):
+    overlay = yaml.safe_load(f"training: {{lr: {text}}}")
+    assert overlay == {"training": {"lr": text}}
+    assert loaded(overlay).training.lr == 0.001
 
 
 def test_all_errors_are_told_at_once(loaded):

@@ -5,7 +5,10 @@ Every stage's command is run by itself on a small file system that has half the 
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -106,6 +109,48 @@ def test_after_full_disks_in_all_stages_the_results_are_those_of_an_undisturbed_
     on_small_disk, finished: Project
 ):
     assert_same_results(on_small_disk[0], finished)
+
+
+FILLING = """
+import os, sys
+from pathlib import Path
+from mounts import fill
+from dsnet.disk import DiskFullError
+from dsnet.store import Reader, Writer
+ids = [f"video{number:03d}" for number in range(100)]
+path = Path(sys.argv[1]) / "a.h5"
+for left in range(0, 400, 4):
+    with Writer(path, ["rgb"], {}) as writer:
+        for id in ids[len(writer.done) :]:
+            writer.add(id, {"rgb": [bytes(1000)] * 2})
+        ballast = fill(path.parent, left << 10)
+        try:
+            writer.close(ids)
+        except DiskFullError:
+            assert not path.exists()
+        ballast.unlink()
+    assert list(path.parent.glob("*.tmp")) == []
+    if path.exists():
+        break
+Reader(path).verify(ids, ["rgb"])
+print("whole with", left, "kB")
+"""
+
+
+def test_a_disk_that_fills_up_at_any_byte_of_a_file_does_not_end_the_process(
+    tmp_path: Path, small_disk: Callable[[Path, int], None]
+):
+    small_disk(tmp_path / "small", MB)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    outcome = subprocess.run(
+        [sys.executable, "-c", FILLING, str(tmp_path / "small")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    assert "whole with 2" in outcome.stdout
 
 
 def test_a_run_out_of_room_goes_on_when_there_is_some(

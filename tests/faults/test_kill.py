@@ -7,6 +7,7 @@ again. The next round swaps the two.
 """
 
 import os
+import platform
 import random
 import signal
 import subprocess
@@ -99,6 +100,28 @@ def has_members(group: subprocess.Popen[str]) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_the_next_run_removes_what_killed_jobs_left_of_files_that_nobody_makes_again(
+    project: Project,
+):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    left, alive, elsewhere = (
+        project / f"results/tables/.old.csv.{node}.{process}.tmp"
+        for node, process in (
+            (platform.node(), ended.pid),
+            (platform.node(), os.getpid()),
+            ("elsewhere", ended.pid),
+        )
+    )
+    for path in (left, alive, elsewhere):
+        path.touch()
+    (project / "results/tables/table1.csv").unlink()
+    project.finish("table1")
+    assert not left.exists()
+    assert alive.exists()
+    assert elsewhere.exists()
 
 
 def now(project: Project) -> int:

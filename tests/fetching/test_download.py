@@ -157,6 +157,22 @@ def test_without_a_length_the_end_is_the_end(web, file, path):
     assert download([file], path, size=len(DATA))["sha256"] == SHA256
 
 
+def test_an_answer_without_a_length_is_received_up_to_the_published_size(
+    web, file, path, monkeypatch
+):
+    web.announce = False
+    monkeypatch.setattr(downloads, "CHUNK", 500)
+    with pytest.raises(DownloadError, match=r"has 1,\d\d\d bytes, where 1,000 are published"):
+        download([file], path, size=1000)
+    assert names(path.parent) == set()
+
+
+def test_a_length_that_is_no_number_is_named(web, file, path):
+    web.length = "a lot"
+    with pytest.raises(DownloadError, match=r"set\.rar: its Content-Length, 'a lot', is no number"):
+        download([file], path)
+
+
 def test_a_busy_server_is_asked_again(web, file, path):
     web.statuses = [503, 429]
     assert download([file], path)["sha256"] == SHA256

@@ -20,8 +20,8 @@ class FileServer(ThreadingHTTPServer):
     ``stall``, the seconds that they wait before; ``statuses``, with which the next requests are
     refused; ``ranges``, whether parts are served at all, ``most``, how many bytes of them, and
     ``shift``, how much later than asked for they start; ``announce``, whether answers have a
-    length, ``tag``, an ETag, and ``kind``, their Content-Type; ``requests``, the paths asked for
-    and the values of Range.
+    length, ``length``, a wrong one, ``tag``, an ETag, and ``kind``, their Content-Type;
+    ``requests``, the paths asked for and the values of Range.
     """
 
     daemon_threads = True
@@ -33,6 +33,7 @@ class FileServer(ThreadingHTTPServer):
         self.statuses: list[int] = []
         self.ranges = self.tag = self.announce = True
         self.most: int | None = None
+        self.length: str | None = None
         self.shift = 0
         self.stall = 0.0
         self.kind = "application/octet-stream"
@@ -77,7 +78,7 @@ class Handler(BaseHTTPRequestHandler):
             last = start + len(body) - 1
             self.send_header("Content-Range", f"bytes {start}-{last}/{len(data)}")
         if self.server.announce:
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", self.server.length or str(len(body)))
         if self.server.tag:
             self.send_header("ETag", tag)
         self.send_header("Content-Type", self.server.kind)

@@ -20,7 +20,17 @@ from dsnet.stages.code import NUMBERS, SHOWN
 # A folder stands for all in it that is not in NUMBERS or SHOWN.
 OTHERS = {
     *("", "__main__", "csvs", "devices", "disk", "distributed", "errors", "evaluation", "export"),
-    *("gpus", "hdf5", "launching", "overlap", "registry", "releases", "shards", "starting"),
+    *(
+        "caches",
+        "gpus",
+        "hdf5",
+        "launching",
+        "overlap",
+        "registry",
+        "releases",
+        "shards",
+        "starting",
+    ),
     *("cli", "datasets", "doctor", "experiment", "fetching", "flow", "predict", "stages"),
     *("provenance", "store", "video"),
     # The rest of folders that have numbers.

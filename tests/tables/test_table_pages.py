@@ -1,5 +1,6 @@
 """Tables as pages, and the four files of a table."""
 
+import csv
 import json
 
 import numpy as np
@@ -73,6 +74,20 @@ def test_write(tmp_path):
     assert read_page(paths[3].read_text(encoding="utf-8")).small  # the page's own cells
     assert "<small>" not in tables.to_html(text, "")
     assert {*paths[0].parent.iterdir()} == {*paths, seal_of(paths[0])}
+
+
+def test_names_are_no_formulas_for_a_spreadsheet_and_are_read_as_they_are(tmp_path):
+    names = ["=1+1", "+Gram", "-MAE", "@x", "'quoted'", "'=1", "a=b", "DS"]
+    table = pd.DataFrame({"method": names, "ms": [-1.0, *range(7)]})
+    paths = [tmp_path / f"table.{suffix}" for suffix in ("csv", "md", "tex", "html")]
+    tables.write(table, tables.render_plain(table, "T."), *paths)
+    with open(paths[0], newline="", encoding="utf-8") as file:
+        cells = list(csv.reader(file))[1:]
+    assert [cell for cell, _ in cells] == [
+        *("'=1+1", "'+Gram", "'-MAE", "'@x", "''quoted'", "''=1", "a=b", "DS")
+    ]
+    assert cells[0][1] == "-1.0"
+    assert csvs.read(paths[0])["method"].tolist() == names
 
 
 @pytest.mark.parametrize("make", [lambda: table1(*experiment()), table2], ids=["table1", "table2"])

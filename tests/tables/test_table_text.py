@@ -127,7 +127,7 @@ def test_latex_and_markdown_escape_names():
     assert latex.count(escaped) == 3
     assert r"ms\_total" in latex
     assert markdown_rows(tables.to_markdown(text))[1][0] == (
-        r"a\_b & 50 % #1 $x$ {y} \\z \~^ [\*] \<\|>"
+        r"a\_b & 50 % #1 $x$ {y} \\z \~^ \[\*\] \<\|>"
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dsnet import starting
 from dsnet.experiment import load, streams
-from dsnet.provenance import canonical
+from dsnet.provenance import canonical, remove_leftovers
 from dsnet.releases import locate
 from dsnet.stages import STAGES
 
@@ -63,6 +63,7 @@ onstart:
         with starting.explained():
             starting.check_writable(folder)
             starting.check_dates(folder)
+        remove_leftovers(folder.rglob(".*.tmp"))
 
 
 wildcard_constraints:
