@@ -32,22 +32,25 @@ def replacing(path: PathLike, spans: Sequence[Span] = ()) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path.parent.glob(f".{glob.escape(path.name)}.*.tmp"))
-    temporary = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.tmp")
+    own = f"{platform.node()}.{os.getpid()}.tmp"
+    temporary, seal = (path.with_name(f".{path.name}.{what}{own}") for what in ("", "seal."))
     try:
         with naming_full_disk(path):  # before the removal of the file makes room
             yield temporary
             with open(temporary, "rb") as stream:
                 os.fsync(stream.fileno())
             sealed = path.name.endswith(SEALED) or spans
-            text = seal_text(temporary, path.name, spans) if sealed else ""
+            if sealed:
+                text = seal_text(temporary, path.name, spans)
+                seal.write_text(text, encoding="utf-8", errors="surrogateescape")
         # A process that is killed from here on leaves a file without a seal, not with a wrong one.
         seal_of(path).unlink(missing_ok=True)
         os.replace(temporary, path)
         if sealed:
-            with replacing(seal_of(path)) as seal:
-                seal.write_text(text, encoding="utf-8", errors="surrogateescape")
+            os.replace(seal, seal_of(path))
     finally:
         temporary.unlink(missing_ok=True)
+        seal.unlink(missing_ok=True)
 
 
 def remove_leftovers(paths: Iterable[Path]) -> None:
