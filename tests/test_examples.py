@@ -40,12 +40,13 @@ def test_what_a_notebook_is_kept_with_comes_out_again(path, tmp_path):
     assert [[(kind, NUMBER.sub("#", text)) for kind, text in cell] for cell in kept] == [
         [(kind, NUMBER.sub("#", text)) for kind, text in cell] for cell in again
     ]
-    # Other processors round otherwise, and trainings take other courses.
+    # Other processors round otherwise, and trainings take other courses: with AVX2 the cross-entropy
+    # of a drawn network is 1.6 and ends at 0.2, with AVX-512 2.1 and 0.5.
     numbers, expected = (
         [float(n) for cell in found for _, text in cell for n in NUMBER.findall(text)]
         for found in (again, kept)
     )
-    assert numbers == pytest.approx(expected, rel=0.2, abs=0.2)
+    assert numbers == pytest.approx(expected, rel=0.2, abs=0.6)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

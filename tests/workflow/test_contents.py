@@ -12,6 +12,7 @@ from contents import contents
 from project import RUN, Project
 
 from dsnet.models import checkpoints
+from dsnet.provenance import seal_of
 
 
 def nudge_weight(path: Path) -> None:
@@ -24,6 +25,7 @@ def nudge_weight(path: Path) -> None:
 def nudge_score(path: Path) -> None:
     with h5py.File(path, "r+") as file:
         file["test/clips"][0, 0] += 1e-3
+    seal_of(path).unlink()  # or it would count as damaged
 
 
 def raise_accuracy(path: Path) -> None:
