@@ -40,8 +40,8 @@ def test_what_a_notebook_is_kept_with_comes_out_again(path, tmp_path):
     assert [[(kind, NUMBER.sub("#", text)) for kind, text in cell] for cell in kept] == [
         [(kind, NUMBER.sub("#", text)) for kind, text in cell] for cell in again
     ]
-    # Other processors round otherwise, and trainings take other courses: with AVX2 the cross-entropy
-    # of a drawn network is 1.6 and ends at 0.2, with AVX-512 2.1 and 0.5.
+    # Processors round differently, and trainings take other courses. With AVX2 the cross-entropy
+    # of a drawn network is 1.6, and ends at 0.2; with AVX-512 2.1 and 0.5.
     numbers, expected = (
         [float(n) for cell in found for _, text in cell for n in NUMBER.findall(text)]
         for found in (again, kept)
