@@ -75,3 +75,12 @@ def real_frames(path, count=2, size=256, start=10):
     """(count, size, size) uint8 grey frames of a video, as the pipeline makes them."""
     frames = islice(video.decode(path, 25, "square", size), start, start + count)
     return np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
+
+
+def moving(seed, count=2, height=48, width=48):
+    """(count, height, width) frames of a texture that turns, grows and shifts."""
+    step = about_centre(min(height, width), angle=1.5, zoom=1.01, dx=1.3, dy=-0.8)
+    frames = [texture(seed, height, width)]
+    while len(frames) < count:
+        frames.append(warped(frames[-1], step))
+    return np.stack(frames)

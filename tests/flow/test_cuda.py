@@ -11,16 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scenes
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scenes import about_centre, texture, warped
 
 from dsnet import flow
 from dsnet.flow import cuda, numba
 from dsnet.flow.params import TVL1
 
 HERE = Path(__file__).parent
+moving = partial(scenes.moving, height=40, width=44)
 COMPILER, FLAGS = shutil.which("g++"), ("-O2", "-std=c++17", "-shared", "-fPIC", "-w")
 emulated = pytest.mark.skipif(COMPILER is None, reason="needs g++ to emulate a GPU")
 
@@ -63,15 +64,6 @@ class Emulation:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("emulated")
-
-
-def moving(seed, count=2, height=40, width=44):
-    """Frames of a texture that turns, grows and shifts, (count, height, width) uint8."""
-    step = about_centre(min(height, width), angle=1.5, zoom=1.01, dx=1.3, dy=-0.8)
-    frames = [texture(seed, height, width)]
-    while len(frames) < count:
-        frames.append(warped(frames[-1], step))
-    return np.stack(frames)
 
 
 def check(frames, kernels, **params):
@@ -365,7 +357,7 @@ def test_without_cuda_bindings_the_backend_says_what_to_install(monkeypatch):
 @pytest.mark.parametrize("shape", [(256, 256), (240, 320), (480, 500), (33, 47)])
 def test_on_this_gpu(shape):
     kernels = cuda.gpu()
-    frames, params = moving(1, 4, *shape), TVL1(semantics="cuda")
+    frames, params = scenes.moving(1, 4, *shape), TVL1(semantics="cuda")
     found, work = cuda.compute_counting(frames, params, kernels)
     expected, needed = numba.compute_counting(frames, params)
     assert np.abs(found - expected).max() < 1e-4

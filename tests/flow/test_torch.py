@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from scenes import LIGHT, about_centre, texture, warped
+from scenes import LIGHT, moving, texture
 
 from dsnet import flow
 from dsnet.flow import numba, sweeps
@@ -25,15 +25,6 @@ ONE_WARP = {"nscales": 1, "warps": 1}
 @pytest.fixture(autouse=True)
 def on_the_cpu(monkeypatch):
     monkeypatch.setattr(batched, "device", lambda: "cpu")
-
-
-def moving(seed, count=2, height=48, width=48):
-    """(count, height, width) frames of a texture that turns, grows and shifts."""
-    step = about_centre(min(height, width), angle=1.5, zoom=1.01, dx=1.3, dy=-0.8)
-    frames = [texture(seed, height, width)]
-    while len(frames) < count:
-        frames.append(warped(frames[-1], step))
-    return np.stack(frames)
 
 
 def moving_and_still(still):
