@@ -123,7 +123,7 @@ def test_roots_that_are_not_correctly_rounded_change_little(folder):
 def test_videos_of_several_sizes_are_computed_together_but_apart(folder):
     """In order, without the pair between two videos, and one launch for all of a size."""
     kernels, params = Emulation(folder), TVL1(semantics="cuda", nscales=1, warps=1)
-    videos = [moving(1, 3), moving(2, 2, 32, 35), moving(3, 2)]
+    videos = [moving(1, 3), moving(2, height=32, width=35), moving(3, 2)]
     found = cuda.quantised(videos, bound=5, rounding="nearest", params=params, kernels=kernels)
     assert len(kernels.launches) == 2
     for video, planes in zip(videos, found, strict=True):
