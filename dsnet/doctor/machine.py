@@ -103,18 +103,26 @@ def opencv(experiment: Experiment) -> Iterator[Finding]:
 def flow_backend(experiment: Experiment) -> Iterator[Finding]:
     """Compute the flow of a pair of frames by the method of the experiment."""
     try:
-        method = flow.of_spec(flow_spec(experiment))
+        method = flow.of_spec(flow_spec(experiment), cores=experiment.flow.n_threads())
         method(np.zeros((2, 32, 32), np.uint8))
     except UserError as error:
         advice = "set flow.backend: auto, or mend what is named"
         yield Finding("flow", "problem", str(error), advice)
         return
-    where, backend = method.where, flow.BACKENDS.get(method.name)
-    if backend is not None and backend.load().device() == "cpu" and gpus.devices():
-        advice = "see the findings on opencv and gpu for what keeps flow from it"
-        yield Finding("flow", "warning", f"{where}, although there is a GPU", advice)
-    else:
-        yield Finding("flow", "ok", where)
+    semantics, backend = experiment.flow.semantics, flow.BACKENDS.get(method.name)
+    # Under semantics cpu, which cuda does not follow, any GPU will do.
+    on_gpu = backend is not None and backend.load().device() != "cpu"
+    best = backend is None or method.name == "cuda" or (semantics == "cpu" and on_gpu)
+    if best or not gpus.devices():
+        yield Finding("flow", "ok", method.where)
+        return
+    try:
+        flow.resolve("cuda", semantics)
+        advice = "set flow.backend: auto, which takes the backend cuda"
+    except UserError as error:
+        advice = str(error)
+    what = f"{method.where}, although there is a GPU, for which the backend cuda is the fastest"
+    yield Finding("flow", "warning", what, advice)
 
 
 def gpu(experiment: Experiment) -> Iterator[Finding]:

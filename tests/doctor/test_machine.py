@@ -111,6 +111,9 @@ def test_the_flow_backend(raw, monkeypatch):
     found = only(machine.flow_backend(load(raw)))
     assert found.status == "warning"
     assert "although there is a GPU" in found.found
+    assert "cuda: PyTorch finds no NVIDIA GPU" in found.advice
+    monkeypatch.setattr(flow, "resolve", lambda *given: "cuda")
+    assert "auto" in only(machine.flow_backend(load(raw))).advice
     # The semantics' name says nothing of the device.
     monkeypatch.setattr(flow.BACKENDS["numba"].load(), "device", lambda: "cuda:0")
     raw["flow"]["semantics"] = "cpu"
