@@ -114,3 +114,13 @@ def test_help_and_a_missing_verb(capsys):
     with pytest.raises(SystemExit) as caught:
         main([])
     assert caught.value.code == 2
+
+
+def test_a_verb_for_people_moves_no_damaged_file(tmp_path, caplog):
+    model, seal = tmp_path / "model.pt", tmp_path / ".model.pt.sha256"
+    model.write_bytes(b"another")
+    seal.write_text(f"{'0' * 64}  model.pt\n")
+    assert main(["predict", str(tmp_path / "a.avi"), "--model", str(model)]) == 1
+    assert "is damaged or was edited" in caplog.text
+    assert "nothing was moved" in caplog.text
+    assert model.exists()

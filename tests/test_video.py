@@ -1,14 +1,17 @@
 """Probing, decoding and encoding, of good videos and of everything that calls itself one."""
 
+import io
 import logging
 import os
 import re
 import subprocess
 import time
+import types
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import cv2
 import imageio_ffmpeg
@@ -17,6 +20,7 @@ import pytest
 
 from dsnet import video
 from dsnet.video import FfmpegError, VideoError, VideoInfo, decode, encode, ffmpeg_executable, probe
+from dsnet.video.running import check_end
 
 
 def ffmpeg(*arguments: str | Path) -> None:
@@ -574,3 +578,19 @@ def test_real_videos_decode_to_25_fps(shared_data: Path) -> None:
         info = probe(path)
         frames = sum(1 for _ in decode(path, size=32))
         assert frames == pytest.approx(info.frames * 25 / info.fps, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("said", "ended"), [("Error: Operation not permitted", False), ("Exiting normally", True)]
+)
+def test_what_a_damaged_file_makes_ffmpeg_say_is_no_signal(said: str, ended: bool) -> None:
+    process: Any = types.SimpleNamespace(returncode=255, wait=lambda timeout: 255)
+    with pytest.raises(FfmpegError, match="a signal ended") if ended else nullcontext():
+        check_end(process, io.BytesIO(f"[avi] x\n{said}\n".encode()), "a.avi", 1)
+
+
+def test_bright_bare_frames_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "bright.y4m"
+    frame = b"FRAME\n" + bytes([200]) * (64 * 64) + bytes([128]) * (2 * 32 * 32)
+    path.write_bytes(b"YUV4MPEG2 W64 H64 F25:1 Ip A1:1 C420jpeg\n" + frame * 5)
+    assert probe(path).frames == 5

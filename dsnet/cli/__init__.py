@@ -43,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with naming_full_disk(_first_output(options)):
             options.run(options)
     except RemakeError as error:
-        log.error("%s: %s; %s", options.verb, error, set_aside(error))
+        # Of a verb for people, nothing may be lost: the file may be all that there is.
+        advice = set_aside(error) if options.verb in STAGES else "nothing was moved"
+        log.error("%s: %s; %s", options.verb, error, advice)
         return 1
     except DiskFullError as error:
         # Also here: stderr may go to a log on the full disk.

@@ -186,6 +186,8 @@ class VideoClassifier:
                     yield Window(clips, min(len(window), self.clip_length))
         except video.VideoError as error:
             raise PredictError(f"{os.fspath(path)}: {error}") from error
+        except video.FfmpegError as error:  # it names the video; others may go well
+            raise PredictError(str(error)) from error
 
     def _planes(self, frames: Sequence[bytes]) -> list[bytes]:
         assert self.method is not None

@@ -42,12 +42,18 @@ def replacing(path: PathLike, spans: Sequence[Span] = ()) -> Iterator[Path]:
             sealed = path.name.endswith(SEALED) or spans
             if sealed:
                 text = seal_text(temporary, path.name, spans)
-                seal.write_text(text, encoding="utf-8", errors="surrogateescape")
+                with open(seal, "w", encoding="utf-8", errors="surrogateescape") as out:
+                    out.write(text)
+                    out.flush()
+                    os.fsync(out.fileno())
+        written = os.stat(temporary).st_ino
         # A process that is killed from here on leaves a file without a seal, not with a wrong one.
         seal_of(path).unlink(missing_ok=True)
         os.replace(temporary, path)
         if sealed:
             os.replace(seal, seal_of(path))
+            if os.stat(path).st_ino != written:  # another process has written it meanwhile
+                seal_of(path).unlink(missing_ok=True)
     finally:
         temporary.unlink(missing_ok=True)
         seal.unlink(missing_ok=True)

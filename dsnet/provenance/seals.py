@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
@@ -86,7 +87,12 @@ def opened(path: PathLike, kind: str) -> Iterator[bytes]:
         OSError: the file is missing, or the system refuses it.
     """
     content = Path(path).read_bytes()
-    check_seal(path, content)
+    try:
+        check_seal(path, content)
+    except ChangedError:  # or another process has just written both
+        time.sleep(0.1)
+        content = Path(path).read_bytes()
+        check_seal(path, content)
     with naming_damage(path, kind):
         yield content
 

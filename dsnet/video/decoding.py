@@ -73,12 +73,12 @@ def decode(
     )
     with running(stream, path, stdout=subprocess.PIPE) as (process, stderr):
         count, stamps = 0, Stamps(stderr, start)
-        for frame in _read_ppm(process, path, timeout):
+        for frame in _read_ppm(process, stderr, path, timeout):
             stamps.check(count / fps)
             count += 1
             yield frame
         # The pipe is at its end, so ffmpeg should end by itself. Otherwise it is killed.
-        check_end(process, path, timeout)
+        check_end(process, stderr, path, timeout)
         stamps.check()
         complaints = messages(stderr)
     if count == 0:
@@ -109,7 +109,7 @@ def _target_size(resize: Resize | None, size: int) -> dict[str, str]:
 
 
 def _read_ppm(
-    process: subprocess.Popen[bytes], path: PathLike, timeout: float
+    process: subprocess.Popen[bytes], stderr: IO[bytes], path: PathLike, timeout: float
 ) -> Iterator[np.ndarray]:
     """Split a stream of binary PPM images into (H, W, 3) uint8 arrays."""
     pipe, header = process.stdout, bytearray()
@@ -125,7 +125,7 @@ def _read_ppm(
     while True:
         data = _read(pipe, length, timeout)
         if len(data) < length:
-            check_end(process, path, timeout)
+            check_end(process, stderr, path, timeout)
             raise VideoError("ffmpeg ended in the middle of a frame")
         yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
         header = _read(pipe, len(start), timeout)

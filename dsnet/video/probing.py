@@ -68,7 +68,7 @@ def probe(
         # For any exit status: a truncated file gives an error, but its frames count.
         while received := read(process.stdout, view, timeout):
             listed += view[:received]
-        check_end(process, path, timeout)
+        check_end(process, stderr, path, timeout)
         Stamps(stderr).check()
         complaints = messages(stderr)
     info = _parse_framecrc(listed.decode(), complaints, path, fps)

@@ -54,7 +54,9 @@ def check_file(path: PathLike) -> None:
     # The commonest words for what ffmpeg would refuse by CONTAINERS alone.
     if head.removeprefix(b"\xef\xbb\xbf").startswith((b"#EXTM3U", b"ffconcat")):
         raise VideoError("not a video: a playlist; give the videos that it names")
-    if all((byte >= 0x20 and byte != 0x7F) or byte in b"\t\n\r\f\b\x1b" for byte in head):
+    if not head.startswith(b"YUV4MPEG2 ") and all(
+        (byte >= 0x20 and byte != 0x7F) or byte in b"\t\n\r\f\b\x1b" for byte in head
+    ):
         raise VideoError("not a video: plain text")
 
 

@@ -30,6 +30,8 @@ OLDEST = (5, 1)
 STAMP = re.compile(r"-?(nan|\d+\.\d{6})")
 # Exit statuses of ffmpeg after a signal that it caught.
 CAUGHT = (123, 255)
+# What a damaged file can cause; the exit status is 255, too.
+REFUSED = "Operation not permitted"
 
 
 class FfmpegError(UserError, RuntimeError):
@@ -109,7 +111,9 @@ def describe(path: PathLike, options: Mapping[str, Any], timeout: float) -> str:
     return shown.stderr.decode("utf-8", "backslashreplace")
 
 
-def check_end(process: subprocess.Popen[bytes], path: PathLike, timeout: float) -> None:
+def check_end(
+    process: subprocess.Popen[bytes], stderr: IO[bytes], path: PathLike, timeout: float
+) -> None:
     """Wait for the end of ffmpeg, at most ``timeout`` seconds.
 
     Raises FfmpegError if a signal ended it: what it put out by then is not the whole video.
@@ -120,7 +124,7 @@ def check_end(process: subprocess.Popen[bytes], path: PathLike, timeout: float) 
     number = -code if code < 0 else code - 128  # as a shell around ffmpeg says it
     if 0 < number < 32:
         what = f"signal {number} ({signal.Signals(number).name})"
-    elif code < 0 or code in CAUGHT:
+    elif code < 0 or (code in CAUGHT and REFUSED not in "".join(messages(stderr)[-2:])):
         what = "a signal"
     else:
         return
