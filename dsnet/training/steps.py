@@ -68,16 +68,20 @@ class Classification(nn.Module):
 
 
 class _Loss(nn.Module):
-    """Network and task as one module, as DistributedDataParallel needs it."""
+    """Network and task as one module, as DistributedDataParallel needs it.
+
+    Of the task only what is trained is part of it: a teacher is of no concern to the others.
+    """
 
     def __init__(self, network: Backbone, task: Task) -> None:
         super().__init__()
-        self.network, self.task = network, task
+        self.network, self.terms = network, task.terms
+        self._task = (task,)  # in a tuple it is no submodule
 
     def forward(
         self, batch: Mapping[str, Tensor], labels: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        return self.task(self.network, batch, labels)
+        return self._task[0](self.network, batch, labels)
 
 
 class Step:

@@ -104,6 +104,13 @@ def test_a_term_of_levels_that_are_not_trained_has_no_gradient():
     step.update(terms, 1.0)
 
 
+def test_a_teacher_is_outside_of_what_processes_share():
+    step, network, *_ = make_step("ds", DS)
+    shared = {id(parameter) for parameter in step._forward.parameters()}
+    assert shared == {id(parameter) for parameter in network.parameters()}
+    assert list(step.task.teacher.buffers())
+
+
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 def test_a_compiled_step_is_the_same_step():
     """Also with code from PyTorch's cache, left by a step that asked for no gradient norms."""
