@@ -41,8 +41,8 @@ class Backend:
         return import_module(f"dsnet.flow.{self.module}")
 
 
-# In the order in which `auto` tries them. The numbers of cores are of estimates, for an H100: 150
-# pairs per second by opencv-cuda, 110 by torch; and 25 by numba on a core (docs/performance.md).
+# In the order in which `auto` tries them. The numbers of cores follow from estimates: 150 pairs per
+# second by opencv-cuda and 110 by torch on an H100, and 25 by numba on a core.
 BACKENDS = {
     "cuda": Backend("cuda", pairs=256, threads=1),
     "opencv-cuda": Backend("opencv_cuda", cores=6, threads=1),

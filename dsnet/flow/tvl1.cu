@@ -1,4 +1,4 @@
-// TV-L1, `semantics: cuda`, on a GPU, in two forms; dsnet/flow/cuda.py chooses and launches them.
+// TV-L1, `semantics: cuda`, on a GPU, in two forms; cuda.py chooses and launches them.
 //
 // `whole` (-DWHOLE): all warps and iterations of one level of a pair, in one launch and without the host, by one
 // block, or by a cluster of blocks (compute capability 9.0 and newer), which must hold the whole image.
@@ -74,7 +74,7 @@ DEVICE Place place(int across, int x, int y, int W, int H) {
   return p;
 }
 
-// What passes between threads, after RUN * COLS * T float4 of constants; see shared_bytes in cuda.py.
+// What passes between threads, after RUN * COLS * T float4 of constants; see Form.shared in nvidia.py.
 struct Exchange {
   float4* constant;
   float2 (*low)[WARPS + 1];   // [RUN]: u of the first lane of every warp

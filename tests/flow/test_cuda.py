@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsnet import flow
-from dsnet.flow import cuda, numba
+from dsnet.flow import cuda, numba, nvidia
 from dsnet.flow.params import TVL1
 
 HERE = Path(__file__).parent
@@ -40,7 +40,7 @@ class Emulation:
         path = self.folder / (hashlib.sha256(" ".join(defines).encode()).hexdigest()[:16] + ".so")
         if not path.exists():
             names = ["whole"] if form.whole else ["linearise", "tile"]
-            code = f'#include "{HERE}/emulate.h"\n#include "{cuda.SOURCE}"\nextern "C" {{\n'
+            code = f'#include "{HERE}/emulate.h"\n#include "{nvidia.SOURCE}"\nextern "C" {{\n'
             code += "".join(f"void* {n}_launcher = (void*)&Launcher<{n}>::run;\n" for n in names)
             subprocess.run(
                 [COMPILER, *FLAGS, *defines, "-x", "c++", "-", "-o", path],
@@ -165,23 +165,23 @@ GPUS = [(1, 65_536), (1, 166_912), (1, 101_376), (16, 232_448)]
     st.sampled_from(["whole", "tile"]),
 )
 def test_every_pixel_has_its_thread_and_its_memory(height, width, gpu, kind):
-    form = cuda.divide(height, width, *gpu) if kind == "whole" else cuda.TILE
+    form = nvidia.divide(height, width, *gpu) if kind == "whole" else nvidia.TILE
     assert form.shared <= gpu[1]
     assert form.blocks <= gpu[0]
     if form.whole:
         assert form.across * form.columns >= width
         assert form.blocks * form.groups * form.rows >= height
     else:
-        assert form == cuda.TILE
+        assert form == nvidia.TILE
 
 
 def test_the_papers_frames_fit_into_clusters_of_a_hopper_gpu():
     levels = TVL1().shapes(256, 256)
-    forms = [cuda.divide(*shape, *GPUS[-1]) for shape in levels]
+    forms = [nvidia.divide(*shape, *GPUS[-1]) for shape in levels]
     assert [form.blocks for form in forms] == [8, 8, 4, 4, 2]
-    assert cuda.divide(256, 342, *GPUS[-1]).whole
-    assert not cuda.divide(512, 512, *GPUS[-1]).whole
-    assert not any(cuda.divide(*shape, *GPUS[0]).whole for shape in levels[:4])
+    assert nvidia.divide(256, 342, *GPUS[-1]).whole
+    assert not nvidia.divide(512, 512, *GPUS[-1]).whole
+    assert not any(nvidia.divide(*shape, *GPUS[0]).whole for shape in levels[:4])
 
 
 # --- compiling and launching: stand-ins for cuda-bindings ------------------------------------
@@ -198,7 +198,7 @@ class Nvrtc(types.ModuleType):
         return 0, 13, 0
 
     def nvrtcCreateProgram(self, source, name, count, headers, includes):
-        assert source == cuda.SOURCE.read_bytes()
+        assert source == nvidia.SOURCE.read_bytes()
         return 0, {}
 
     def nvrtcCompileProgram(self, program, count, options):
@@ -231,38 +231,38 @@ def nvrtc(monkeypatch, tmp_path):
 
 
 def test_a_variant_is_compiled_once_and_kept_on_disk(nvrtc):
-    one, other = cuda.TILE, cuda.divide(64, 64, 1, 10**6)
-    found = [cuda.binary(form, "sm_90") for form in (one, other, one, other)]
+    one, other = nvidia.TILE, nvidia.divide(64, 64, 1, 10**6)
+    found = [nvidia.binary(form, "sm_90") for form in (one, other, one, other)]
     assert nvrtc.compiled == 2
     assert found[0] == found[2] != found[1]
     assert b"sm_90" in found[1]
     assert b"-DWHOLE" in found[1]
     assert b"-DWHOLE" not in found[0]
-    cuda.binary(one, "sm_80")
+    nvidia.binary(one, "sm_80")
     assert nvrtc.compiled == 3
-    assert len(list(cuda.folder().iterdir())) == 3
+    assert len(list(nvidia.folder().iterdir())) == 3
 
 
 @pytest.mark.parametrize("damage", [lambda content: content[:-1], lambda content: b""])
 def test_a_damaged_kernel_is_compiled_again(nvrtc, damage):
-    expected = cuda.binary(cuda.TILE, "sm_90")
-    (path,) = cuda.folder().iterdir()
+    expected = nvidia.binary(nvidia.TILE, "sm_90")
+    (path,) = nvidia.folder().iterdir()
     path.write_bytes(damage(path.read_bytes()))
-    assert cuda.binary(cuda.TILE, "sm_90") == cuda.binary(cuda.TILE, "sm_90") == expected
+    assert nvidia.binary(nvidia.TILE, "sm_90") == nvidia.binary(nvidia.TILE, "sm_90") == expected
     assert nvrtc.compiled == 2
 
 
 def test_kernels_that_cannot_be_kept_are_used_all_the_same(nvrtc, tmp_path, caplog):
     (tmp_path / "dsnet").write_text("no folder")
-    assert b"sm_90" in cuda.binary(cuda.TILE, "sm_90")
+    assert b"sm_90" in nvidia.binary(nvidia.TILE, "sm_90")
     assert "set XDG_CACHE_HOME" in caplog.text
 
 
 def test_what_the_compiler_says_is_told(nvrtc):
     nvrtc.failing = True
     with pytest.raises(RuntimeError, match=r"NVRTC 13\.0: line 7: odd$"):
-        cuda.binary(cuda.TILE, "sm_90")
-    assert not cuda.folder().exists()
+        nvidia.binary(nvidia.TILE, "sm_90")
+    assert not nvidia.folder().exists()
 
 
 @pytest.fixture
@@ -293,12 +293,12 @@ def hopper(nvrtc, monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index=None: (9, 0))
     stream = types.SimpleNamespace(cuda_stream=77)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: stream)
-    return cuda.Gpu(0), driver, calls
+    return nvidia.Gpu(0), driver, calls
 
 
 def test_a_launch_gives_the_driver_addresses_and_numbers_with_their_types(hopper):
     gpu, _, calls = hopper
-    form, tensor = cuda.divide(256, 342, gpu.clusters, gpu.shared), torch.zeros(3)
+    form, tensor = nvidia.divide(256, 342, gpu.clusters, gpu.shared), torch.zeros(3)
     for _ in range(2):
         gpu.launch(form, "whole", 32, tensor, ctypes.c_int(5), ctypes.c_double(0.5))
     assert [name for name, *_ in calls] == ["load", "function", "set", "set", "launch", "launch"]
@@ -313,8 +313,8 @@ def test_a_launch_gives_the_driver_addresses_and_numbers_with_their_types(hopper
 def test_a_launch_that_is_refused_is_an_error(hopper):
     gpu, driver, _ = hopper
     driver.cuLaunchKernel = lambda *given: (719,)
-    with pytest.raises(cuda.RefusedError, match=r"does not launch tile as .*: 719"):
-        gpu.launch(cuda.TILE, "tile", 1)
+    with pytest.raises(nvidia.RefusedError, match=r"does not launch tile as .*: 719"):
+        gpu.launch(nvidia.TILE, "tile", 1)
 
 
 @emulated
@@ -324,7 +324,7 @@ def test_where_a_large_cluster_is_refused_smaller_ones_are_used(folder):
 
         def launch(self, form, name, grid, *arguments):
             if form.blocks > 2:
-                raise cuda.RefusedError("too large")
+                raise nvidia.RefusedError("too large")
             super().launch(form, name, grid, *arguments)
 
     frames = moving(1, height=66, width=47)
@@ -356,7 +356,7 @@ def test_without_cuda_bindings_the_backend_says_what_to_install(monkeypatch):
 @pytest.mark.gpu
 @pytest.mark.parametrize("shape", [(256, 256), (240, 320), (480, 500), (33, 47)])
 def test_on_this_gpu(shape):
-    kernels = cuda.gpu()
+    kernels = nvidia.gpu()
     frames, params = scenes.moving(1, 4, *shape), TVL1(semantics="cuda")
     found, work = cuda.compute_counting(frames, params, kernels)
     expected, needed = numba.compute_counting(frames, params)
