@@ -30,6 +30,7 @@ OTHERS = {
         "releases",
         "shards",
         "starting",
+        "vision",
     ),
     *("cli", "datasets", "doctor", "experiment", "fetching", "flow", "predict", "stages"),
     *("provenance", "store", "video"),
