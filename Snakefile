@@ -32,10 +32,6 @@ include: "workflow/rules/pages.smk"
 include: "workflow/rules/targets.smk"
 
 
-localrules:
-    all,
-
-
 rule all:
     """Make all tables, figures and pages."""
     default_target: True
@@ -49,3 +45,4 @@ rule all:
         pages(),
         # Snakemake does not remake deleted intermediate files unless they are asked for.
         intermediates(),
+    localrule: True

@@ -65,9 +65,13 @@ def add(verb: Verb) -> None:
     for name, about in (("onnx", "for ONNX Runtime"), ("pt2", "for torch.export.load")):
         kind.add_argument(f"--{name}", dest="kind", action="store_const", const=name, help=about)
 
-    sub = verb(doctor)
-    about = "as for Snakemake, over config.yaml"
-    sub.add_argument("--configfile", nargs="+", type=Path, default=[], help=about)
+    for run in (doctor, crate):
+        sub = verb(run)
+        about = "as for Snakemake, over config.yaml"
+        sub.add_argument("--configfile", nargs="+", type=Path, default=[], help=about)
+    sub.add_argument("-o", "--output", type=Path, default=Path("crate.zip"), metavar="CRATE.zip")
+    sub.add_argument("--models", action="store_true", help="with the weights of every stream")
+    sub.add_argument("--license", help="of the results: an address, or a name such as CC-BY-4.0")
 
 
 def checkpoint(options: argparse.Namespace) -> None:
@@ -135,3 +139,10 @@ def doctor(options: argparse.Namespace) -> None:
 
     logging.getLogger("dsnet").setLevel(logging.WARNING)  # details of the checks are not needed
     show(examine(options.configfile))
+
+
+def crate(options: argparse.Namespace) -> None:
+    """Pack a finished run, its settings and its workflow into an RO-Crate to publish."""
+    from dsnet.crate import crate
+
+    crate(options.output, options.configfile, options.models, options.license)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import yaml
-from snakemake.utils import update_config
 
 from dsnet.disk import PathLike
 from dsnet.doctor import experiment, machine
 from dsnet.doctor.finding import Check, Finding, run
 from dsnet.errors import UserError
-from dsnet.experiment import ConfigError, Experiment, load
+from dsnet.experiment import ConfigError, Experiment, read
 
 __all__ = ["Finding", "ProblemsError", "examine", "show"]
 
@@ -52,23 +50,13 @@ def examine(overlays: Sequence[PathLike] = ()) -> Iterator[Finding]:
 
 def _configuration(overlays: Sequence[PathLike]) -> tuple[Experiment, Finding]:
     """Return the configuration and a finding on it; if it is wrong, return one of defaults."""
-    merged: dict[str, Any] = {}
     try:
-        for path in ("config.yaml", *overlays):
-            with open(path, "rb") as file:  # a file object, since yaml's errors name it
-                content = yaml.safe_load(file)
-            if not isinstance(content, dict):
-                raise ConfigError(f"{path}: expected keys with values, got {content!r}")
-            update_config(merged, content)
-        config = load(merged)
+        config = read(overlays)
     except OSError as error:
         advice = "run dsnet doctor in the folder of the Snakefile, a copy of the repository, with "
         advice += "files that are there"
         what = f"{error.filename}: {error.strerror}"
         wrong = Finding("configuration", "problem", what, advice)
-    except RecursionError:
-        what = f"{path}: a value contains itself; look at the anchors (&) of the file"
-        wrong = Finding("configuration", "problem", what, "write it out, without the anchor")
     except (ConfigError, yaml.YAMLError) as error:
         wrong = Finding("configuration", "problem", str(error), "see docs/config.md")
     else:

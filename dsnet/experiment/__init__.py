@@ -1,6 +1,6 @@
 """The experiment: its typed settings, what follows from them, and the specs of its stages."""
 
 from dsnet.experiment.experiment import Experiment
-from dsnet.experiment.loading import ConfigError, load
+from dsnet.experiment.loading import ConfigError, load, read
 
-__all__ = ["ConfigError", "Experiment", "load"]
+__all__ = ["ConfigError", "Experiment", "load", "read"]

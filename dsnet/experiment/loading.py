@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+import yaml
 from pydantic import ValidationError
 
 from dsnet import registry
+from dsnet.disk import PathLike
 from dsnet.errors import UserError
 from dsnet.experiment.contradictions import contradictions
 from dsnet.experiment.data import Entry, Flow
@@ -43,6 +45,28 @@ def load(config: Mapping[str, Any]) -> Experiment:
     if found := list(contradictions(experiment)):
         raise _wrong(found)
     return experiment
+
+
+def read(overlays: Sequence[PathLike] = ()) -> Experiment:
+    """Load ``config.yaml`` of this folder with ``overlays`` over it, merged as Snakemake does.
+
+    Raises ConfigError, yaml.YAMLError or OSError.
+    """
+    from snakemake.utils import update_config  # a job does without it
+
+    merged: dict[str, Any] = {}
+    for path in ("config.yaml", *overlays):
+        try:
+            with open(path, "rb") as file:  # a file object, since yaml's errors name it
+                content = yaml.safe_load(file)
+            if not isinstance(content, dict):
+                raise ConfigError(f"{path}: expected keys with values, got {content!r}")
+            update_config(merged, content)
+        except RecursionError:
+            raise ConfigError(
+                f"{path}: a value contains itself; write it out, without the anchor (&)"
+            ) from None
+    return load(merged)
 
 
 def _impossible(value: Any, path: list[str], above: tuple[Any, ...] = ()) -> Iterator[str]:

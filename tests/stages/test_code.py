@@ -19,7 +19,18 @@ from dsnet.stages.code import NUMBERS, SHOWN
 # What files, locks, logs, checks, explains or plans; and frames and flow, which have versions.
 # A folder stands for all in it that is not in NUMBERS or SHOWN.
 OTHERS = {
-    *("", "__main__", "csvs", "devices", "disk", "distributed", "errors", "evaluation", "export"),
+    *(
+        "",
+        "__main__",
+        "crate",
+        "csvs",
+        "devices",
+        "disk",
+        "distributed",
+        "errors",
+        "evaluation",
+        "export",
+    ),
     *(
         "caches",
         "gpus",

@@ -11,14 +11,17 @@ from dsnet.provenance import canonical, remove_leftovers
 from dsnet.releases import locate
 from dsnet.stages import STAGES
 
+# The folder of `dsnet`, also if another workflow takes this one as a module.
+ROOT = Path(str(workflow.current_basedir)).parents[1]
+
 # Jobs use the `python` that runs Snakemake, even if its environment is not activated. They use the
 # `dsnet` beside the Snakefile, in every working directory and every environment of envs/.
 os.environ.update(
     PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]),
-    PYTHONPATH=os.pathsep.join(filter(None, [workflow.basedir, os.environ.get("PYTHONPATH")])),
+    PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
 )
 
-SCHEMAS = Path(workflow.basedir) / "workflow" / "schemas"
+SCHEMAS = ROOT / "workflow" / "schemas"
 
 with starting.explained():
     experiment = load(config)

@@ -1,8 +1,4 @@
 # A node of a cluster may have no network.
-localrules:
-    fetch,
-
-
 rule fetch:
     """Get a data set and its official lists from where they are published."""
     output:
@@ -11,6 +7,7 @@ rule fetch:
         "<logs>/{dataset}/fetch.log",
     benchmark:
         "<benchmarks>/{dataset}/fetch.tsv"
+    localrule: True
     conda:
         "../../envs/fetch.yaml"
     # Resources, not params: they do not change the output, so they must not cause a rerun.

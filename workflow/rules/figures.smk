@@ -1,14 +1,5 @@
 # Figures, each as PNG and SVG.
 # Seconds each, too short for a cluster's queue.
-localrules:
-    figures,
-    attention,
-    contact,
-    bars,
-    cost,
-    intervals,
-
-
 rule figures:
     """Draw training curves, confusion matrices and the per-class difference of two streams."""
     input:
@@ -28,6 +19,7 @@ rule figures:
         "<logs>/figures/<setting>.log",
     benchmark:
         "<benchmarks>/figures/<setting>.tsv"
+    localrule: True
     conda:
         "../../envs/train.yaml"
     params:
@@ -52,6 +44,7 @@ rule attention:
         "<logs>/figures/<setting>-attention.log",
     benchmark:
         "<benchmarks>/figures/<setting>-attention.tsv"
+    localrule: True
     conda:
         "../../envs/train.yaml"
     params:
@@ -77,6 +70,7 @@ rule contact:
         "<logs>/figures/{dataset}-contact.log",
     benchmark:
         "<benchmarks>/figures/{dataset}-contact.tsv"
+    localrule: True
     conda:
         "../../envs/train.yaml"
     params:
@@ -100,6 +94,7 @@ rule bars:
         "<logs>/figures/table1.log",
     benchmark:
         "<benchmarks>/figures/table1.tsv"
+    localrule: True
     conda:
         "../../envs/train.yaml"
     params:
@@ -124,6 +119,7 @@ rule cost:
         "<logs>/figures/cost.log",
     benchmark:
         "<benchmarks>/figures/cost.tsv"
+    localrule: True
     conda:
         "../../envs/train.yaml"
     params:
@@ -147,6 +143,7 @@ rule intervals:
         "<logs>/figures/{table}.log",
     benchmark:
         "<benchmarks>/figures/{table}.tsv"
+    localrule: True
     conda:
         "../../envs/train.yaml"
     params:

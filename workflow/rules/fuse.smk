@@ -1,8 +1,4 @@
 # Seconds each, too short for a cluster's queue.
-localrules:
-    fuse,
-
-
 rule fuse:
     """Fuse the scores of two or more streams."""
     input:
@@ -13,6 +9,7 @@ rule fuse:
         "<logs>/<run>/fusion/{fused}.{kind}.log",
     benchmark:
         "<benchmarks>/<run>/fusion/{fused}.{kind}.tsv"
+    localrule: True
     conda:
         "../../envs/train.yaml"
     params:

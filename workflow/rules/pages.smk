@@ -1,10 +1,4 @@
 # Effects of distillation on the features, and pages for a browser.
-localrules:
-    features,
-    classes,
-    provenance,
-
-
 rule similarity:
     """Compare the features of students and teacher, level by level, on some test clips."""
     input:
@@ -59,6 +53,7 @@ rule features:
         "<logs>/figures/<setting>-features.log",
     benchmark:
         "<benchmarks>/figures/<setting>-features.tsv"
+    localrule: True
     conda:
         "../../envs/train.yaml"
     params:
@@ -84,6 +79,7 @@ rule classes:
         "<logs>/figures/<setting>-classes.log",
     benchmark:
         "<benchmarks>/figures/<setting>-classes.tsv"
+    localrule: True
     conda:
         "../../envs/train.yaml"
     params:
@@ -114,6 +110,7 @@ rule provenance:
         "<logs>/provenance.log",
     benchmark:
         "<benchmarks>/provenance.tsv"
+    localrule: True
     conda:
         "../../envs/train.yaml"
     params:

@@ -1,13 +1,5 @@
 # Tables as CSV, Markdown, LaTeX and HTML, with the paper's numbers beside the measured ones.
 # Seconds each, too short for a cluster's queue.
-localrules:
-    table1,
-    table2,
-    significance,
-    claims,
-    study,
-
-
 rule table1:
     """Make Table 1: two streams, the students, and the rows that the paper cites."""
     input:
@@ -23,6 +15,7 @@ rule table1:
         "<logs>/table1.log",
     benchmark:
         "<benchmarks>/table1.tsv"
+    localrule: True
     conda:
         "../../envs/train.yaml"
     params:
