@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from project import OVERLAY, ROOT, TINY, Outcome, Project, forked, merge
+from project import OVERLAY, ROOT, TINY, Outcome, Project, forked
 
 from dsnet.crate import PROFILES
 
