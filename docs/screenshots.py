@@ -2,8 +2,9 @@
 
     python docs/screenshots.py [REPORT] [FOLDER]
 
-Opens the report's page of classes, and takes its figures of features and of the videos. What shows
-five seeds (motions-*.png but for the videos) are figures of `make study` as they are.
+Opens the report's page of classes, and takes the figures of features and of the videos beside the
+report. What shows five seeds (motions-*.png but for the videos) are figures of `make study` as they
+are.
 """
 
 from __future__ import annotations
@@ -44,18 +45,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         with zipfile.ZipFile(options.report) as archive:
             archive.extractall(folder)
-        take(Path(folder), options.folder)
+        take(Path(folder), options.report.parent / "figures", options.folder)
 
 
-def take(report: Path, output: Path) -> None:
-    """Write all pictures of an unpacked report."""
+def take(report: Path, figures: Path, output: Path) -> None:
+    """Write all pictures of an unpacked report and of the figures beside it."""
     output.mkdir(parents=True, exist_ok=True)
     classes = found(report, "*-classes.html")
     classes.write_text(with_one_class(classes.read_text(encoding="utf-8")), encoding="utf-8")
     browse(classes.as_uri(), output / "report-classes.png", 1100)
     for name in ("similarity", "features"):
-        shrink(found(report, f"*-{name}.png"), output / f"report-{name}.png")
-    shrink(found(report, "motions-contact.png"), output / "motions-contact.png")
+        shrink(found(figures, f"*-{name}.png"), output / f"report-{name}.png")
+    shrink(found(figures, "motions-contact.png"), output / "motions-contact.png")
 
 
 def with_one_class(page: str) -> str:
@@ -67,11 +68,11 @@ def with_one_class(page: str) -> str:
     return f"{head}<section{kept.partition('</section>')[0]}</section>{end}"
 
 
-def found(report: Path, pattern: str) -> Path:
-    """The first file of that name in a report."""
-    paths = sorted(report.rglob(pattern))
+def found(folder: Path, pattern: str) -> Path:
+    """The first file of that name in a folder."""
+    paths = sorted(folder.rglob(pattern))
     if not paths:
-        sys.exit(f"the report has no {pattern}; run `make` again")
+        sys.exit(f"there is no {pattern}; run `make` again")
     return paths[0]
 
 

@@ -116,7 +116,7 @@ def _names(axes: Axes, points: pd.DataFrame, side: str, left: float) -> None:
             ha=side,
             va="center",
             fontsize=8,
-            bbox={"color": "white", "pad": 0.4},
+            bbox={"fc": "white", "ec": "none", "pad": 0.4},
             arrowprops={**line, "relpos": (int(inside), 0.5), "zorder": 1},
             annotation_clip=False,
         )

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from dsnet import csvs
 from dsnet.figures.colours import flow_colours, full_speed
-from dsnet.figures.style import STYLE, place, save, wrapped
+from dsnet.figures.style import ON_COLOUR, STYLE, place, save, wrapped
 from dsnet.flow.planes import decode
 from dsnet.provenance import opened
 from dsnet.spacing import middles
@@ -74,7 +74,8 @@ def similarity(tables: Sequence[pd.DataFrame], titles: Mapping[str, str]) -> Fig
     for (y, x), value in np.ndenumerate(mean):
         text = "" if np.isnan(value) else f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
         colour = "black" if value > 0.5 else "white"
-        axes.text(x, y, text, ha="center", va="center", color=colour, fontsize=8)
+        label = axes.text(x, y, text, ha="center", va="center", color=colour, fontsize=8)
+        label.set_gid(f"{ON_COLOUR}-{y}-{x}")
     axes.set_xticks(range(len(levels)), levels)
     names = [wrapped(titles.get(name, name), NAME_WIDTH) for name in streams]
     axes.set_yticks(range(len(streams)), names)

@@ -36,6 +36,19 @@ STYLE: dict[Any, Any] = {
     "figure.constrained_layout.h_pad": 0.08,
     "figure.constrained_layout.w_pad": 0.08,
 }
+# Of an SVG, for a reader who has the browser dark: paper, ink and grid change, colours stay.
+DARK = """
+@media (prefers-color-scheme: dark) {
+  g[id^="text"] { fill: #e6e9ed; }
+  g[id^="patch"] > path[style^="fill: #ffffff"] { fill: #14171b !important; }
+  [style*="stroke: #000000"], [style*="stroke: #262626"], [style*="stroke: #333333"],
+  [style*="stroke: #4c4c4c"] { stroke: #e6e9ed !important; }
+  [style*="fill: #000000"] { fill: #e6e9ed !important; }
+  [style*="stroke: #e6e6e6"] { stroke: #3a424c !important; }
+  path[style^="fill: #e6e6e6"] { fill: #3a424c !important; }
+}
+"""
+ON_COLOUR = "on-colour"  # how the id of a text begins that is not on paper
 
 
 def grid(panels: int, most: int = 4) -> tuple[int, int]:
@@ -87,9 +100,14 @@ def faint_grid(axes: Axes, axis: Literal["x", "y", "both"]) -> None:
 
 
 def save(figure: Figure, png: Path, svg: Path) -> None:
-    """Write a figure as PNG (150 dpi) and SVG, when complete; equal figures give equal bytes."""
+    """Write a figure as PNG (150 dpi) and SVG, when complete; equal figures give equal bytes.
+
+    A browser shows the SVG in its own light or dark mode.
+    """
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": "dsnet", "svg.fonttype": "path"}):
         with replacing(png) as temporary:
             figure.savefig(temporary, format="png", dpi=150)
         with replacing(svg) as temporary:
             figure.savefig(temporary, format="svg", dpi=150, metadata={"Date": None})
+            text = temporary.read_text(encoding="utf-8")
+            temporary.write_text(text.replace("</style>", f"{DARK}</style>", 1), encoding="utf-8")

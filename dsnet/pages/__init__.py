@@ -2,5 +2,6 @@
 
 from dsnet.pages.classes import classes_page
 from dsnet.pages.provenance import provenance_page
+from dsnet.pages.summary import summary_page
 
-__all__ = ["classes_page", "provenance_page"]
+__all__ = ["classes_page", "provenance_page", "summary_page"]

@@ -61,5 +61,5 @@ SHOWN = (
             *("features", "intervals", "scores"),
         )
     ),
-    *(f"dsnet.pages.{name}" for name in ("page", "pictures", "classes", "provenance")),
+    *(f"dsnet.pages.{name}" for name in ("page", "pictures", "classes", "provenance", "summary")),
 )

@@ -20,6 +20,11 @@ def _weighed(experiment: Experiment, wildcards: Wildcards) -> ShownSpec:
     return shown_spec(experiment, "two_stream", only=streams.attention_streams(experiment))
 
 
+def _summed_up(experiment: Experiment, wildcards: Wildcards) -> ShownSpec:
+    (rgb, flow), student = experiment.tables.two_stream, experiment.tables.compare[0]
+    return shown_spec(experiment, only={rgb, student, flow}, shown=(rgb, student, flow))
+
+
 @stage(
     spec=lambda experiment, wildcards: shown_spec(experiment, "compare"),
     code=("dsnet.figures.scores",),
@@ -92,6 +97,19 @@ def classes(spec: ShownSpec, clips: Input, scores: Inputs, output: Output) -> No
     from dsnet.pages import classes_page
 
     classes_page(clips, scores, spec.titles(), output)
+
+
+@stage(
+    spec=_summed_up,
+    code=("dsnet.pages.summary",),
+    files=TEMPLATES,
+)
+def summary(spec: ShownSpec, table: Input, latency: Input, picture: Input, output: Output) -> None:
+    """Write what a run found, in three numbers and one picture."""
+    from dsnet import csvs, pages
+
+    read = csvs.read(table), csvs.read(latency)
+    pages.summary_page(*read, spec.shown, spec.titles(), picture, output)
 
 
 @stage(

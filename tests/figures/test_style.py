@@ -1,5 +1,7 @@
 """What all figures share: labels that do not overlap, files that are the same each time."""
 
+import re
+
 import cv2
 import numpy as np
 import pytest
@@ -39,3 +41,15 @@ def test_saved_files_are_deterministic(tmp_path, clips):
     assert cv2.imread(str(tmp_path / "0.png")).std() > 10  # something is drawn
     assert b"<dc:date>" not in (tmp_path / "0.svg").read_bytes()
     assert len(list(tmp_path.glob("[!.]*"))) == 17  # clips.h5 and sixteen pictures
+
+
+def test_the_colours_of_paper_and_ink_that_a_dark_mode_changes_are_those_of_the_figures(tmp_path):
+    figure = figures.accuracy_cost(scored(), timed())
+    figures.save(figure, tmp_path / "a.png", tmp_path / "a.svg")
+    text = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    rules, drawn = text.split("</style>", 1)
+    assert rules.count("prefers-color-scheme: dark") == 1
+    grays = set(re.findall(r"(?:fill|stroke): (#(?:00|26|33|4c|e6|ff){3})\b", drawn))
+    assert grays  # white paper, black axes
+    assert all(re.search(rf'style[*^]="(fill|stroke): {gray}"', rules) for gray in grays)
+    assert '<g id="text_' in drawn

@@ -1,16 +1,17 @@
 """The report holds the pages as they are, in both its forms; the README's pictures of it."""
 
+import re
 import subprocess
 import sys
 import zipfile
 
 import cv2
 import pytest
-from browser import SCRIPT, require_browser, screenshots
+from browser import SCRIPT, document, require_browser, screenshots
 from project import ROOT, Project
 
-PAGES = ("figures/motions-split1-4f-classes.html", "provenance.html")
-FIGURES = ("figures/motions-split1-4f-similarity.png", "figures/motions-split1-4f-features.png")
+PAGES = ("figures/motions-split1-4f-classes.html", "summary.html", "provenance.html")
+FIGURES = ("figures/motions-split1-4f-similarity.svg", "figures/motions-split1-4f-features.svg")
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +31,21 @@ def test_the_zip_has_the_pages_and_figures_byte_by_byte(report):
             assert archive.read(names[path.rsplit("/", 1)[-1]]) == written, path
         page = archive.read(names["report.html"]).decode()
     assert "prefers-color-scheme: dark" in page
-    for category in ("Classes", "Distillation", "Provenance", "Tables", "Figures"):
+    for category in ("Summary", "Classes", "Distillation", "Provenance", "Tables", "Figures"):
         assert f'"{category}"' in page, category
+
+
+def test_it_begins_with_the_results_and_hides_the_graph(report, tmp_path):
+    with zipfile.ZipFile(report) as archive:
+        archive.extractall(tmp_path)
+    (start,) = tmp_path.rglob("report.html")
+    shown = document(start.as_uri(), tmp_path / "profile")
+    summary = (report.parent / "summary.html").read_text(encoding="utf-8")
+    for number in re.findall("<dt>(.*?) <small>", summary):
+        assert f"<dt>{number} <small>" in shown
+    assert shown.index('class="dsnet"') < shown.index("Show the workflow's graph")
+    assert 'id="rulegraph"' in shown
+    assert "#rulegraph { display: none; }" in shown
 
 
 def test_it_can_be_a_single_file_too(report):

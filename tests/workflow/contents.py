@@ -26,7 +26,7 @@ from dsnet.scores import read_scores
 from dsnet.store import Reader
 
 MEASURED = re.compile(
-    r"(^|/)\.|^(logs|benchmarks)/|^provenance\.html|^tables/latency\.|^figures/cost\.|/tensorboard/"
+    r"(^|/)\.|^(logs|benchmarks)/|^provenance\.html|^summary\.html|^tables/latency\.|^figures/cost\.|/tensorboard/"
 )
 # What a table says at its end of versions and commit, as JSON and as JSON within HTML.
 RECORD = re.compile(rb'{(?:"|&quot;)commit.*}}')

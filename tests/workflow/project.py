@@ -270,7 +270,7 @@ FUSED = (
 TABLES: set[Job] = {
     *((table, "") for table in ("table1", "table2", "significance", "claims", "study")),
     *(("bars", ""), ("cost", ""), ("intervals", "claims"), ("intervals", "study")),
-    ("provenance", ""),
+    *(("summary", ""), ("provenance", "")),
 }
 # What looks at the features of all streams, and not at their scores.
 OF_MODELS: set[Job] = {("similarity", ""), ("features", "")}

@@ -93,6 +93,8 @@ def expected_counts(project: Project) -> dict[str, int]:
         **dict.fromkeys(("figures", "attention", "classes", "features"), len(COUNTS) * 2),
         "similarity": runs,
         **dict.fromkeys(("table1", "table2", "significance", "claims"), 1),
-        **dict.fromkeys(("latency", "bars", "cost", "intervals", "provenance", "all"), 1),
+        **dict.fromkeys(
+            ("latency", "bars", "cost", "intervals", "summary", "provenance", "all"), 1
+        ),
     }
     return {**counts, "total": sum(counts.values())}

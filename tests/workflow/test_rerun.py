@@ -22,7 +22,13 @@ from project import (
 
 # All that is drawn of scores, histories, clips or tables, and the page that tells of all jobs.
 DRAWN = {("figures", ""), ("contact", ""), ("attention", ""), ("bars", ""), ("cost", "")}
-DRAWN |= {("intervals", "claims"), ("intervals", "study"), ("features", ""), ("provenance", "")}
+DRAWN |= {
+    ("intervals", "claims"),
+    ("intervals", "study"),
+    ("features", ""),
+    ("summary", ""),
+    ("provenance", ""),
+}
 AFTER_TRAINING = after_training(STREAMS)
 SCORED = {job for job in AFTER_TRAINING - OF_MODELS if job[0] not in ("train", "latency")}
 ATTENTION = {job for job in fusions(STREAMS) if job[1].endswith(".attention")}

@@ -49,9 +49,14 @@ pathvars:
     setting=SETTING,
 
 
-# Figures of the rules `figures` and `features`, for a split and clip length.
-SCORE_FIGURES = ("training", "curves", "confusion", "per-class")
-FEATURE_FIGURES = ("similarity", "features")
+# Figures of the rules `figures` and `features`, for a split and clip length: what each shows.
+SCORE_FIGURES = {
+    "training": "training of every stream",
+    "curves": "accuracy by epoch",
+    "confusion": "confusion of classes",
+    "per-class": "difference of two streams by class",
+}
+FEATURE_FIGURES = {"similarity": "likeness of features", "features": "feature maps"}
 
 
 # Checked here: Snakemake does not show the message of an error in an input function.
@@ -298,4 +303,8 @@ def figures():
 
 def pages():
     """All pages to read in a browser."""
-    return [*of_splits(f"{RESULTS}/figures/{SETTING}-classes.html"), f"{RESULTS}/provenance.html"]
+    return [
+        *of_splits(f"{RESULTS}/figures/{SETTING}-classes.html"),
+        f"{RESULTS}/summary.html",
+        f"{RESULTS}/provenance.html",
+    ]

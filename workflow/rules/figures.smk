@@ -6,15 +6,17 @@ rule figures:
         scores=of_all_seeds("scores.h5"),
         histories=of_all_seeds("history.csv"),
     output:
-        report(
-            expand(
-                "<results>/figures/<setting>-{kind}.png", kind=SCORE_FIGURES, allow_missing=True
-            ),
-            category="Figures",
-            subcategory="{dataset}, split {split}, {length} frames",
-            caption="../report/figures.rst",
-        ),
-        expand("<results>/figures/<setting>-{kind}.svg", kind=SCORE_FIGURES, allow_missing=True),
+        expand("<results>/figures/<setting>-{kind}.png", kind=SCORE_FIGURES, allow_missing=True),
+        [
+            report(
+                f"<results>/figures/<setting>-{kind}.svg",
+                category="Figures",
+                subcategory="{dataset}, split {split}, {length} frames",
+                caption="../report/figures.rst",
+                labels={"what": what},
+            )
+            for kind, what in SCORE_FIGURES.items()
+        ],
     log:
         "<logs>/figures/<setting>.log",
     benchmark:
@@ -33,13 +35,14 @@ rule attention:
     input:
         fusions=weighed,
     output:
+        "<results>/figures/<setting>-attention.png",
         report(
-            "<results>/figures/<setting>-attention.png",
+            "<results>/figures/<setting>-attention.svg",
             category="Figures",
             subcategory="{dataset}, split {split}, {length} frames",
             caption="../report/attention.rst",
+            labels={"what": "weights of the attention fusion"},
         ),
-        "<results>/figures/<setting>-attention.svg",
     log:
         "<logs>/figures/<setting>-attention.log",
     benchmark:
@@ -58,14 +61,14 @@ rule contact:
     input:
         clips=rules.pack.output.clips,
     output:
+        "<results>/figures/{dataset}-contact.png",
         report(
-            "<results>/figures/{dataset}-contact.png",
+            "<results>/figures/{dataset}-contact.svg",
             category="Data",
             subcategory="{dataset}",
             caption="../report/contact.rst",
             labels={"what": "frames and flow"},
         ),
-        "<results>/figures/{dataset}-contact.svg",
     log:
         "<logs>/figures/{dataset}-contact.log",
     benchmark:
@@ -84,12 +87,13 @@ rule bars:
     input:
         table="<results>/tables/table1.csv",
     output:
+        "<results>/figures/table1.png",
         report(
-            "<results>/figures/table1.png",
+            "<results>/figures/table1.svg",
             category="Tables",
             caption="../report/bars.rst",
+            labels={"what": "Table 1 as bars"},
         ),
-        "<results>/figures/table1.svg",
     log:
         "<logs>/figures/table1.log",
     benchmark:
@@ -109,12 +113,13 @@ rule cost:
         table="<results>/tables/table1.csv",
         latency="<results>/tables/latency.csv",
     output:
+        "<results>/figures/cost.png",
         report(
-            "<results>/figures/cost.png",
+            "<results>/figures/cost.svg",
             category="Tables",
             caption="../report/cost.rst",
+            labels={"what": "accuracy and cost"},
         ),
-        "<results>/figures/cost.svg",
     log:
         "<logs>/figures/cost.log",
     benchmark:
@@ -133,12 +138,13 @@ rule intervals:
     input:
         table="<results>/tables/{table}.csv",
     output:
+        "<results>/figures/{table}.png",
         report(
-            "<results>/figures/{table}.png",
+            "<results>/figures/{table}.svg",
             category="Tables",
             caption="../report/intervals.rst",
+            labels={"what": "{table} as a figure"},
         ),
-        "<results>/figures/{table}.svg",
     log:
         "<logs>/figures/{table}.log",
     benchmark:

@@ -8,10 +8,12 @@ rule latency:
             for name in names
         ],
     output:
+        multiext("<results>/tables/latency", ".csv", ".md", ".tex"),
         report(
-            multiext("<results>/tables/latency", ".csv", ".md", ".tex", ".html"),
+            "<results>/tables/latency.html",
             category="Tables",
             caption="../report/latency.rst",
+            labels={"what": "cost of inference"},
         ),
     log:
         "<logs>/latency.log",

@@ -34,21 +34,17 @@ rule features:
         tables=lambda wildcards: [f"{run}/similarity.csv" for run in seeds_of(wildcards)],
         maps="<results>/<first_run>/maps.npz",
     output:
-        report(
-            "<results>/figures/<setting>-similarity.png",
-            category="Distillation",
-            subcategory="{dataset}, split {split}, {length} frames",
-            caption="../report/features.rst",
-            labels={"what": "likeness of features"},
-        ),
-        report(
-            "<results>/figures/<setting>-features.png",
-            category="Distillation",
-            subcategory="{dataset}, split {split}, {length} frames",
-            caption="../report/features.rst",
-            labels={"what": "feature maps"},
-        ),
-        expand("<results>/figures/<setting>-{kind}.svg", kind=FEATURE_FIGURES, allow_missing=True),
+        expand("<results>/figures/<setting>-{kind}.png", kind=FEATURE_FIGURES, allow_missing=True),
+        [
+            report(
+                f"<results>/figures/<setting>-{kind}.svg",
+                category="Distillation",
+                subcategory="{dataset}, split {split}, {length} frames",
+                caption="../report/features.rst",
+                labels={"what": what},
+            )
+            for kind, what in FEATURE_FIGURES.items()
+        ],
     log:
         "<logs>/figures/<setting>-features.log",
     benchmark:
@@ -86,6 +82,32 @@ rule classes:
         **determined_by("classes"),
     shell:
         command("classes")
+
+
+rule summary:
+    """Write what the run found, in three numbers and one picture, for the report's first page."""
+    input:
+        table="<results>/tables/table1.csv",
+        latency="<results>/tables/latency.csv",
+        picture="<results>/figures/table1.svg",
+    output:
+        report(
+            "<results>/summary.html",
+            category="Summary",
+            caption="../report/summary.rst",
+            labels={"what": "three numbers and a picture"},
+        ),
+    log:
+        "<logs>/summary.log",
+    benchmark:
+        "<benchmarks>/summary.tsv"
+    localrule: True
+    conda:
+        "../../envs/train.yaml"
+    params:
+        **determined_by("summary"),
+    shell:
+        command("summary")
 
 
 rule provenance:
