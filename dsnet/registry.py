@@ -24,7 +24,13 @@ LOSSES = {
     "mae": "dsnet.losses.mae:MultiLevelMAE",
     "gram": "dsnet.losses.gram:GramDistance",
 }
-BACKBONES = {"resnext3d": "dsnet.models.resnext3d:ResNeXt3D"}
+BACKBONES = {
+    "resnext3d": "dsnet.models.resnext3d:ResNeXt3D",
+    "r3d_18": "dsnet.models.videoresnet:R3D18",
+    "mc3_18": "dsnet.models.videoresnet:MC318",
+    "r2plus1d_18": "dsnet.models.videoresnet:R2Plus1D18",
+    "swin3d_t": "dsnet.models.swin3d:Swin3DT",
+}
 FUSIONS = {
     "average": "dsnet.fusion.average:Average",
     "attention": "dsnet.fusion.attention:Attention",
@@ -121,15 +127,19 @@ def places(kind: str, own: dict[str, str], plugins: Iterable[str]) -> dict[str, 
 def constant(place: str, name: str, default: Any) -> Any:
     """Read the class attribute ``name`` of the class at ``place``, or ``default`` without one.
 
-    The file is read, not run, and inherited attributes are not seen. Raises PluginError if the file
-    has no such class, or the value is not a literal.
+    The file is read, not run. Attributes are inherited from classes of the same file alone. Raises
+    PluginError if the file has no such class, or the value is not a literal.
     """
     module, of = place.rsplit(":", 1)
     path = module if module.endswith(".py") else f"{PACKAGE.parent}/{module.replace('.', '/')}.py"
-    classes = [n for n in _parsed(path).body if isinstance(n, ast.ClassDef) and n.name == of]
-    if not classes:
+    classes = {n.name: n for n in _parsed(path).body if isinstance(n, ast.ClassDef)}
+    if of not in classes:
         raise PluginError(f"plugins: {path} has no class {of}")
-    value = _assigned(classes[-1].body, name)
+    value, waiting = None, [of]
+    while waiting and value is None:
+        if found := classes.pop(waiting.pop(0), None):
+            value = _assigned(found.body, name)
+            waiting += [base.id for base in found.bases if isinstance(base, ast.Name)]
     try:
         return default if value is None else ast.literal_eval(value)
     except ValueError as error:

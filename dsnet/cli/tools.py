@@ -11,6 +11,7 @@ from pathlib import Path
 from dsnet.cli.options import Verb, parse_json
 from dsnet.experiment.data import FOLLOWED
 from dsnet.provenance import replacing
+from dsnet.releases import FOLDER, TORCHVISION
 from dsnet.stages.stage import positive
 
 
@@ -27,8 +28,10 @@ def add(verb: Verb) -> None:
     sub.add_argument("--classes", type=Path, help="names in label order, a line each, for .pt")
 
     sub = verb(fetch)
-    sub.add_argument("dataset", help="ucf101, hmdb51 or weizmann")
-    sub.add_argument("--to", type=Path, default=Path("data"), help="where to, default: data")
+    about = "ucf101, hmdb51 or weizmann; or weights, such as r2plus1d_18_Kinetics400"
+    sub.add_argument("name", help=about)
+    about = f"where to, default: data, or {FOLDER} for weights"
+    sub.add_argument("--to", type=Path, help=about)
     sub.add_argument("--folders", type=parse_json, help="JSON: instead of TO/UCF-101 and so on")
     sub.add_argument("--downloads", type=Path, help="keeps the archives, default: TO/downloads")
     sub.add_argument("--mirror", help="address of a copy of that folder, asked instead")
@@ -86,21 +89,27 @@ def checkpoint(options: argparse.Namespace) -> None:
 
 
 def fetch(options: argparse.Namespace) -> None:
-    """Get a data set and its official lists from where they are published."""
+    """Get a data set and its official lists, or weights, from where they are published."""
     from dsnet import fetching
 
-    source = fetching.source_of(options.dataset)
-    if not sys.stderr.isatty():  # stderr is a log; people must see the terms
-        print(source.notice, flush=True)
-    record = fetching.fetch(
-        options.dataset,
-        options.folders or fetching.usual_folders(options.dataset, options.to),
-        options.downloads or options.to / "downloads",
-        options.mirror or None,
-    )
+    name, mirror = options.name, options.mirror or None
+    if TORCHVISION.fullmatch(name):
+        _say(fetching.WEIGHTS_NOTICE)
+        record = fetching.fetch_weights(name, options.to or Path(FOLDER), mirror)
+    else:
+        _say(fetching.source_of(name).notice)
+        to = options.to or Path("data")
+        folders = options.folders or fetching.usual_folders(name, to)
+        record = fetching.fetch(name, folders, options.downloads or to / "downloads", mirror)
     if options.output is not None:
         with replacing(options.output) as path:
             path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def _say(terms: str) -> None:
+    """Print the terms of what is fetched if the log, which has them, is a file."""
+    if not sys.stderr.isatty():
+        print(terms, flush=True)
 
 
 def flow(options: argparse.Namespace) -> None:

@@ -51,24 +51,33 @@ def _fours(planes: Sequence[np.ndarray]) -> list[np.ndarray]:
 def normalise(
     clips: Tensor, modality: str, settings: Clips, device: torch.device | str = "cpu"
 ) -> Tensor:
-    """Subtract the means from clips and put them on a device; nothing is divided.
+    """Subtract the means from clips, divide by their deviations, and put them on a device.
 
     The clips travel to the device as bytes, a quarter of the size of float32.
 
     Args:
         clips: (N, T, H, W, C) uint8.
         modality: ``rgb`` or ``flow``.
-        settings: the config's ``clips``, with the means.
+        settings: the config's ``clips``, with the means and the deviations.
         device: device of the result.
 
     Returns:
-        (N, C, T, H, W) float32, channels last in memory: RGB minus its mean, flow minus 127.5.
+        (N, C, T, H, W) float32, channels last in memory: by default, RGB minus its mean, and flow
+        minus 127.5.
     """
     mean = settings.rgb_mean if modality == "rgb" else [settings.flow_mean] * 2
+    std = settings.rgb_std if modality == "rgb" else [settings.flow_std] * 2
     # Whole rows, over which the means repeat: a loop over the channels of one pixel is too short.
     rows = clips.to(device, non_blocking=True).flatten(-2)
-    centre = torch.tensor(mean, dtype=torch.float32, device=device).repeat(clips.shape[-2])
-    return (rows - centre).unflatten(-1, clips.shape[-2:]).permute(0, 4, 1, 2, 3)
+    rows = rows - _repeated(mean, clips, device)
+    if set(std) != {1}:
+        rows = rows / _repeated(std, clips, device)
+    return rows.unflatten(-1, clips.shape[-2:]).permute(0, 4, 1, 2, 3)
+
+
+def _repeated(values: Sequence[float], clips: Tensor, device: torch.device | str) -> Tensor:
+    """Repeat a number per channel over a row of ``clips``, (N, T, H, W, C): (W C) float32."""
+    return torch.tensor(values, dtype=torch.float32, device=device).repeat(clips.shape[-2])
 
 
 def _centre(clip: Tensor, size: int) -> Tensor:

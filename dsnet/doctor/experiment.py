@@ -91,6 +91,7 @@ def checkpoints(experiment: Experiment) -> Iterator[Finding]:
     """Check whether the weights that streams start from exist and fit the network."""
     seen: set[str] = set()
     releases_missing: list[str] = []
+    fetchable: list[str] = []
     for name, stream in experiment.streams.items():
         if stream.pretrained is None:
             continue
@@ -102,6 +103,8 @@ def checkpoints(experiment: Experiment) -> Iterator[Finding]:
                 file = releases.name_of(stream.pretrained, length, kind)
                 if releases.RELEASE.fullmatch(file):
                     releases_missing.append(f"{file}.pth")
+                elif releases.TORCHVISION.fullmatch(file):
+                    fetchable.append(file)
                 else:
                     advice = f"put it there, or set streams.{name}.pretrained"
                     yield Finding(f"weights: {name}", "problem", str(error), advice)
@@ -117,6 +120,11 @@ def checkpoints(experiment: Experiment) -> Iterator[Finding]:
             "craston/MARS on GitHub links to, or train without: experiments/from-scratch.yaml"
         )
         yield Finding("weights", "problem", what, advice)
+    for file in dict.fromkeys(fetchable):
+        path = f"{releases.FOLDER}/{file}.pth"
+        what = f"there is no {path} (looked in {os.getcwd()}), a release of torchvision"
+        advice = f"`dsnet fetch {file}`; or {fetching.by_hand(file, Path(path))}"
+        yield Finding("weights", "problem", what, advice)
     if not any(stream.pretrained for stream in experiment.streams.values()):
         yield Finding("weights", "ok", "none are needed: trained from scratch")
 
@@ -127,6 +135,8 @@ def _checkpoint(experiment: Experiment, name: str, path: str, dataset: str) -> F
     stream_input = experiment.streams[name].input
     untrained = experiment.streams[name].training.epochs == 0
     try:
+        if releases.TORCHVISION.fullmatch(Path(path).stem):
+            fetching.check_weights(Path(path))
         found = models.inspect(path)
         classes = _classes(experiment.catalogue[dataset]) if untrained else []
         network = models.build(
@@ -135,7 +145,7 @@ def _checkpoint(experiment: Experiment, name: str, path: str, dataset: str) -> F
         if classes:
             models.take_all(network, path, classes)
         drawn = models.start_from(network, path)
-    except (models.CheckpointError, OSError) as error:
+    except (models.CheckpointError, fetching.DownloadError, OSError) as error:
         return Finding(check, "problem", str(error), f"get {path} anew, or {other}")
     what = f"{path}: {found.summary()}"
     if not drawn:

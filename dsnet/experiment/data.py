@@ -227,6 +227,21 @@ class Clips(Settings):
         [114.7748, 107.7354, 99.4750],
         min_length=3,
         max_length=3,
-        description="Subtracted from red, green and blue (0..255); nothing is divided.",
+        description="Subtracted from red, green and blue (0..255).",
     )
     flow_mean: Number = Field(127.5, description="Subtracted from both flow planes (0..255).")
+    # Left out of specs if they are the default, so that older networks stay valid.
+    rgb_std: list[Annotated[Number, Field(gt=0)]] = Field(
+        [1, 1, 1],
+        min_length=3,
+        max_length=3,
+        exclude_if=lambda value: set(value) == {1},
+        description="What red, green and blue are divided by then; torchvision's networks have "
+        "means and divisors of their own, which count instead of these four keys.",
+    )
+    flow_std: Number = Field(
+        1,
+        gt=0,
+        exclude_if=lambda value: value == 1,
+        description="What both flow planes are divided by then.",
+    )

@@ -43,8 +43,9 @@ class Model(Settings):
     backbone: str = Field(
         RESNEXT3D,
         exclude_if=lambda value: value == RESNEXT3D,
-        description="resnext3d, a 3D ResNeXt, or one of `plugins`, for which only `options` counts "
-        "of the keys here.",
+        description="resnext3d, a 3D ResNeXt; r3d_18, mc3_18, r2plus1d_18 or swin3d_t of "
+        "torchvision, for which the other keys here do not count; or one of `plugins`, for which "
+        "only `options` counts.",
     )
     options: Options = NO_OPTIONS
     layers: Four = Field([3, 4, 23, 3], description="Blocks of layer1 to layer4.")

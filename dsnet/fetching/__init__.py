@@ -1,4 +1,4 @@
-"""Fetching of UCF-101, HMDB-51 and Weizmann, with their official lists, from their publishers.
+"""Fetching of UCF-101, HMDB-51 and Weizmann, with their official lists, and of weights.
 
 Downloaded archives are kept in their own folder. A part of a data set, its videos or its lists, is
 unpacked into a hidden folder beside its place, and renamed when it is complete. A file in it marks
@@ -21,9 +21,21 @@ from dsnet.errors import UserError
 from dsnet.fetching.archives import ArchiveError, need_rar_tool, unpack
 from dsnet.fetching.downloads import DownloadError, download
 from dsnet.fetching.sources import SOURCES, Archive, Part, Source
+from dsnet.fetching.weights import WEIGHTS_NOTICE, by_hand, check_weights, fetch_weights
 from dsnet.provenance import alone
 
-__all__ = ["SOURCES", "ArchiveError", "DownloadError", "fetch", "source_of", "usual_folders"]
+__all__ = [
+    "SOURCES",
+    "WEIGHTS_NOTICE",
+    "ArchiveError",
+    "DownloadError",
+    "by_hand",
+    "check_weights",
+    "fetch",
+    "fetch_weights",
+    "source_of",
+    "usual_folders",
+]
 
 log = logging.getLogger(__name__)
 MARK = ".fetched.json"
@@ -32,7 +44,10 @@ MARK = ".fetched.json"
 def source_of(kind: str) -> Source:
     """Return a data set by its kind; raise UserError for an unknown kind."""
     if kind not in SOURCES:
-        raise UserError(f"{kind} cannot be fetched; expected one of {', '.join(SOURCES)}")
+        raise UserError(
+            f"{kind} cannot be fetched; expected one of {', '.join(SOURCES)}, or weights of "
+            f"torchvision such as r2plus1d_18_Kinetics400"
+        )
     return SOURCES[kind]
 
 

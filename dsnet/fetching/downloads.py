@@ -48,9 +48,9 @@ def download(
 ) -> dict[str, Any]:
     """Download a file from the first of ``addresses`` that has it, unless ``path`` exists.
 
-    ``size`` (bytes) and ``checksum`` (``md5:`` or ``sha256:`` and hexadecimal digits) are the
-    published values. An existing file is checked too. A partial download stays in ``NAME.part``.
-    The next call continues it, if the server can and still has the same file.
+    ``size`` (bytes) and ``checksum`` (``md5:`` or ``sha256:`` and hexadecimal digits, all or the
+    first) are the published values. An existing file is checked too. A partial download stays in
+    ``NAME.part``. The next call continues it, if the server can and still has the same file.
 
     Returns name, address (None if the file existed), bytes and sha256.
 
@@ -96,7 +96,7 @@ def verify(path: Path, size: int | None, checksum: str | None) -> dict[str, Any]
             for digest in digests.values():
                 digest.update(data)
             bar.update(len(data))
-    if published and digests[kind].hexdigest() != published:
+    if not digests[kind].hexdigest().startswith(published):
         raise DownloadError(
             f"{path} has the {kind.upper()} {digests[kind].hexdigest()}, "
             f"where {published} is published"

@@ -20,8 +20,9 @@ class Backbone(nn.Module):
         levels: names of the features of :meth:`forward_features`, in their order.
         first: name of the first convolution, which has the channels of the input.
         classifier: name of the last layer, which has one row per class.
-        statistics: means to subtract from pixels of 0..255: ``rgb_mean``, three numbers, and
-            ``flow_mean``, one. A missing one is taken from the configuration (``clips``).
+        statistics: means to subtract from pixels of 0..255, ``rgb_mean``, three numbers, and
+            ``flow_mean``, one, and what to divide by then, ``rgb_std`` and ``flow_std``. A missing
+            one is taken from the configuration (``clips``).
     """
 
     levels: ClassVar[tuple[str, ...]]

@@ -18,6 +18,7 @@ from dsnet.models.checkpoints import FORMAT, VERSION, CheckpointError, check_ver
 from dsnet.models.resnext3d import TELLING, ResNeXt3D, read_architecture
 from dsnet.models.weights import differing, in_order, may_differ, take_up, tensors
 from dsnet.provenance import canonical, keep_input, record
+from dsnet.registry import BACKBONES
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +147,8 @@ class Checkpoint:
 def inspect(path: PathLike) -> Checkpoint:
     """Read a checkpoint and describe it; see :func:`load_checkpoint`.
 
-    dsnet's files name their backbone. Files of others are taken for :class:`.ResNeXt3D`.
+    dsnet's files name their backbone. Files of others are taken for the network of
+    :data:`dsnet.registry.BACKBONES` that has their tensors, else for :class:`.ResNeXt3D`.
     """
     content = read(path)
     found, ours = tensors(content), content.get("format") == FORMAT
@@ -157,6 +159,8 @@ def inspect(path: PathLike) -> Checkpoint:
     elif (arch := read_architecture(found)) is not None:
         count, channels = found[TELLING[-1]].shape[0], found[TELLING[0]].shape[1]
         (modality,) = (name for name, number in CHANNELS.items() if number == channels)
+    elif (known := _known(found)) is not None:
+        arch, modality, count = known
     else:
         with torch.device("meta"):
             own = ResNeXt3D(400).state_dict()
@@ -180,6 +184,19 @@ def inspect(path: PathLike) -> Checkpoint:
         ignored=sorted(set(found) - set(own)),
         provenance=canonical(content.get("provenance")) if ours else "",
     )
+
+
+def _known(weights: Mapping[str, Tensor]) -> tuple[dict[str, Any], str, int] | None:
+    """Return backbone, input and number of classes of dsnet's own network with these tensors."""
+    inputs = {channels: modality for modality, channels in CHANNELS.items()}
+    for name in BACKBONES:
+        with torch.device("meta"):
+            network = build({"backbone": name}, "rgb", 1)
+        wrong = [k for k in differing(network.state_dict(), weights) if not may_differ(network, k)]
+        first, last = (weights.get(f"{k}.weight") for k in (network.first, network.classifier))
+        if not wrong and first is not None and last is not None and first.shape[1] in inputs:
+            return {"backbone": name}, inputs[first.shape[1]], len(last)
+    return None
 
 
 def convert(

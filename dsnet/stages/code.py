@@ -23,6 +23,8 @@ NUMBERS = (
     "dsnet.models.backbone",
     "dsnet.models.convolutions",
     "dsnet.models.resnext3d",
+    "dsnet.models.videoresnet",
+    "dsnet.models.swin3d",
     "dsnet.models.frozen",
     "dsnet.models.weights",
     "dsnet.losses.features",

@@ -176,6 +176,17 @@ def test_clips_that_are_no_squares_are_centred_too(modality):
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("modality", ["rgb", "flow"])
+def test_what_is_left_is_divided_by_a_deviation_of_each_channel(modality):
+    channels = {"rgb": 3, "flow": 2}[modality]
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 6, channels), np.uint8)
+    settings = Clips(rgb_mean=[110, 100, 96], rgb_std=[58, 2, 0.5], flow_std=57)
+    found = clips.normalise(torch.from_numpy(pixels), modality, settings)
+    mean, std = ([110, 100, 96], [58, 2, 0.5]) if modality == "rgb" else (127.5, 57)
+    expected = np.moveaxis((pixels - np.float64(mean)) / std, -1, 1)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-6)
+
+
 def test_means_in_whole_numbers_centre_alike_on_any_device():
     """YAML reads 114 as an integer."""
     pixels = torch.arange(2 * 3 * 4 * 5 * 3, dtype=torch.uint8).reshape(2, 3, 4, 5, 3)

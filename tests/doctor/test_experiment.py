@@ -170,6 +170,29 @@ def test_weights_that_are_there_or_not(raw, here):
     assert "set streams.rgb.pretrained to another file" in own.advice
 
 
+def test_weights_of_torchvision_that_are_there_or_not(raw, here, monkeypatch):
+    raw["model"] = {"backbone": "mc3_18"}
+    for stream in ("flow", "rgb"):
+        raw["streams"][stream]["pretrained"] = "mc3_18_Kinetics400"
+    found = only(experiment.checkpoints(load(raw)))
+    assert found.status == "problem"
+    path = "resources/checkpoints/mc3_18_Kinetics400.pth"
+    assert f"there is no {path} (looked in {here})" in found.found
+    address = "https://download.pytorch.org/models/mc3_18-a90a0ba3.pth"
+    assert found.advice == f"`dsnet fetch mc3_18_Kinetics400`; or get {address}, put it at {path}"
+    (here / path).parent.mkdir(parents=True)
+    network = models.build({"backbone": "mc3_18"}, "rgb", 400)
+    torch.save(network.state_dict(), here / path)
+    found = only(experiment.checkpoints(load(raw)))
+    assert found.status == "problem"
+    assert "where a90a0ba3 is published" in found.found
+    monkeypatch.setattr(experiment.fetching, "check_weights", lambda path: None)
+    found = only(experiment.checkpoints(load(raw)))
+    assert found.status == "warning"
+    assert "mc3_18 for rgb, 400 classes" in found.found
+    assert "stem.0.weight is drawn anew" in found.found
+
+
 def test_weights_to_be_taken_as_they_are(mine, here):
     raw = mine
     raw["streams"]["flow"].update(pretrained="own.pth")

@@ -92,9 +92,16 @@ def test_keys_with_their_defaults_leave_the_specs_of_results_as_they_were(experi
     }
     expected = {"backend", "semantics", "bound", "quality", "tvl1", "version"}
     assert set(specs.flow_spec(experiment).values()) == expected
+    clips = {"crop", "scales", "rgb_mean", "flow_mean"}
+    assert set(spec(experiment).values()["clips"]) == clips
     changed = loaded(
-        {"frames": {"sampling": "output_rate"}, "flow": {"rounding": "truncate"}},
+        {
+            "frames": {"sampling": "output_rate"},
+            "flow": {"rounding": "truncate"},
+            "clips": {"rgb_std": [58, 57, 56], "flow_std": 57},
+        },
     )
+    assert set(spec(changed).values()["clips"]) == clips | {"rgb_std", "flow_std"}
     assert specs.frames_spec(changed).values()["sampling"] == "output_rate"
     assert specs.flow_spec(changed).values()["rounding"] == "truncate"
 

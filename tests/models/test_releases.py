@@ -1,8 +1,9 @@
-"""MARS's releases by name."""
+"""Releases of MARS and torchvision by name."""
 
 import pytest
 
-from dsnet.releases import PretrainedError, locate
+from dsnet import vision
+from dsnet.releases import PretrainedError, locate, published
 
 
 def test_a_release_is_found_by_name_and_a_file_by_its_path(tmp_path):
@@ -26,3 +27,19 @@ def test_a_release_that_is_missing_comes_with_instructions(tmp_path):
         locate("RGB_UCF101_{clip_length}f", 16, "ucf101", tmp_path)
     with pytest.raises(PretrainedError, match=r"there is no file RGB_Kinetic_16f .* named like"):
         locate("RGB_Kinetic_16f", 16, "ucf101", tmp_path)
+
+
+def test_a_release_of_torchvision_is_found_or_can_be_fetched(tmp_path):
+    with pytest.raises(PretrainedError, match="`dsnet fetch mc3_18_Kinetics400` puts it at"):
+        locate("mc3_18_Kinetics400", 16, "ucf101", tmp_path)
+    (tmp_path / "mc3_18_Kinetics400.pth").touch()
+    expected = str(tmp_path / "mc3_18_Kinetics400.pth")
+    assert locate("mc3_18_Kinetics400", 16, "ucf101", tmp_path) == expected
+
+
+def test_addresses_and_hashes_are_torchvisions():
+    weights = vision.module("models.video").R2Plus1D_18_Weights.KINETICS400_V1
+    address, digits = published("r2plus1d_18_Kinetics400")
+    assert address == weights.url
+    assert address.endswith(f"/r2plus1d_18-{digits}.pth")
+    assert int(digits, 16) > 0

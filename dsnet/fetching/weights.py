@@ -1,0 +1,52 @@
+"""Fetching of weights that torchvision has released."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from dsnet.fetching.downloads import DownloadError, download, verify
+from dsnet.releases import FOLDER, published
+
+log = logging.getLogger(__name__)
+WEIGHTS_NOTICE = (
+    "Weights of torchvision (BSD 3-Clause), trained on Kinetics-400. Its README says that terms of "
+    "the data set may hold for them."
+)
+
+
+def fetch_weights(
+    name: str, folder: Path = Path(FOLDER), mirror: str | None = None
+) -> dict[str, Any]:
+    """Fetch a release of torchvision, such as r2plus1d_18_Kinetics400, to ``folder/NAME.pth``.
+
+    ``mirror`` is the address of a copy of the folder that torchvision's addresses have in common.
+    It is used instead of them. A file that is there already is checked as well.
+
+    Returns name, address (None if the file existed), bytes and sha256.
+
+    Raises:
+        DownloadError: it cannot be downloaded, or is not the published file; the message says how
+            to get it by hand.
+        DiskFullError: there is no room.
+    """
+    official, digits = published(name)
+    address = f"{mirror.rstrip('/')}/{official.rpartition('/')[2]}" if mirror else official
+    path = folder / f"{name}.pth"
+    log.info("%s", WEIGHTS_NOTICE)
+    try:
+        return download([address], path, checksum=f"sha256:{digits}")
+    except DownloadError as error:
+        advice = f"to go on by hand, {by_hand(name, path)} and run again"
+        raise DownloadError(f"{error}; {advice}") from error
+
+
+def by_hand(name: str, path: Path) -> str:
+    """Say how to get a release of torchvision without dsnet."""
+    return f"get {published(name)[0]}, put it at {path}"
+
+
+def check_weights(path: Path) -> None:
+    """Raise DownloadError unless a file is the release of torchvision that it has the name of."""
+    verify(path, None, f"sha256:{published(path.stem)[1]}")
