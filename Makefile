@@ -24,7 +24,7 @@
 # make rehearsal
 #             set up, then the paper's experiment from drawn weights to the tables, one epoch on the
 #             sample videos beside the checkout (an hour on two cores); leaves 12 GB in results/rehearsal;
-#             RECIPE=paper-mars or paper-literal for another recipe
+#             RECIPE=paper-mars, paper-literal, ucf101-torchvision or hmdb51-torchvision for another
 # make study  what the paper's claims are worth at small scale (an hour and a half on two cores; docs/results.md)
 # make screenshots
 #             set up, then the README's pictures of results/report.zip (needs Chromium)
@@ -108,7 +108,7 @@ examples: setup
 rehearsal: setup
 	mkdir -p results/rehearsal
 	DSNET_REHEARSAL=$(RECIPE) $(BIN)/python -m pytest -s --basetemp results/rehearsal/$(RECIPE) \
-		tests/workflow/test_rehearsal.py
+		tests/workflow/test_rehearsal.py tests/workflow/test_torchvision_recipe.py
 
 screenshots: setup
 	$(BIN)/python docs/screenshots.py

@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).parents[1]
 RECORDED_PACKAGES = (
     "dsnet",
     "torch",
+    "torchvision",
     "numpy",
     "numba",
     "opencv-contrib-python-headless",

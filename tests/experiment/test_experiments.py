@@ -1,6 +1,7 @@
 """The experiments that come with dsnet, and what of the paper they must keep to."""
 
 import functools
+import re
 
 import pytest
 import yaml
@@ -14,6 +15,14 @@ def test_every_experiment_is_valid(raw, loaded, path):
     overlay = yaml.safe_load(path.read_text(encoding="utf-8"))
     found = loaded(overlay)
     assert found.datasets == overlay.get("datasets", raw["datasets"])
+
+
+def test_the_settings_for_torchvisions_weights_are_valid(loaded):
+    page = (ROOT / "docs/backbones.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", page, re.M | re.S)
+    found = loaded(yaml.safe_load(block))
+    assert found.model.arch() == {"backbone": "r2plus1d_18"}
+    assert found.streams["ds"].training.epochs == 30
 
 
 def test_there_are_the_experiments_of_the_paper():

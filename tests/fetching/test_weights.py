@@ -62,9 +62,9 @@ def test_a_file_put_there_by_hand_is_checked_and_left(served, tmp_path):
     assert fetching.fetch_weights(NAME, tmp_path)["address"] is None
     fetching.check_weights(path)
     path.write_bytes(DATA[1:])
-    with pytest.raises(fetching.DownloadError, match="has the SHA256 .* is published"):
+    with pytest.raises(fetching.DownloadError, match=r"has the SHA256 .* is published"):
         fetching.check_weights(path)
-    with pytest.raises(fetching.DownloadError, match="has the SHA256 .* to go on by hand, get"):
+    with pytest.raises(fetching.DownloadError, match=r"has the SHA256 .* to go on by hand, get"):
         fetching.fetch_weights(NAME, tmp_path)
     assert path.read_bytes() == DATA[1:]
 

@@ -1,14 +1,19 @@
 """torchvision's networks: to the last bit as torchvision computes them, and as dsnet needs them."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
 from networks import filled
-from specs import make_spec
+from project import ROOT
+from specs import make_spec, terms
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from dsnet import clips, export, models, registry, vision
+from dsnet import clips, export, losses, models, registry, vision
 from dsnet.experiment.data import Clips
+from dsnet.experiment.networks import MAE, Gram
 from dsnet.training.batch_norm import SyncBatchNorm, synchronise_batch_norm
 from dsnet.training.gradients import gradient_norms
 
@@ -167,6 +172,23 @@ def test_the_gradient_of_the_deepest_level_is_watched(name, deepest):
     assert 0 < norms[f"grad_{deepest}"] < norms["grad_ce"]
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_student_is_distilled_on_every_level(name):
+    teacher, student = (models.build({"backbone": name}, m, 5) for m in ("flow", "rgb"))
+    chosen = terms({"mae": MAE().values(), "gram": Gram(normalize="channels").values()})
+    task = losses.build(teacher, chosen, {})
+    batch = {"rgb": torch.randn(2, 3, 4, 32, 32), "flow": torch.randn(2, 2, 4, 32, 32)}
+    _, found = task(student.train(), batch, torch.tensor([0, 1]))
+    assert set(found) == {"ce", "mae", "gram"}
+    for term in ("mae", "gram"):
+        student.zero_grad()
+        found[term].backward(retain_graph=True)
+        last = student.get_submodule(student.deepest())
+        assert all(p.grad.isfinite().all() for p in student.parameters() if p.grad is not None)
+        for module in (student.get_submodule(student.first), last):
+            assert any(p.grad is not None and p.grad.any() for p in module.parameters())
+
+
 @pytest.mark.parametrize("kind", ["pt2", "onnx"])
 @pytest.mark.parametrize("name", ["r2plus1d_18", "swin3d_t"])
 def test_an_exported_network_answers_as_pytorch(name, kind, tmp_path):
@@ -180,3 +202,20 @@ def test_an_exported_network_answers_as_pytorch(name, kind, tmp_path):
     }
     models.save(tmp_path / "model.pt", content)
     assert export.export(tmp_path / "model.pt", tmp_path / f"model.{kind}", kind) < 1e-4
+
+
+def test_the_page_says_what_the_networks_are():
+    page = (ROOT / "docs/backbones.md").read_text(encoding="utf-8")
+    lines = [line.split("|")[1:-1] for line in page.splitlines() if line.startswith("| ")]
+    rows = [[cell.strip(" `") for cell in line] for line in lines if len(line) == 6][1:]
+    assert [name for name, *_ in rows] == [*registry.BACKBONES, ""]
+    for name, _, parameters, gflops, size, channels in rows:
+        shape = [1, 3, *map(int, re.findall(r"\d+", size))]
+        with torch.device("meta"), FlopCounterMode(display=False) as counter:
+            network = models.build({"backbone": name or "swin3d_t"}, "rgb", 400).eval()
+            _, features = network.forward_features(torch.empty(shape))
+        assert int(gflops) == round(counter.get_total_flops() / 1e9)
+        if name:
+            millions = sum(p.numel() for p in network.parameters()) / 1e6
+            assert float(parameters) == round(millions, 1)
+            assert list(map(int, channels.split(","))) == [f.shape[1] for f in features.values()]
