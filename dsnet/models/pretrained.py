@@ -193,9 +193,10 @@ def _known(weights: Mapping[str, Tensor]) -> tuple[dict[str, Any], str, int] | N
         with torch.device("meta"):
             network = build({"backbone": name}, "rgb", 1)
         wrong = [k for k in differing(network.state_dict(), weights) if not may_differ(network, k)]
-        first, last = (weights.get(f"{k}.weight") for k in (network.first, network.classifier))
-        if not wrong and first is not None and last is not None and first.shape[1] in inputs:
-            return {"backbone": name}, inputs[first.shape[1]], len(last)
+        keys = (f"{network.first}.weight", f"{network.classifier}.weight")
+        first, last = (tuple(weights[key].shape) if key in weights else () for key in keys)
+        if not wrong and (len(first), len(last)) == (5, 2) and first[1] in inputs:
+            return {"backbone": name}, inputs[first[1]], last[0]
     return None
 
 
