@@ -50,7 +50,7 @@ SHOWN = (
     *(
         f"dsnet.tables.{name}"
         for name in (
-            *("statistics", "text", "formats", "layout"),
+            *("classes", "statistics", "text", "formats", "layout"),
             *("measured", "results", "significance", "study"),
         )
     ),

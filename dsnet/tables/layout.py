@@ -84,8 +84,10 @@ def render_table1(
     cited = (
         f" {REPORTED} marks numbers reported in the paper (split 1), which were not measured here."
     )
+    explained = cells is DETAILED or bool(measured["paper_top1"].notna().any())
     notes = [
-        f"{_statistic(measured)}.{cited * (len(measured) < len(table))} {cells.note}",
+        f"{_statistic(measured)}.{cited * (len(measured) < len(table))}"
+        + f" {cells.note}" * explained,
         *[MACRO] * (cells is DETAILED and uneven(measured.to_dict("records"))),
         *_conditions(measured, listed),
     ]
@@ -94,7 +96,7 @@ def render_table1(
         tuple(notes),
         "ll" + "c" * WIDTH * len(places),
         (("", 2), *((name, WIDTH) for name in names)),
-        tuple(blocks),
+        tuple(block for block in blocks if block.rows),
     )
 
 

@@ -67,6 +67,7 @@ def test_everything_forced_is_every_job_that_the_tests_know(finished: Project, t
         *(f"results/figures/{figure}.{suffix}" for figure in FIGURES for suffix in ("png", "svg")),
         "results/figures/motions-split1-4f-classes.html",
         "results/summary.html",
+        "results/tables/motions-split1-4f-classes.csv",
         "results/provenance.html",
         *(f"{RUN}/{name}" for name in ("similarity.csv", "maps.npz")),
     ],
