@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dsnet import registry
@@ -25,7 +25,7 @@ def named_results(experiment: Experiment) -> Iterator[tuple[str, Result | Row]]:
             yield f"tables.study.{number}.rows.{place}", row
 
 
-def following(experiment: Experiment, left_out: Set[str]) -> Experiment:
+def following(experiment: Experiment, left_out: set[str]) -> Experiment:
     """Return the experiment with ``tables`` of the streams that are there.
 
     ``left_out`` are the streams that an overlay set to null. Rows and claims that need one of them

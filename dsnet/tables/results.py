@@ -109,8 +109,8 @@ def table1(
                 **{"method": method, "column": column, "paper_top1": known, "source": "measured"},
                 **{"streams": "+".join(names), "pretrain": "+".join(dict.fromkeys(pretrain))},
             }
-    own = paper[paper["dataset"].isin([title for title, _, _ in measured.experiments])]
-    return _frame([*rows.values(), *_reported(own)], TABLE1_COLUMNS)
+    cited = paper[paper["dataset"].isin([title for title, _, _ in measured.experiments])]
+    return _frame([*rows.values(), *_reported(cited)], TABLE1_COLUMNS)
 
 
 def _cells(
