@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from dsnet.datasets import duplicates
 from dsnet.datasets.catalogue import build, remarks
-from dsnet.datasets.listing import DataSetError, check_classes, readable, split_columns
+from dsnet.datasets.listing import DataSetError, check_classes, readable, some, split_columns
 from dsnet.disk import PathLike
 from dsnet.errors import UserError
 from dsnet.provenance import file_digest, opened, replacing
@@ -74,6 +74,8 @@ def make_manifest(
     check_broken(name, list(broken.itertuples(index=False)), len(present), max_broken)
     if not usable.any():
         raise DataSetError(f"{name}: none of {len(table)} videos is usable")
+    if gone := sorted(set(table["class_name"]) - set(table["class_name"][usable])):
+        log.warning("%s: no usable videos of %s", name, some(gone))
     for line in (*remarks(entry, table[usable]), *duplicates.check(name, entry, table)):
         log.warning("%s: %s", name, line)
     table = _with_dtypes(table)
