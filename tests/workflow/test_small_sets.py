@@ -72,6 +72,20 @@ def test_an_uneven_set_is_trained_and_its_classes_are_told_apart(own: Project):
     assert len(claims) == 3
 
 
+def test_two_streams_alone_need_no_table_of_students(fresh: Project):
+    tiny = yaml.safe_load((fresh / "tiny.yaml").read_text())
+    tiny["streams"] |= {"mars": None, "ds": None}
+    (fresh / "tiny.yaml").write_text(yaml.safe_dump({**tiny, "tables": {}}))
+    jobs = fresh.plan().jobs
+    assert {name for rule, name in jobs if rule == "train"} == {"flow", "rgb"}
+    assert {name for rule, name in jobs if rule == "fuse"} == {
+        "rgb+flow.average",
+        "rgb+flow.attention",
+    }
+    assert {("table1", ""), ("significance", ""), ("classes", "")} <= jobs
+    assert not {("table2", ""), ("claims", "")} & jobs
+
+
 def test_a_set_of_one_class_stops_before_the_first_job(own: Project):
     films(own / "videos", run=3)
     outcome = own.snakemake("results/mine/clips.h5")
