@@ -36,10 +36,7 @@ rule all:
     """Make all tables, figures and pages."""
     default_target: True
     input:
-        rules.table1.output,
-        rules.table2.output,
-        rules.significance.output,
-        [getattr(rules, table).output for table in answers()],
+        [getattr(rules, table).output for table in tables()],
         rules.latency.output,
         figures(),
         pages(),

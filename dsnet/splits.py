@@ -37,7 +37,10 @@ def parts(
     train, test = (videos[videos[column] == role] for role in ("train", "test"))
     for role, chosen in (("training", train), ("test", test)):
         if chosen.empty:
-            raise SplitError(f"{column} has no usable {role} videos")
+            raise SplitError(
+                f"{column} has no usable {role} videos; a class needs two videos of different "
+                f"groups to be in both parts"
+            )
     if protocol == "paper":
         return {
             "train": list(train["id"]),
@@ -48,8 +51,9 @@ def parts(
     mask = train["group"].isin(held)
     if not mask.any():
         raise SplitError(
-            f"{column}: no group can be held out without taking a class's last training group; "
-            f"set protocol: paper, or give the videos groups"
+            f"{column}: no training video can be held out to select the epoch, since every class "
+            f"has one group of them alone; add videos, or set protocol: paper, which selects on "
+            f"the test videos"
         )
     return {
         "train": list(train["id"][~mask]),

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from snakemake.exceptions import WorkflowError
 
+from dsnet import registry
 from dsnet.disk import existing
 from dsnet.errors import UserError
 from dsnet.experiment import ConfigError, Experiment
@@ -20,6 +22,9 @@ from dsnet.experiment.data import FETCHED, Entry
 from dsnet.experiment.specs import flow_spec, frames_spec
 from dsnet.provenance import canonical
 from dsnet.releases import PretrainedError, locate
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @contextmanager
@@ -81,6 +86,40 @@ def check_data(experiment: Experiment) -> None:
                     f"results use it; set data to another folder, or frames and flow to\n  "
                     f"{canonical(Reader(path).spec)}"
                 )
+
+
+def check_videos(experiment: Experiment) -> list[str]:
+    """Return what is unusual in the listed videos of the data sets that are users' own, by lines.
+
+    Raises UserError if they cannot be trained and tested on. Only names are read.
+    """
+    from dsnet.datasets import catalogue  # pandas takes long
+
+    lines = []
+    for dataset, entry in experiment.entries().items():
+        if entry.kind in registry.DATASETS and entry.kind not in ("motions", *FETCHED):
+            listing = catalogue.listing(entry.values())
+            lines += [f"{dataset}: {line}" for line in unusual(experiment, dataset, listing)]
+    return lines
+
+
+def unusual(experiment: Experiment, dataset: str, listing: pd.DataFrame) -> list[str]:
+    """Return what is unusual in the ``listing`` of a data set, by lines.
+
+    Raises DataSetError or SplitError if it cannot be trained and tested on with this experiment's
+    protocol and splits.
+    """
+    from dsnet import splits
+    from dsnet.datasets import catalogue
+    from dsnet.datasets.listing import check_classes
+
+    check_classes(dataset, listing)
+    for split in experiment.splits:
+        try:
+            splits.parts(listing, split, experiment.protocol, experiment.validation_share)
+        except splits.SplitError as error:
+            raise splits.SplitError(f"{dataset}: {error}") from None
+    return catalogue.remarks(experiment.catalogue[dataset].values(), listing)
 
 
 def check_pretrained(experiment: Experiment) -> None:

@@ -96,5 +96,5 @@ def test_errors_say_what_is_missing():
     with pytest.raises(splits.SplitError, match="no usable test videos"):
         splits.parts(ten_per_class().query("split1 == 'train'"), 1, "held-out", 0.1)
     single = table([("a", 0, "g", "train"), ("b", 0, "h", "test")])
-    with pytest.raises(splits.SplitError, match="no group can be held out"):
+    with pytest.raises(splits.SplitError, match="no training video can be held out"):
         splits.parts(single, 1, "held-out", 0.1)

@@ -103,3 +103,88 @@ def test_a_result_that_is_dated_in_the_future_is_named_with_what_to_do(tmp_path)
         starting.check_dates(results)
     subprocess.run(str(caught.value).splitlines()[1], shell=True, check=True)
     starting.check_dates(results)
+
+
+# --- the users' own videos ---------------------------------------------------------------------
+
+MANY = {f"{name}/{i}.mp4" for name in ("run", "walk") for i in range(4)}
+
+
+@pytest.fixture
+def own(loaded, here):
+    """What is told of an experiment on the files of these names, with an own table if any."""
+
+    def told(files, table="", **changes):
+        for name in files:
+            path = here / "videos" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        (here / "mine.csv").write_text(table)
+        entry = {"kind": "folder", "videos": "videos", "csv": "mine.csv" if table else None}
+        changes = {"datasets": ["mine"], "catalogue": {"mine": entry}, **changes}
+        return starting.check_videos(loaded(changes))
+
+    return told
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"run/1.mp4", "run/2.mp4"}, "mine: all videos are of one class, run; at least two are"),
+        ({"run/1.mp4", "walk/1.mp4"}, "mine: split1 has no usable test videos; a class needs two"),
+        (
+            {"run/1.mp4", "run/2.mp4", "walk/1.mp4", "walk/2.mp4"},
+            "mine: split1: no training video can be held out .* or set protocol: paper",
+        ),
+        (
+            {f"{name}/{clip}/{i}.jpg" for name in ("a", "b") for clip in "cd" for i in range(9)},
+            r"expected videos/CLASS/VIDEO; .* left out: a/c/0\.jpg, a/c/1\.jpg, .* and 31 more; to "
+            r"use pictures, make a video of each folder .*; videos: folders without .*: a, b$",
+        ),
+        (
+            {"1.mp4", "2.mp4"},
+            r"expected videos/CLASS/VIDEO; .*in no class folder.*: 1\.mp4, 2\.mp4$",
+        ),
+    ],
+)
+def test_own_videos_that_cannot_be_trained_on_are_told_before_the_first_job(own, files, message):
+    with pytest.raises(UserError, match=message):
+        own(files)
+
+
+def test_few_videos_are_enough_under_protocol_paper(own):
+    few = {"run/1.mp4", "run/2.mp4", "walk/1.mp4", "walk/2.mp4"}
+    assert own(few, protocol="paper", fusion={"fit": "train"}) == []
+
+
+def test_what_is_unusual_in_own_videos_is_told(own, here):
+    assert own(MANY) == []
+    assert own({"notes.txt"}) == []  # an index beside the classes
+    (here / "videos/jump").mkdir()
+    assert own({"run/notes.txt", "run/.hidden", "run/a.strange", "hop/1.mp4", "loose.mov"}) == [
+        "mine: videos: no videos by their names, and left out: run/notes.txt",
+        "mine: videos: in no class folder, and left out: loose.mov",
+        "mine: videos: folders without videos, which are no classes: jump",
+        "mine: split1: no test videos of hop, so nothing is known of how well they are recognised; "
+        "a class needs two videos of different groups for both",
+    ]
+
+
+def test_classes_in_one_part_alone_and_of_one_group_are_told(own):
+    rows = [f"{name},{'test' if name.endswith('3.mp4') else 'train'}" for name in sorted(MANY)]
+    table = "\n".join(["path,split1", *rows, "hop/1.mp4,train", "skip/1.mp4,test"])
+    assert [line.split(",")[0] for line in own(MANY, table)] == [
+        "mine: split1: no test videos of hop",
+        "mine: split1: no training videos of skip; tests will mistake them",
+    ]
+    groups = [f"{name},{name[:3] if name.startswith('run') else name}" for name in sorted(MANY)]
+    (line,) = own(MANY, "\n".join(["path,group", *groups]))
+    assert line.startswith("mine: split1: no test videos of run,")
+
+
+def test_a_hundred_videos_and_three_are_split_within_both_classes(own):
+    assert own({*(f"run/{i}.mp4" for i in range(100)), *(f"walk/{i}.mp4" for i in range(3))}) == []
+
+
+def test_videos_of_official_data_sets_are_not_listed_before_the_first_job(loaded, here):
+    assert starting.check_videos(loaded({"datasets": ["motions", "ucf101"]})) == []

@@ -17,6 +17,8 @@ from dsnet.datasets.listing import (
     DataSetError,
     check_present,
     files_below,
+    left_out,
+    one_sided,
     warn_of_spellings,
 )
 from dsnet.provenance import digest
@@ -46,6 +48,12 @@ def build(name: str, entry: Mapping[str, Any]) -> pd.DataFrame:
     warn_of_spellings(name, found["class_name"].unique())
     check_present(name, list(found["path"]), entry.get("allow_missing", False))
     return found.sort_values("id", ignore_index=True)
+
+
+def remarks(entry: Mapping[str, Any], table: pd.DataFrame) -> list[str]:
+    """Return what is unusual in a listing, a line each, although it can be used."""
+    scanned = entry["kind"] == "folder" and not entry.get("csv")
+    return [*(left_out(os.fspath(entry["videos"])) if scanned else ()), *one_sided(table)]
 
 
 def fingerprint(entry: Mapping[str, Any]) -> str | None:

@@ -18,6 +18,7 @@ from dsnet.datasets.listing import (
     ROLES,
     DataSetError,
     check_groups,
+    left_out,
     make_ids,
     readable,
     scan,
@@ -38,11 +39,11 @@ class Folder:
     def listing(self, entry: Mapping[str, Any]) -> pd.DataFrame:
         """List a folder of videos.
 
-        Without ``entry["csv"]``, every file below ``videos/class/`` is a video and its own group. A
-        file that is no video is found to be broken later. With a CSV, its rows are the videos:
-        columns path (relative to ``videos``) and optionally class (default: the first folder of the
-        path), group (default: the video itself) and split1, split2, ... Without split columns, a
-        stratified, group-aware split1 is made, which depends on the names alone.
+        Without ``entry["csv"]``, every file below ``videos/class/`` is a video and its own group,
+        but for those that are none by their extension (:func:`.left_out`). With a CSV, its rows are
+        the videos: columns path (relative to ``videos``) and optionally class (default: the first
+        folder of the path), group (default: the video itself) and split1, split2, ... Without split
+        columns, a stratified, group-aware split1 is made, which depends on the names alone.
 
         Classes are numbered in the order of their names. Raises DataSetError for a wrong CSV, and
         if all folders are parts of a split, such as ``train``.
@@ -50,7 +51,8 @@ class Folder:
         root = os.fspath(entry["videos"])
         rows = read_csv(Path(entry["csv"])) if entry.get("csv") else scan(root)
         if not rows:
-            raise DataSetError(f"{root}: no videos; expected {root}/CLASS/VIDEO")
+            found = "; ".join(["", *left_out(root)])
+            raise DataSetError(f"{root}: no videos; expected {root}/CLASS/VIDEO{found}")
         if not entry.get("csv") and {row["class"].casefold() for row in rows} <= PARTS:
             raise DataSetError(
                 f"{root}: expected a folder for each class, found parts of a split: "

@@ -20,6 +20,17 @@ from dsnet.errors import UserError
 log = logging.getLogger(__name__)
 ROLES = ("train", "test", "unused")
 COLUMNS = ("id", "path", "label", "class_name", "group", "split1")
+PICTURES = {
+    "bmp", "heic", "jpeg", "jpg", "pgm", "png", "ppm", "svg", "tif", "tiff", "webp",
+}  # fmt: skip
+# Extensions of files that are no videos. A file with any other one may be a video.
+NO_VIDEOS = PICTURES | {
+    "csv", "doc", "docx", "htm", "html", "ini", "json", "jsonl", "log", "md", "pdf", "rst", "rtf",
+    "toml", "tsv", "txt", "xls", "xlsx", "xml", "yaml", "yml", "ass", "srt", "vtt", "aac", "flac",
+    "m4a", "mp3", "opus", "wav", "7z", "bz2", "gz", "rar", "tar", "tgz", "xz", "zip", "db", "h5",
+    "hdf5", "ipynb", "lnk", "mat", "npy", "npz", "onnx", "pkl", "pt", "pth", "py", "sh", "url",
+}  # fmt: skip
+NAMED = 5  # most names in a message
 
 
 class DataSetError(UserError, ValueError):
@@ -27,14 +38,56 @@ class DataSetError(UserError, ValueError):
 
 
 def scan(root: str) -> list[dict[str, str]]:
-    """Return every file below ``root/CLASS/`` that is not hidden, as path and class, sorted.
+    """Return every file below ``root/CLASS/`` that may be a video, as path and class, sorted.
 
-    Files directly in ``root`` (an index, a licence) have no class and are left out.
+    Hidden files are left out, and so is what :func:`left_out` names.
     """
     if not os.path.isdir(root):
         raise DataSetError(f"{root}: no such folder of videos")
-    paths = [path for path in files_below(root) if len(path.parts) > 1]
+    paths = [path for path in files_below(root) if len(path.parts) > 1 and _may_be_video(path)]
     return [{"path": path.as_posix(), "class": path.parts[0]} for path in paths]
+
+
+def left_out(root: str) -> list[str]:
+    """Return a line for each kind of thing below ``root`` that :func:`scan` leaves out.
+
+    These are files that are no videos by their extension, videos in no class folder, and class
+    folders without videos.
+    """
+    files = files_below(root)
+    videos, others = ([path for path in files if _may_be_video(path) == may] for may in (1, 0))
+    others = [path for path in others if len(path.parts) > 1]
+    loose = [path for path in videos if len(path.parts) == 1]
+    folders = {e.name for e in os.scandir(root) if e.is_dir() and not e.name.startswith(".")}
+    empty = sorted(folders - {path.parts[0] for path in videos})
+    lines = []
+    if others:
+        lines.append(f"no videos by their names, and left out: {some(map(str, others))}")
+    if any(_extension(path) in PICTURES for path in others):
+        lines[-1] += (
+            "; to use pictures, make a video of each folder of them, such as ffmpeg -framerate 25 "
+            "-pattern_type glob -i 'FOLDER/*.jpg' FOLDER.mp4"
+        )
+    if loose:
+        lines.append(f"in no class folder, and left out: {some(map(str, loose))}")
+    if empty:
+        lines.append(f"folders without videos, which are no classes: {some(empty)}")
+    return [f"{root}: {readable(line)}" for line in lines]
+
+
+def _may_be_video(path: Path) -> bool:
+    return _extension(path) not in NO_VIDEOS
+
+
+def _extension(path: Path) -> str:
+    return path.suffix[1:].lower()
+
+
+def some(names: Iterable[str]) -> str:
+    """Return the first names, and how many more there are."""
+    first = list(names)
+    more = f" and {len(first) - NAMED} more" if len(first) > NAMED else ""
+    return ", ".join(first[:NAMED]) + more
 
 
 def files_below(root: PathLike) -> list[Path]:
@@ -110,6 +163,31 @@ def warn_of_spellings(name: str, classes: Iterable[str]) -> None:
             # The code points, because forms of Unicode look alike.
             shown = ", ".join(ascii(one) for one in sorted(names))
             log.warning("%s: %s are different classes; are they meant to be one?", name, shown)
+
+
+def check_classes(name: str, listing: pd.DataFrame) -> None:
+    """Raise DataSetError unless there are two classes to tell apart."""
+    classes = set(listing["class_name"])
+    if len(classes) < 2:
+        raise DataSetError(
+            f"{name}: all videos are of one class, {', '.join(classes)}; at least two are needed: "
+            f"put videos of something else into a folder of their own"
+        )
+
+
+def one_sided(listing: pd.DataFrame) -> list[str]:
+    """Return a line for each split with classes that have no training or no test videos."""
+    lines = []
+    for split in split_columns(listing.columns):
+        train, test = (set(listing["class_name"][listing[split] == r]) for r in ("train", "test"))
+        if only := sorted(train - test):
+            lines.append(
+                f"{split}: no test videos of {some(only)}, so nothing is known of how well they "
+                f"are recognised; a class needs two videos of different groups for both"
+            )
+        if only := sorted(test - train):
+            lines.append(f"{split}: no training videos of {some(only)}; tests will mistake them")
+    return lines
 
 
 def check_groups(listing: pd.DataFrame) -> None:

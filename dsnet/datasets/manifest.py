@@ -20,8 +20,8 @@ import yaml
 from tqdm import tqdm
 
 from dsnet.datasets import duplicates
-from dsnet.datasets.catalogue import build
-from dsnet.datasets.listing import DataSetError, readable, split_columns
+from dsnet.datasets.catalogue import build, remarks
+from dsnet.datasets.listing import DataSetError, check_classes, readable, some, split_columns
 from dsnet.disk import PathLike
 from dsnet.errors import UserError
 from dsnet.provenance import file_digest, opened, replacing
@@ -56,10 +56,12 @@ def make_manifest(
     are made, numbered from 0, none empty: contiguous blocks of usable videos with about as many
     frames. ``max_broken`` is the largest share of unusable videos among those present.
 
-    Raises BrokenVideosError above that share; DataSetError if no video is usable or a row violates
-    the schema; and what `catalogue.build` and `duplicates.check` raise.
+    Raises BrokenVideosError above that share; DataSetError if there are less than two classes, no
+    video is usable or a row violates the schema; and what `catalogue.build` and `duplicates.check`
+    raise.
     """
     table = build(name, entry)
+    check_classes(name, table)
     _add_probes(table, name, jobs)
     usable = (table["error"] == "").to_numpy()
     shard = np.full(len(table), -1)
@@ -72,7 +74,9 @@ def make_manifest(
     check_broken(name, list(broken.itertuples(index=False)), len(present), max_broken)
     if not usable.any():
         raise DataSetError(f"{name}: none of {len(table)} videos is usable")
-    for line in duplicates.check(name, entry, table):
+    if gone := sorted(set(table["class_name"]) - set(table["class_name"][usable])):
+        log.warning("%s: no usable videos of %s", name, some(gone))
+    for line in (*remarks(entry, table[usable]), *duplicates.check(name, entry, table)):
         log.warning("%s: %s", name, line)
     table = _with_dtypes(table)
     validate(table, schema_path, name)
@@ -191,7 +195,8 @@ def check_broken(
         first = "\n  ".join(lines[:5])
         raise BrokenVideosError(
             f"{name}: {len(broken)} of {present} videos ({len(broken) / present:.2%}) "
-            f"are broken, more than the allowed {max_broken:.2%} (max_broken), first:\n  {first}"
+            f"are broken, more than the allowed {max_broken:.2%}; mend them, take them out, or set "
+            f"max_broken to a larger share. The first:\n  {first}"
         )
 
 

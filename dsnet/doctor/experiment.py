@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dsnet import fetching, models, releases
+from dsnet import fetching, models, releases, starting
 from dsnet.datasets import DataSetError, catalogue, duplicates
 from dsnet.disk import existing
 from dsnet.doctor import estimate
@@ -19,6 +19,7 @@ from dsnet.experiment import Experiment
 from dsnet.experiment.data import Entry
 from dsnet.fetching.archives import RAR_ADVICE, has_rar_tool
 from dsnet.fetching.sources import SOURCES
+from dsnet.splits import SplitError
 
 MARGIN = 0.9  # of the free space
 
@@ -35,7 +36,7 @@ def data_sets(experiment: Experiment) -> Iterator[Finding]:
             for key in absent:
                 yield _absent(name, key, entry, fetched, bool(experiment.fetch.mirror))
         else:
-            yield _videos(check, name, entry)
+            yield from _videos(check, name, experiment)
 
 
 def _absent(name: str, key: str, entry: Entry, fetched: Path, mirror: bool) -> Finding:
@@ -55,13 +56,26 @@ def _absent(name: str, key: str, entry: Entry, fetched: Path, mirror: bool) -> F
     return Finding(check, "problem", what, advice)
 
 
-def _videos(check: str, name: str, entry: Entry) -> Finding:
-    """Check whether the videos that a data set lists are there."""
+def _videos(check: str, name: str, experiment: Experiment) -> Iterator[Finding]:
+    """Check whether a data set can be used, and the videos that it lists are there."""
+    entry = experiment.catalogue[name]
     try:
         listing = catalogue.listing(entry.values())
     except (DataSetError, OSError) as error:
         advice = f"compare {entry.lists or entry.videos} with docs/data.md"
-        return Finding(check, "problem", str(error), advice)
+        yield Finding(check, "problem", str(error), advice)
+        return
+    yield _present(check, name, entry, listing)
+    advice = "see docs/own-data.md"
+    try:
+        for line in starting.unusual(experiment, name, listing):
+            yield Finding(check, "warning", line, advice)
+    except (DataSetError, SplitError) as error:
+        yield Finding(check, "problem", str(error), advice)
+
+
+def _present(check: str, name: str, entry: Entry, listing: pd.DataFrame) -> Finding:
+    """Check whether the listed videos are there, and none twice."""
     missing = [path for path in listing["path"] if not os.path.exists(path)]
     there, classes = len(listing) - len(missing), listing["class_name"].nunique()
     found = f"{there} of {len(listing)} videos, {classes} classes"

@@ -163,10 +163,11 @@ def _weights(where: str, stream: Stream, experiment: Experiment) -> Iterator[str
 def _tables(experiment: Experiment) -> Iterator[str]:
     tables, streams, listed = experiment.tables, experiment.streams, shown(experiment)
     two_stream, compare, students = tables.two_stream, tables.compare, tables.students
+    needed = {"two_stream": "; tables and figures need an rgb and a flow stream", "compare": ""}
     for key, names in (("two_stream", two_stream), ("compare", compare)):
         for name in names:
             if name not in streams:
-                yield f"tables.{key}: {name} is not in streams ({', '.join(streams)})"
+                yield f"tables.{key}: {name} is not in streams ({', '.join(streams)}){needed[key]}"
     inputs = [streams[name].input for name in two_stream if name in streams]
     if inputs not in (["rgb", "flow"], []):
         yield f"tables.two_stream: expected an rgb and a flow stream, got {', '.join(inputs)}"
@@ -191,4 +192,4 @@ def _result(where: str, row: Result | Row, streams: Mapping[str, Stream]) -> Ite
     for key, found in (("stream", names), ("fuse", row.fuse)):
         for name in found:
             if name not in streams:
-                yield f"{where}.{key}: {name} is not in streams"
+                yield f"{where}.{key}: {name} is not in streams; {suggestion(name, streams)}"

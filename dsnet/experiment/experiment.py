@@ -89,7 +89,8 @@ class Experiment(Settings):
         BeforeValidator(without_nulls, json_schema_input_type=dict[Name, Stream | None]),
     ] = Field(
         min_length=1,
-        description="The networks to train by name; null leaves out one of the defaults.",
+        description="The networks to train by name; null leaves out one of the defaults, and the "
+        "rows of `tables` that need it.",
     )
     fusion: Fusion = Field(
         Fusion(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -17,10 +18,10 @@ from dsnet.experiment.data import Entry, Flow
 from dsnet.experiment.experiment import Experiment
 from dsnet.experiment.networks import Model, Stream, Training
 from dsnet.experiment.schema import messages, suggestion
+from dsnet.experiment.streams import following
 
+log = logging.getLogger(__name__)
 S = TypeVar("S", Model, Flow, Entry)
-
-
 LARGEST = 2**63 - 1  # of whole numbers in NumPy and PyTorch
 
 
@@ -31,6 +32,8 @@ class ConfigError(UserError):
 def load(config: Mapping[str, Any]) -> Experiment:
     """Check a configuration, fill in its defaults, and complete each stream's ``training``.
 
+    Tables follow the streams (:func:`dsnet.experiment.streams.following`).
+
     Raises ConfigError with every wrong key, its value and what was expected.
     """
     if impossible := list(_impossible(config, [])):
@@ -39,7 +42,12 @@ def load(config: Mapping[str, Any]) -> Experiment:
         experiment = Experiment.model_validate(config)
     except ValidationError as error:
         raise _wrong(messages(error)) from None
-    experiment, unknown = _with_plugins(_completed(experiment))
+    left_out = {name for name, value in config["streams"].items() if value is None}
+    followed = following(experiment, left_out)
+    if followed.tables != experiment.tables:
+        names = ", ".join(sorted(left_out))
+        log.warning("tables: rows of streams that are null are left out (%s)", names)
+    experiment, unknown = _with_plugins(_completed(followed))
     if unknown:
         raise _wrong(unknown)
     if found := list(contradictions(experiment)):

@@ -122,8 +122,8 @@ class Tables(Settings):
     )
     ablation: list[Row] = Field(
         [Row.model_validate(row) for row in ABLATION],
-        min_length=1,
-        description="Rows of Table 2, on the first data set, split and clip length.",
+        description="Rows of Table 2, on the first data set, split and clip length; without rows "
+        "there is no Table 2.",
     )
 
 

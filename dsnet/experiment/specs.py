@@ -250,7 +250,7 @@ def shown_spec(
         only: its streams, in any order; the default is all in their order.
         shown: the streams that are drawn.
     """
-    names = experiment.streams if only is None else sorted(only)
+    names = experiment.streams if only is None else sorted(set(only))
     tables = {key: getattr(experiment.tables, key) for key in keys}
     if "students" in tables:
         tables["students"] = streams.students(experiment)

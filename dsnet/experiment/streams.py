@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from dsnet import registry
 from dsnet.experiment.experiment import Experiment
@@ -22,6 +23,44 @@ def named_results(experiment: Experiment) -> Iterator[tuple[str, Result | Row]]:
     for number, group in enumerate(experiment.tables.study):
         for place, row in enumerate(group.rows):
             yield f"tables.study.{number}.rows.{place}", row
+
+
+def following(experiment: Experiment, left_out: set[str]) -> Experiment:
+    """Return the experiment with ``tables`` of the streams that are there.
+
+    ``left_out`` are the streams that an overlay set to null. Rows and claims that need one of them
+    go, and so do they in ``students`` and in lists to choose from. ``compare`` keeps what is there.
+    Otherwise it gets the last student of Table 1, and then the two streams.
+    """
+
+    def kept(row: Any) -> Any:
+        names = [name for name in row.names() if name not in left_out]
+        if not names or left_out.intersection(row.fuse):
+            return None
+        return row if isinstance(row.stream, str) else row.model_copy(update={"stream": names})
+
+    tables = experiment.tables
+    claims = [
+        claim.model_copy(update={key: kept(getattr(claim, key)) for key in ("method", "against")})
+        for claim in tables.claims
+    ]
+    groups = [
+        group.model_copy(update={"rows": [new for row in group.rows if (new := kept(row))]})
+        for group in tables.study
+    ]
+    listed = tables.students
+    update: dict[str, Any] = {
+        "ablation": [row for row in tables.ablation if kept(row)],
+        "claims": [claim for claim in claims if claim.method and claim.against],
+        "study": [group for group in groups if group.rows],
+        "students": listed and [name for name in listed if name not in left_out],
+    }
+    experiment = experiment.model_copy(update={"tables": tables.model_copy(update=update)})
+    compare = [name for name in tables.compare if name not in left_out]
+    if len(compare) < len(tables.compare):
+        names = dict.fromkeys([*(compare or students(experiment)[-1:]), *tables.two_stream])
+        update["compare"] = list(names)[:2]
+    return experiment.model_copy(update={"tables": tables.model_copy(update=update)})
 
 
 def losses_by_name(experiment: Experiment) -> dict[str, str]:

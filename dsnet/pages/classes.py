@@ -19,6 +19,7 @@ from dsnet.pages.pictures import Chart, Line, chart, strips, wheel
 from dsnet.scores import Part, Scores, accuracies, aligned, per_class, read_scores, softmax, topk
 from dsnet.spacing import middles
 from dsnet.store import Reader
+from dsnet.tables.statistics import wilson
 
 COLUMNS = 6  # frames per video
 ROLES = ("rgb", "student", "teacher")
@@ -41,6 +42,7 @@ class Stream:
         clips: for each video (C, K) float64, softmax of its clips' logits.
         right: (V,) bool, whether the video's label is its highest score.
         per_class, top1: top-1 in per cent, of every class (``None`` without videos) and of all.
+        intervals: of every class, in per cent (:func:`dsnet.tables.statistics.wilson`).
     """
 
     role: str
@@ -51,6 +53,12 @@ class Stream:
     right: np.ndarray
     per_class: list[float | None]
     top1: float
+    intervals: list[tuple[float, float]]
+
+    @property
+    def macro(self) -> float:
+        """Mean of :attr:`per_class`, in which every class counts the same."""
+        return float(np.mean([value for value in self.per_class if value is not None]))
 
 
 def classes_page(
@@ -63,7 +71,8 @@ def classes_page(
 
     Args:
         clips_path: ``clips.h5``.
-        scores: ``scores.h5`` of the RGB stream, the student and its teacher, of one run.
+        scores: ``scores.h5`` of the RGB stream, the student and its teacher, of one run. Without
+            a student, the RGB stream is in its place too, and shown once.
         titles: the streams' titles by name.
         output: the page.
 
@@ -76,8 +85,11 @@ def classes_page(
     student = read[ROLES.index("student")]
     test = aligned(read, "test")[0]
     streams = [_stream(*pair, titles) for pair in zip(ROLES, read, strict=True)]
+    shown = streams[1:]
+    if read[0].run["stream"] == student.run["stream"]:
+        streams = shown
     reader = clips.open_clips(clips_path)
-    sections = Sections(reader, test, streams[1:], student.classes, student.run["clip_length"])
+    sections = Sections(reader, test, shown, student.classes, student.run["clip_length"])
     chosen = [sections.chosen(label) for label in range(len(student.classes))]
     samples = [i for of_class in chosen for i in of_class.values() if i is not None]
     reader.verify([test.ids[i] for i in samples], reader.modalities)
@@ -86,6 +98,7 @@ def classes_page(
             "name": name,
             "anchor": f"class-{label}",
             "accuracies": {stream.role: stream.per_class[label] for stream in streams},
+            "intervals": [stream.intervals[label] for stream in streams],
             "samples": {r: None if i is None else sections.sample(i) for r, i in of_class.items()},
             "videos": [
                 {"id": test.ids[i], "predictions": sections.predictions(i)}
@@ -110,6 +123,9 @@ def classes_page(
 def _stream(role: str, scores: Scores, titles: Mapping[str, str]) -> Stream:
     assert scores.spec is not None  # the workflow scored it
     part, name = scores.parts["test"], scores.run["stream"]
+    of_classes = per_class(part.videos, part.labels)
+    counts = np.bincount(part.labels, minlength=len(of_classes)).tolist()
+    ends = [wilson((v or 0.0) / 100, n) for v, n in zip(of_classes, counts, strict=True)]
     return Stream(
         role,
         titles.get(name, name),
@@ -117,8 +133,9 @@ def _stream(role: str, scores: Scores, titles: Mapping[str, str]) -> Stream:
         softmax(part.videos),
         np.split(softmax(part.clips), np.cumsum(part.counts)[:-1]),
         topk(part.videos, part.labels, 1),
-        per_class(part.videos, part.labels),
+        of_classes,
         accuracies(part.videos, part.labels)["top1"],
+        [(100 * low, 100 * high) for low, high in ends],
     )
 
 

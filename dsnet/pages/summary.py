@@ -62,7 +62,8 @@ def _numbers(
     top1: Rows, cost: Rows, streams: Sequence[str], titles: Mapping[str, str]
 ) -> list[Number]:
     rgb, student, flow = streams
-    row, plain, both = (top1[name] for name in (student, rgb, f"{rgb}+{flow}"))
+    beside = flow if student == rgb else rgb  # without a student, the two streams are compared
+    row, plain, both = (top1[name] for name in (student, beside, f"{rgb}+{flow}"))
     gain = row["top1"] - plain["top1"]
     sign = "+" if gain > 0 else "\N{MINUS SIGN}" if gain < 0 else ""
     seeds = "one seed"
@@ -78,7 +79,7 @@ def _numbers(
         Number(
             f"{sign}{abs(gain):.1f}",
             "points",
-            f"beside {titles[rgb]}, which has {plain['top1']:.1f} %",
+            f"beside {titles[beside]}, which has {plain['top1']:.1f} %",
         ),
         Number(
             f"{spent['ms_total']:.1f}",

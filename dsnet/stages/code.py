@@ -52,7 +52,7 @@ SHOWN = (
     *(
         f"dsnet.tables.{name}"
         for name in (
-            *("statistics", "text", "formats", "layout"),
+            *("classes", "statistics", "text", "formats", "layout"),
             *("measured", "results", "significance", "study"),
         )
     ),

@@ -16,6 +16,11 @@ def _mapped(experiment: Experiment, wildcards: Wildcards) -> ShownSpec:
     return shown_spec(experiment, only=experiment.streams, shown=streams.mapped_streams(experiment))
 
 
+def _of_classes(experiment: Experiment, wildcards: Wildcards) -> ShownSpec:
+    names = {*streams.featured(experiment), *streams.shown(experiment)}
+    return shown_spec(experiment, only=names)
+
+
 def _weighed(experiment: Experiment, wildcards: Wildcards) -> ShownSpec:
     return shown_spec(experiment, "two_stream", only=streams.attention_streams(experiment))
 
@@ -88,15 +93,21 @@ def features(spec: ShownSpec, tables: Inputs, maps: Input, output: Outputs) -> N
 
 
 @stage(
-    spec=lambda experiment, wildcards: shown_spec(experiment, only=streams.featured(experiment)),
-    code=("dsnet.pages.classes",),
+    spec=_of_classes,
+    code=("dsnet.pages.classes", "dsnet.tables.classes", "dsnet.tables.formats"),
     files=TEMPLATES,
 )
-def classes(spec: ShownSpec, clips: Input, scores: Inputs, output: Output) -> None:
-    """Write a page with frames, flow and scores over time of every class."""
+def classes(spec: ShownSpec, clips: Input, scores: Inputs, every: Inputs, output: Outputs) -> None:
+    """Write a page with frames, flow and scores over time of every class, and their accuracies."""
+    from dsnet import tables
     from dsnet.pages import classes_page
+    from dsnet.provenance import replacing
 
-    classes_page(clips, scores, spec.titles(), output)
+    page, csv = output
+    classes_page(clips, scores, spec.titles(), page)
+    table = tables.classes_table(tables.titled_scores(every, spec.names), spec.titles())
+    with replacing(csv) as temporary:
+        temporary.write_text(tables.to_csv(table), encoding="utf-8")
 
 
 @stage(

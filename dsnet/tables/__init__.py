@@ -1,6 +1,7 @@
 """Tables of measured results beside the paper's, with tests of the differences."""
 
-from dsnet.tables.formats import to_html, to_latex, to_markdown, write
+from dsnet.tables.classes import classes_table
+from dsnet.tables.formats import to_csv, to_html, to_latex, to_markdown, write
 from dsnet.tables.layout import DETAILED, render_table1, render_table2
 from dsnet.tables.measured import listed, titled_fusions, titled_scores
 from dsnet.tables.results import table1, table2
@@ -12,6 +13,7 @@ __all__ = [
     "DETAILED",
     "TextTable",
     "claims",
+    "classes_table",
     "listed",
     "render_claims",
     "render_plain",
@@ -25,6 +27,7 @@ __all__ = [
     "table2",
     "titled_fusions",
     "titled_scores",
+    "to_csv",
     "to_html",
     "to_latex",
     "to_markdown",

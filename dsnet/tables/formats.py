@@ -81,14 +81,14 @@ def write(
     *,
     page: TextTable | None = None,
 ) -> None:
-    """Write a table as CSV (numbers to four decimals), Markdown, LaTeX and HTML.
+    """Write a table as CSV (:func:`to_csv`), Markdown, LaTeX and HTML.
 
     All except the CSV end with package versions and commit. Each file appears when it is complete.
     ``table`` has the numbers, ``text`` the cells, and ``page`` other cells for the HTML, if any.
     """
     origin = canonical(record())
     contents = {
-        csv: inert(table.round(4)).to_csv(index=False, lineterminator="\n"),
+        csv: to_csv(table),
         markdown: f"{to_markdown(text)}\n<!-- {origin} -->\n",
         latex: f"{to_latex(text)}% {origin}\n",
         html: to_html(page or text, origin),
@@ -96,6 +96,11 @@ def write(
     for path, content in contents.items():
         with replacing(path) as temporary:
             temporary.write_text(content, encoding="utf-8")
+
+
+def to_csv(table: pd.DataFrame) -> str:
+    """Format a table as CSV, numbers to four decimals."""
+    return inert(table.round(4)).to_csv(index=False, lineterminator="\n")
 
 
 def to_markdown(text: TextTable) -> str:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from dsnet.tables.text import (
+    MACRO,
     NOTHING,
     RANDOM,
     REPORTED,
@@ -16,6 +17,7 @@ from dsnet.tables.text import (
     accuracy,
     interval,
     per_cent,
+    uneven,
 )
 
 BLOCKS = {  # an empty name makes both blocks equally wide
@@ -45,6 +47,8 @@ def _detailed(row: Mapping[Any, Any]) -> str:
     lines = [accuracy(row)]
     if not pd.isna(row["low"]):
         lines.append(interval(row))
+    if uneven([row]):
+        lines.append(f"macro {row['macro']:.1f}")
     if not pd.isna(row["paper_top1"]):
         lines.append(f"paper {row['paper_top1']:.1f}")
     return "\n".join(lines)
@@ -77,9 +81,14 @@ def render_table1(
         )
         for head, columns in BLOCKS.items()
     ]
+    cited = (
+        f" {REPORTED} marks numbers reported in the paper (split 1), which were not measured here."
+    )
+    explained = cells is DETAILED or bool(measured["paper_top1"].notna().any())
     notes = [
-        f"{_statistic(measured)}. {REPORTED} marks numbers reported in the paper (split 1), which "
-        f"were not measured here. {cells.note}",
+        f"{_statistic(measured)}.{cited * (len(measured) < len(table))}"
+        + f" {cells.note}" * explained,
+        *[MACRO] * (cells is DETAILED and uneven(measured.to_dict("records"))),
         *_conditions(measured, listed),
     ]
     return TextTable(
@@ -87,7 +96,7 @@ def render_table1(
         tuple(notes),
         "ll" + "c" * WIDTH * len(places),
         (("", 2), *((name, WIDTH) for name in names)),
-        tuple(blocks),
+        tuple(block for block in blocks if block.rows),
     )
 
 
@@ -167,18 +176,23 @@ def render_table2(table: pd.DataFrame, listed: Mapping[str, int] | None = None) 
     places = _distinct(table, ["dataset", "split", "clip_length"])
     paper = "Paper (UCF-101, split 1, 16f)"
     ours = "; ".join(f"{dataset}, split {split}, {length}f" for dataset, split, length in places)
+    found = table.to_dict("records")
+    macro = uneven(found)
     rows = tuple(
         (row["method"], accuracy(row), interval(row), per_cent(row["paper_top1"]))
-        for row in table.to_dict("records")
+        + (per_cent(row["macro"]),) * macro
+        for row in found
     )
     notes = [
         f"{_statistic(table)}. {RANDOM} The paper's numbers are of UCF-101, split 1, 16 frames.",
+        *[MACRO] * macro,
         *_conditions(table, listed),
     ]
+    header = ("Method", ours or "Top-1", "95 % interval", paper) + ("Macro",) * macro
     return TextTable(
         "Ablation: top-1 accuracy in per cent on the test videos.",
         tuple(notes),
-        "lccc",
-        (("", 4),),
-        (Block(("Method", ours or "Top-1", "95 % interval", paper), rows),),
+        "l" + "c" * (len(header) - 1),
+        (("", len(header)),),
+        (Block(header, rows),),
     )

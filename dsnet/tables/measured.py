@@ -47,6 +47,7 @@ class Result:
     Attributes:
         top1: in per cent.
         right: (V,) bool, whether each video is recognised, in the order of ``ids``.
+        labels: (V,) int64, of the videos.
         ids: of the videos.
         groups: of the videos; videos of a group share a source.
         protocol: rule that selects the epoch.
@@ -57,6 +58,7 @@ class Result:
 
     top1: float
     right: np.ndarray
+    labels: np.ndarray
     ids: tuple[str, ...]
     groups: tuple[str, ...]
     protocol: str
@@ -104,6 +106,7 @@ class Measured:
         return Result(
             fusion["top1"],
             np.array(fusion.get("right", ()), bool),
+            first.labels if first else np.zeros(0, int),
             first.ids if first else (),
             first.groups if first else (),
             run["protocol"],
@@ -157,6 +160,16 @@ class Measured:
         ]
         return estimate(values, (0, 100))
 
+    def macro(self, experiments: Sequence[Experiment], result: Fused) -> float:
+        """Compute macro accuracy in per cent on the test videos of all ``experiments``.
+
+        It is the mean over the classes that have test videos of their top-1, and over seeds. For
+        errors see :meth:`right`.
+        """
+        right = np.concatenate([self.right(e, result) for e in experiments], axis=1).mean(axis=0)
+        labels = np.concatenate([self.of(e, result)[0].labels for e in experiments])
+        return 100 * float(np.mean([right[labels == label].mean() for label in np.unique(labels)]))
+
     def trainings(self, experiments: Sequence[Experiment], *results: Fused) -> slice:
         """Select the seeds that count: one if all ``results`` are of weights taken as they are."""
         found = [r for e in experiments for result in results for r in self.of(e, result)]
@@ -191,6 +204,7 @@ def _of_scores(item: Scores) -> Result:
     return Result(
         accuracies(part.videos, part.labels)["top1"],
         topk(part.videos, part.labels, 1),
+        part.labels,
         part.ids,
         part.groups,
         item.run["protocol"],

@@ -18,11 +18,12 @@ from dsnet.tables.statistics import deviation
 TABLE1_COLUMNS = (
     *("dataset", "split", "clip_length", "method", "column", "top1", "top1_std", "seeds"),
     *("n_videos", "paper_top1", "source", "protocol", "n_missing", "pretrain"),
-    *("low", "high", "streams"),
+    *("low", "high", "streams", "macro"),
 )
 TABLE2_COLUMNS = (
     *("method", "top1", "top1_std", "seeds", "paper_top1"),
     *("dataset", "split", "clip_length", "n_videos", "protocol", "n_missing", "low", "high"),
+    "macro",
 )
 COUNTS = ("split", "clip_length", "seeds", "n_videos", "n_missing")
 PAPER_SPLIT = 1  # both tables of the paper
@@ -39,6 +40,7 @@ def _row(measured: Measured, experiment: Experiment, result: Fused) -> dict[str,
         **same,
         **{"top1": float(np.mean(top1)), "top1_std": deviation(top1), "seeds": len(top1)},
         **{"low": low, "high": high},
+        "macro": measured.macro([experiment], result),
     }
 
 
@@ -64,6 +66,8 @@ def table1(
 ) -> pd.DataFrame:
     """Make Table 1 in long form: a row per result, measured ones first, then the paper's own.
 
+    The paper's are of the data sets that were measured, by title.
+
     Args:
         scores: scores of every stream, data set, split, clip length and seed.
         fusions: the content of the fusion files; only averages are used.
@@ -77,7 +81,8 @@ def table1(
         Columns :data:`TABLE1_COLUMNS`, accuracies in per cent. ``top1_std`` is the sample standard
         deviation over the seeds, ``low`` and ``high`` the 95 % interval; all three are empty for
         one seed. ``paper_top1`` is the paper's number for the same data set, split, method and
-        column. ``streams`` are the streams of the cell, joined by ``+``.
+        column. ``streams`` are the streams of the cell, joined by ``+``. ``macro`` is the macro
+        accuracy (:meth:`.Measured.macro`).
 
     Raises:
         ScoreError: a result of some seed is missing, is there twice, or does not say which videos
@@ -104,7 +109,8 @@ def table1(
                 **{"method": method, "column": column, "paper_top1": known, "source": "measured"},
                 **{"streams": "+".join(names), "pretrain": "+".join(dict.fromkeys(pretrain))},
             }
-    return _frame([*rows.values(), *_reported(paper)], TABLE1_COLUMNS)
+    cited = paper[paper["dataset"].isin([title for title, _, _ in measured.experiments])]
+    return _frame([*rows.values(), *_reported(cited)], TABLE1_COLUMNS)
 
 
 def _cells(

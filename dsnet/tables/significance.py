@@ -23,6 +23,7 @@ HEADERS = {
     **{"method": "Method", "against": "Against", "within": "Within (points)"},
     **{"difference": "Difference (points)", "top1": "Top-1 (%)", "low": "95 % interval"},
     **{"p": "p", "p_holm": "p (Holm)", "selection": "Selection part (%)"},
+    "macro": "Macro (%)",
     **{"seeds": "Seeds", "n_videos": "Test videos"},
 }
 

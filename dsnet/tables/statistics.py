@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 
 LEVEL = 0.05  # share of false answers, and of intervals that miss the mean
 SMALLEST = 1e-9  # smaller p are not distinguished
@@ -20,6 +20,22 @@ Part = tuple[float, float]  # a part of a variance, and its degrees of freedom
 def deviation(values: Sequence[float]) -> float:
     """Compute the sample standard deviation; NaN for a single value."""
     return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+
+
+def wilson(share: float, count: int) -> tuple[float, float]:
+    """Compute the 95 % interval of a share of ``count`` independent videos (Wilson 1927).
+
+    It is good for few videos, and has a width even if all are right or all are wrong. ``share`` may
+    be a mean over trainings on the same videos. Then the interval is about other videos and the
+    same trainings, and is rather too wide. NaN without videos.
+    """
+    if not count:
+        return float("nan"), float("nan")
+    z = float(ndtri(1 - LEVEL / 2))
+    middle = share + z**2 / (2 * count)
+    half = z * math.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
+    low, high = ((middle + side * half) / (1 + z**2 / count) for side in (-1, 1))
+    return max(low, 0.0), min(high, 1.0)  # rounding can pass them
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,16 @@ from dsnet.scores import Scores
 from dsnet.tables.measured import Experiment, Fused, Measured, Streams, named
 from dsnet.tables.significance import HEADERS, adjusted, compare, render_pairs
 from dsnet.tables.statistics import LEVEL, deviation
-from dsnet.tables.text import RANDOM, TextTable, accuracy, interval, per_cent, render_plain
+from dsnet.tables.text import (
+    MACRO,
+    RANDOM,
+    TextTable,
+    accuracy,
+    interval,
+    per_cent,
+    render_plain,
+    uneven,
+)
 
 CLAIM_COLUMNS = (
     *("dataset", "clip_length", "claim", "answer", "method", "against", "within"),
@@ -20,7 +29,7 @@ CLAIM_COLUMNS = (
 )
 STUDY_COLUMNS = (
     *("dataset", "clip_length", "group", "method", "top1", "top1_std", "low", "high"),
-    *("selection", "splits", "seeds", "n_videos"),
+    *("selection", "splits", "seeds", "n_videos", "macro"),
 )
 NO_ANSWER = "one training each: no answer"
 
@@ -109,7 +118,8 @@ def study(
     Returns:
         Columns :data:`STUDY_COLUMNS`: ``top1`` on the test videos of all splits in per cent, the
         mean over seeds, with its sample standard deviation and interval; ``selection``, the mean on
-        the part that selects the epoch, for the choice of settings.
+        the part that selects the epoch, for the choice of settings; ``macro``, see
+        :meth:`.Measured.macro`.
     """
     measured = Measured(scores, fusions)
     table = []
@@ -132,6 +142,7 @@ def _pooled(measured: Measured, places: Sequence[Experiment], result: Fused) -> 
         **{"top1": found.mean, "top1_std": deviation(pooled.mean(axis=1)), "low": low},
         **{"high": high, "selection": _selection(measured, places, result)},
         **{"seeds": pooled.shape[0], "n_videos": pooled.shape[1]},
+        "macro": measured.macro(places, result),
     }
 
 
@@ -156,9 +167,11 @@ def render_study(table: pd.DataFrame) -> TextTable:
         top1=[accuracy(row) for row in rows],
         low=[interval(row) for row in rows],
         selection=[per_cent(row["selection"]) for row in rows],
-    ).drop(columns=["top1_std", "high"])
-    note = (
+        macro=[per_cent(row["macro"]) for row in rows],
+    ).drop(columns=["top1_std", "high"] + ["macro"] * (not uneven(rows)))
+    notes = [
         "Mean ± sample standard deviation over seeds. The test videos of all splits count "
-        f"together. {RANDOM}"
-    )
-    return render_plain(shown, "Top-1 accuracy on the test videos, in groups", [note], HEADERS)
+        f"together. {RANDOM}",
+        *[MACRO] * uneven(rows),
+    ]
+    return render_plain(shown, "Top-1 accuracy on the test videos, in groups", notes, HEADERS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,11 @@ REPORTED = "†"
 RANDOM = (
     "Seeds and groups of test videos are random: an interval is about other seeds and other videos "
     "too. One seed has no interval."
+)
+
+MACRO = (
+    "Macro is the mean of the classes' accuracies, in which every class counts the same. It is "
+    "shown where it differs from top-1, as it may if classes have different numbers of test videos."
 )
 
 
@@ -81,6 +86,11 @@ def accuracy(row: Mapping[Any, Any]) -> str:
     """Format ``top1`` and ``top1_std`` as ``75.0 ± 7.1``, or ``75.0`` for a single seed."""
     spread = "" if pd.isna(row["top1_std"]) else f" ± {row['top1_std']:.1f}"
     return f"{row['top1']:.1f}{spread}"
+
+
+def uneven(rows: Iterable[Mapping[Any, Any]]) -> bool:
+    """Return whether macro accuracy and top-1 differ, to one decimal, in one of the rows."""
+    return any(per_cent(row["macro"]) not in (NOTHING, per_cent(row["top1"])) for row in rows)
 
 
 def interval(row: Mapping[Any, Any]) -> str:

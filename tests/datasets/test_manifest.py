@@ -126,11 +126,14 @@ def test_files_with_the_same_bytes_are_found_by_little_reading(contents: list[by
         assert found == expected
 
 
-def test_missing_videos_do_not_count_as_broken(tmp_path: Path) -> None:
+def test_missing_videos_do_not_count_as_broken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     make_videos(tmp_path, "a/1.avi")
-    (tmp_path / "v.csv").write_text("path\na/0.avi\na/1.avi\na/2.avi\n")
+    (tmp_path / "v.csv").write_text("path\na/0.avi\na/1.avi\nb/2.avi\n")
     settings = {"csv": str(tmp_path / "v.csv"), "allow_missing": True}
     table = manifest(tmp_path, max_broken=0, **settings)
+    assert "mine: no usable videos of b" in caplog.text
     assert list(table["error"]) == ["missing", "", "missing"]
     assert list(table["shard"]) == [-1, 0, -1]
     (tmp_path / "a/1.avi").unlink()

@@ -40,7 +40,8 @@ def mine(raw, here):
     }
     raw["catalogue"]["mine"] = {**entry, "lists": None, "csv": None, "allow_missing": False}
     raw["datasets"] = ["mine"]
-    return raw
+    # Two videos per class are too few to hold one out.
+    return {**raw, "protocol": "paper", "fusion": {**raw["fusion"], "fit": "train"}}
 
 
 def test_a_data_set_that_is_there(mine):
@@ -51,9 +52,26 @@ def test_a_data_set_that_is_there(mine):
     assert only(experiment.data_sets(load(mine))).status == "ok"
 
 
+def test_what_cannot_be_trained_or_is_unusual_is_told_before(mine, here):
+    held_out = {**mine, "protocol": "held-out"}
+    there, told = experiment.data_sets(load(held_out))
+    assert (there.status, told.status) == ("ok", "problem")
+    assert told.found.startswith("mine: split1: no training video can be held out")
+    (here / "mine/walk/b.mp4").rename(here / "mine/walk/notes.txt")
+    (here / "mine/jump").mkdir()
+    _, left_out, empty, lacking = experiment.data_sets(load(mine))
+    assert left_out.found == "mine: no videos by their names, and left out: walk/notes.txt"
+    assert empty.found == "mine: folders without videos, which are no classes: jump"
+    assert lacking.found.startswith("split1: no test videos of walk, so nothing is known")
+    assert {left_out.status, empty.status, lacking.status} == {"warning"}
+    shutil.rmtree(here / "mine/walk")
+    _, told = experiment.data_sets(load(mine))
+    assert "mine: all videos are of one class, run; at least two are needed" in told.found
+
+
 @pytest.mark.parametrize(("allowed", "status"), [(False, "problem"), (True, "warning")])
 def test_videos_with_the_same_bytes(mine, here, allowed, status):
-    roles = {"run/a": "train", "run/b": "train", "walk/a": "test", "walk/b": "test"}
+    roles = {"run/a": "train", "run/b": "test", "walk/a": "train", "walk/b": "test"}
     rows = [f"{name}.mp4,{role}" for name, role in roles.items()]
     (here / "mine.csv").write_text("\n".join(["path,split1", *rows]))
     mine["catalogue"]["mine"].update(csv="mine.csv", allow_duplicates=allowed)

@@ -37,6 +37,49 @@ def test_streams_beside_the_students_are_trained_but_not_shown_or_fused(loaded):
     assert (("ds-gram", "flow"), "attention") in streams.fusions(found)
 
 
+ALL = ("flow", "rgb", "rgb-from-flow", "mars", "ds-mae", "ds-gram", "ds-gram-literal")
+ALL += ("ds-gram-mean", "ds", "ds-literal", "ds-mean", "mars-mae", "mars-gram")
+
+
+@pytest.mark.parametrize(
+    ("kept", "compare", "ablation", "claims"),
+    [
+        (ALL, ["ds", "mars"], 13, 9),
+        (("flow", "rgb", "mars", "ds"), ["ds", "mars"], 4, 4),
+        (("flow", "rgb", "ds"), ["ds", "rgb"], 3, 3),
+        (("flow", "rgb", "ds-mae", "mars"), ["mars", "rgb"], 2, 1),
+        (("flow", "rgb", "ds-mae", "ds-gram"), ["ds-gram", "rgb"], 2, 0),
+        (("flow", "rgb"), ["rgb", "flow"], 0, 0),
+    ],
+)
+def test_tables_follow_the_streams_that_are_there(
+    raw, loaded, caplog, kept, compare, ablation, claims
+):
+    assert set(raw["streams"]) == set(ALL)
+    found = loaded({"streams": {name: None for name in ALL if name not in kept}})
+    tables = found.tables
+    assert set(found.streams) == set(kept)
+    assert tables.compare == compare
+    assert (len(tables.ablation), len(tables.claims)) == (ablation, claims)
+    assert {n for _, row in streams.named_results(found) for n in row.names()} <= set(kept)
+    assert {name for names, _ in streams.fusions(found) for name in names} <= set(kept)
+    told = [record.message for record in caplog.records]
+    left_out = ", ".join(sorted(set(ALL) - set(kept)))
+    line = f"tables: rows of streams that are null are left out ({left_out})"
+    assert told == [line] * (kept != ALL)
+
+
+def test_a_choice_keeps_the_streams_that_are_there(loaded):
+    rows = [{"stream": ["mars", "ds"]}, {"stream": "mars"}, {"stream": "ds", "fuse": "mars"}]
+    groups = [{"group": "some", "rows": rows}, {"group": "none", "rows": rows[1:]}]
+    claim = {"claim": "x", "method": {"stream": ["ds", "mars"]}, "against": {"stream": "rgb"}}
+    changes = {"study": groups, "claims": [claim], "students": ["ds", "mars"]}
+    found = loaded({"streams": {"mars": None}, "tables": changes}).tables
+    assert [(g.group, [r.names() for r in g.rows]) for g in found.study] == [("some", [["ds"]])]
+    assert [c.method.names() for c in found.claims] == [["ds"]]
+    assert found.students == ["ds"]
+
+
 @pytest.fixture
 def second_teacher(loaded):
     """An experiment whose Dual-action Stream has a teacher that is not the two-stream method's."""

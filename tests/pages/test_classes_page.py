@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from parsed import Page
 from project import CLASSES, RUN, Project
+from scipy import stats
 from specs import make_spec
 
 from dsnet.flow.planes import to_bytes
@@ -153,9 +154,9 @@ def written(tmp_path):
             writer.add(id, {"rgb": frames, "flow": to_bytes(flow, 20, 90)})
         writer.close(ids, {"classes": list(NAMES)})
 
-    def write(logits, counts=(2, 2, 2, 2)):
+    def write(logits, counts=(2, 2, 2, 2), streams=ROLES):
         paths = []
-        for stream in ROLES:
+        for stream in streams:
             per_clip = np.repeat(np.asarray(logits, np.float32), counts, axis=0)
             labels = np.array([0, 0, 0, 1])
             part = Part(tuple(ids), labels, per_clip, np.array(counts), tuple(ids))
@@ -193,6 +194,22 @@ def test_the_most_certain_right_and_wrong_videos_are_shown_and_names_are_escaped
     # The softmax of 2, 1, 0 is 66.5 % for the first.
     assert rows["a/1"] == ["✓", "66.5", "✓", "66.5"]
     assert rows["a/3"][0] == NAMES[1]
+
+
+def test_intervals_are_of_the_videos_and_the_mean_of_the_classes_is_told(written):
+    page = written(LOGITS)
+    # Two of three of the first class are right, and the one of the second.
+    ends = [stats.binomtest(*n).proportion_ci(method="wilson") for n in ((2, 3), (1, 1))]
+    shown = [f"{100 * each.low:.0f} to {100 * each.high:.0f}" for each in ends]
+    assert page.small == [shown[0]] * 3 + [shown[1]] * 3
+    # Of all videos 75.0, of the two classes' 66.7 and 100 the mean.
+    assert page.text.count("75.0 (mean of the classes 83.3)") == 3
+
+
+def test_without_a_student_the_rgb_stream_is_shown_once(written):
+    page = written(LOGITS, streams=("rgb", "rgb", "flow"))
+    assert page.cells(0)[0] == ["Class", "Videos", "RGB", "Flow", "0 to 100 %"]
+    assert {len(row) for row in page.cells(0)} == {5}
 
 
 def test_sizes_stay_bounded(written):

@@ -17,7 +17,11 @@ def write(tmp_path):
     """A function that writes a page of results by stream, and returns its source."""
 
     def make(
-        top1: dict[str, float], seeds: int = 1, std: float | None = None, sets: int = 1
+        top1: dict[str, float],
+        seeds: int = 1,
+        std: float | None = None,
+        sets: int = 1,
+        streams: tuple[str, ...] = ("rgb", "ds", "flow"),
     ) -> str:
         place = {"split": 1, "clip_length": 16, "source": "measured", "n_videos": 200}
         rows = [
@@ -31,7 +35,7 @@ def write(tmp_path):
         (tmp_path / "a.svg").write_text(PICTURE)
         output = tmp_path / "summary.html"
         table = table.assign(seeds=seeds, top1_std=std)
-        summary_page(table, cost, ("rgb", "ds", "flow"), TITLES, tmp_path / "a.svg", output)
+        summary_page(table, cost, streams, TITLES, tmp_path / "a.svg", output)
         return output.read_text()
 
     return make
@@ -55,6 +59,12 @@ def test_a_loss_is_told_as_a_loss(write, student, gain):
     assert f"<dt>{gain} <small>points" in page
     assert "one seed" in page
     assert "more in Table 1" not in page
+
+
+def test_without_a_student_the_two_streams_are_compared(write):
+    page = write({"rgb": 30.0, "flow": 50.0, "rgb+flow": 60.0}, streams=("rgb", "rgb", "flow"))
+    assert "top-1 of RGB" in page
+    assert "\N{MINUS SIGN}20.0 <small>points</small></dt><dd>beside Flow, which has 50.0 %" in page
 
 
 def test_it_needs_no_other_file(write, tmp_path):

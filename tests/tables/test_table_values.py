@@ -14,6 +14,7 @@ from toy import (
     experiment,
     first,
     fusion,
+    one_video_of_a_class,
     row,
     scores,
     table1,
@@ -28,7 +29,7 @@ from dsnet.tables.measured import Measured
 def test_table1_has_the_columns_in_order():
     assert " ".join(table1(*experiment()).columns) == (
         "dataset split clip_length method column top1 top1_std seeds n_videos paper_top1 "
-        "source protocol n_missing pretrain low high streams"
+        "source protocol n_missing pretrain low high streams macro"
     )
 
 
@@ -102,8 +103,18 @@ def test_other_conditions_have_no_paper_number(where):
     assert measured["paper_top1"].isna().all()
 
 
+@pytest.mark.parametrize("title", ["motions", "UCF-101"])
+def test_reported_rows_are_beside_their_own_data_set(title):
+    table = table1(*experiment(title=title))
+    assert set(table["dataset"]) == {title}
+    reported = table[table["source"] == "reported"]
+    assert len(reported) == (PAPER["dataset"] == title).sum()
+
+
 def test_reported_rows_are_the_whole_table_of_the_paper():
-    reported = table1(*experiment(title="motions")).query("source == 'reported'")
+    both = [experiment(title=title) for title in ("UCF-101", "HMDB-51")]
+    table = table1(*([item for one in both for item in one[part]] for part in (0, 1)))
+    reported = table.query("source == 'reported'")
     assert len(reported) == len(PAPER)
     assert (reported["top1"] == reported["paper_top1"]).all()
     assert reported[["seeds", "n_videos", "top1_std", "n_missing"]].isna().all(axis=None)
@@ -138,6 +149,20 @@ def test_pretraining_goes_back_through_the_streams():
     assert row(measured, column="RGB+Flow").pretrain == "none+Flow_Kinetics_16f.pth"
 
 
+def test_macro_accuracy_counts_every_class_the_same():
+    found = [
+        one_video_of_a_class(np.arange(10) < right, seed=seed)[0][0]
+        for seed, right in ((0, 9), (1, 10))
+    ]
+    table = tables.table2(found, [], [{"method": "RGB", "stream": "rgb"}])
+    # Class a is right for both seeds, 9 of 9. The one video of class b is right for one of two.
+    assert table[["top1", "macro"]].iloc[0].tolist() == pytest.approx([95, 75])
+    group = [{"group": "All", "rows": [{"stream": "rgb"}]}]
+    splits = [one_video_of_a_class(np.arange(10) < 9, split=k)[0][0] for k in (1, 2)]
+    (pooled,) = tables.study(splits, [], STREAMS, group).to_dict("records")
+    assert (pooled["top1"], pooled["macro"]) == pytest.approx((90, 50))
+
+
 def test_a_missing_seed_is_named():
     single, fused = experiment(seeds=(0, 1))
     single = [s for s in single if (s.run["stream"], s.run["seed"]) != ("ds", 1)]
@@ -169,7 +194,7 @@ def test_table2():
     table = table2()
     assert " ".join(table.columns) == (
         "method top1 top1_std seeds paper_top1 dataset split clip_length n_videos protocol "
-        "n_missing low high"
+        "n_missing low high macro"
     )
     assert table["top1"].tolist() == [65, 75, 74.5, 90.5]
     assert (table["low"] < table["top1"]).all()

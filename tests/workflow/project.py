@@ -293,10 +293,10 @@ def after_training(streams: Iterable[str]) -> set[Job]:
     """Everything that follows from training ``streams`` anew, the training included."""
     chosen = list(streams)
     each = {(rule, stream) for rule in ("train", "evaluate") for stream in chosen}
-    drawn = {("figures", ""), ("latency", "")} | OF_MODELS
-    # The classes' page and the weights that are drawn are those of DS, RGB and flow.
+    drawn = {("figures", ""), ("classes", ""), ("latency", "")} | OF_MODELS
+    # The weights that are drawn are those of DS, RGB and flow.
     if {"flow", "rgb", "ds"} & set(chosen):
-        drawn |= {("classes", ""), ("attention", "")}
+        drawn |= {("attention", "")}
     return each | fusions(chosen) | TABLES | drawn
 
 

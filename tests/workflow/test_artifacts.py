@@ -67,6 +67,7 @@ def test_everything_forced_is_every_job_that_the_tests_know(finished: Project, t
         *(f"results/figures/{figure}.{suffix}" for figure in FIGURES for suffix in ("png", "svg")),
         "results/figures/motions-split1-4f-classes.html",
         "results/summary.html",
+        "results/tables/motions-split1-4f-classes.csv",
         "results/provenance.html",
         *(f"{RUN}/{name}" for name in ("similarity.csv", "maps.npz")),
     ],
@@ -104,13 +105,11 @@ def test_table1_has_a_row_for_every_result(finished: Project):
     assert set(measured["top1"]) <= {100 * right / (CLASSES * TEST) for right in range(11)}
 
 
-def test_table1_has_the_papers_rows_as_reported(finished: Project):
+def test_table1_of_other_videos_has_none_of_the_papers_rows(finished: Project):
     table = pd.read_csv(finished / "results/tables/table1.csv")
-    reported = table[table["source"] == "reported"]
-    assert set(table["source"]) == {"measured", "reported"}
-    assert {"UCF-101", "HMDB-51"} == set(reported["dataset"])
-    paper = pd.read_csv(finished / "dsnet/paper/table1.csv")
-    assert sorted(reported["top1"]) == sorted(paper["top1"])
+    assert set(table["source"]) == {"measured"}
+    assert set(table["dataset"]) == {"tiny motions"}
+    assert "†" not in (finished / "results/tables/table1.md").read_text(encoding="utf-8")
 
 
 def test_table2_has_the_rows_of_the_ablation(finished: Project):

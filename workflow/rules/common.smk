@@ -67,6 +67,9 @@ with starting.explained():
 
 
 onstart:
+    with starting.explained():
+        for line in starting.check_videos(experiment):
+            logger.warning(line)
     for folder in map(Path, {RESULTS, DATA}):
         with starting.explained():
             starting.check_writable(folder)
@@ -290,6 +293,11 @@ def weighed(wildcards):
 def answers():
     """The tables that the configuration may leave empty."""
     return [name for name in ("claims", "study") if getattr(experiment.tables, name)]
+
+
+def tables():
+    """All tables of results."""
+    return ["table1", *["table2"] * bool(experiment.tables.ablation), "significance", *answers()]
 
 
 def figures():

@@ -59,10 +59,11 @@ rule features:
 
 
 rule classes:
-    """Write a page with frames, flow and scores over time of every class."""
+    """Write a page with frames, flow and scores over time of every class, and a table of them."""
     input:
         clips=rules.pack.output.clips,
         scores=[f"<results>/<first_run>/{name}/scores.h5" for name in streams.featured(experiment)],
+        every=of_all_seeds("scores.h5"),
     output:
         report(
             "<results>/figures/<setting>-classes.html",
@@ -71,6 +72,7 @@ rule classes:
             caption="../report/classes.rst",
             labels={"what": "videos, flow and scores of every class"},
         ),
+        "<results>/tables/<setting>-classes.csv",
     log:
         "<logs>/figures/<setting>-classes.log",
     benchmark:
@@ -118,8 +120,7 @@ rule provenance:
         scores=per_stream("scores.h5"),
         fusions=all_fusions(),
         # The page lists the jobs of these files too.
-        others=[*rules.table1.output, *rules.table2.output, *rules.significance.output]
-        + [path for table in answers() for path in getattr(rules, table).output]
+        others=[path for table in tables() for path in getattr(rules, table).output]
         + [*rules.latency.output, *figures(), *pages()[:-1]],
     output:
         report(
