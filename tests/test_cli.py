@@ -36,7 +36,7 @@ def test_every_rule_is_a_thin_line_over_the_verb_of_its_name():
             if head.startswith("rule "):  # the others take over the shell line
                 assert calls == [("", "fetch") if name == "fetch" else (name, "")]
     assert rules == {*STAGES, "fetch"}
-    beside = {"checkpoint", "crate", "doctor", "export", "flow", "predict"}
+    beside = {"checkpoint", "crate", "doctor", "export", "features", "flow", "predict"}
     assert verbs() - rules == beside
 
 

@@ -15,6 +15,10 @@ COMMANDS = {
         "film.mp4",
         ["predict", "{input}", "--model", "model.pt", "--annotate", "{output}"],
     ),
+    "features": (
+        "film.npy",
+        ["features", "{input}", "--model", "model.pt", "--output", "{output}"],
+    ),
     "flow": ("film.mp4", ["flow", "{input}", "--output", "{output}"]),
     "export": ("model.pt", ["export", "{input}", "{output}", "--pt2"]),
     "checkpoint": ("model.pt", ["checkpoint", "convert", "{input}", "{output}"]),
@@ -29,6 +33,7 @@ def test_an_output_that_is_the_input_is_refused(
     monkeypatch.chdir(tmp_path)
     shutil.copy(finished / RUN / "ds/model.pt", "model.pt")
     video.encode("film.mp4", np.zeros((5, 32, 32, 3), np.uint8))
+    shutil.copy("film.mp4", "film.npy")
     given, words = COMMANDS[command]
     output = {
         "itself": given,

@@ -12,6 +12,7 @@ from dsnet.cli.options import Verb, parse_json
 from dsnet.experiment.data import FOLLOWED
 from dsnet.provenance import replacing
 from dsnet.releases import FOLDER, TORCHVISION
+from dsnet.signatures import check_model
 from dsnet.stages.stage import positive
 
 
@@ -45,21 +46,8 @@ def add(verb: Verb) -> None:
     sub.add_argument("--backend", choices=("auto", *FOLLOWED), default="auto")
     sub.add_argument("--semantics", choices=("cpu", "cuda"), default="cuda")
 
-    sub = verb(predict)
-    sub.add_argument(
-        "videos", nargs="+", type=Path, metavar="VIDEO", help="video, or folder of such"
-    )
-    sub.add_argument("--model", type=Path, required=True, help="model.pt of a stream")
-    sub.add_argument(
-        "--with-flow", action="store_true", help="fuse with the flow stream of the same run"
-    )
-    sub.add_argument("--flow-model", type=Path, help="fuse with this flow stream")
-    sub.add_argument("--annotate", type=Path, metavar="OUT.mp4", help="the video with its top-3")
-    sub.add_argument("--json", action="store_true", help="an object per video and line")
-    sub.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    sub.add_argument(
-        "--threads", type=positive, help="CPU threads of the networks; default: all cores"
-    )
+    _add_predict(verb(predict))
+    _add_features(verb(features))
 
     sub = verb(export)
     sub.add_argument("model", type=Path, help="model.pt of a stream")
@@ -75,6 +63,51 @@ def add(verb: Verb) -> None:
     sub.add_argument("-o", "--output", type=Path, default=Path("crate.zip"), metavar="CRATE.zip")
     sub.add_argument("--models", action="store_true", help="with the weights of every stream")
     sub.add_argument("--license", help="of the results: an address, or a name such as CC-BY-4.0")
+
+
+def _add_predict(sub: argparse.ArgumentParser) -> None:
+    about = "video, folder of such, or an address, such as rtsp://..."
+    sub.add_argument("videos", nargs="*", metavar="VIDEO", help=about)
+    sub.add_argument("--camera", type=int, metavar="NUMBER", help="this camera instead")
+    _add_clips(sub)
+    sub.add_argument(
+        "--with-flow", action="store_true", help="fuse with the flow stream of the same run"
+    )
+    sub.add_argument("--flow-model", type=Path, help="fuse with this flow stream")
+    about = "say none where no class is as likely as this, 0 to 1"
+    sub.add_argument("--threshold", type=_share, default=0.0, help=about)
+    sub.add_argument("--annotate", type=Path, metavar="OUT.mp4", help="the video with its top-3")
+    about = "where the top-3 are: over the picture (default), below or beside it"
+    sub.add_argument("--panel", choices=("over", "below", "beside"), default="over", help=about)
+    sub.add_argument("--json", action="store_true", help="an object per video and line")
+    sub.add_argument("--csv", type=Path, metavar="OUT.csv", help="table of all segments")
+    sub.add_argument("--srt", type=Path, metavar="OUT.srt", help="subtitles for one video")
+
+
+def _add_features(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("videos", nargs="+", metavar="VIDEO", help="video, or folder of such")
+    about = ".npy for one video, or .h5"
+    sub.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help=about)
+    about = "level of the network, default: avgpool; means over frames and places"
+    sub.add_argument("--level", default="avgpool", help=about)
+    _add_clips(sub)
+
+
+def _add_clips(sub: argparse.ArgumentParser) -> None:
+    """Add the options that predict and features share."""
+    sub.add_argument("--model", type=Path, required=True, help="model.pt of a stream")
+    about = "seconds from one clip's begin to the next one's; default: a clip's length"
+    sub.add_argument("--stride", type=float, metavar="SECONDS", help=about)
+    sub.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    sub.add_argument(
+        "--threads", type=positive, help="CPU threads of the networks; default: all cores"
+    )
+
+
+def _share(text: str) -> float:
+    if not 0 <= (value := float(text)) <= 1:
+        raise argparse.ArgumentTypeError(f"expected 0 to 1, got {text}")
+    return value
 
 
 def checkpoint(options: argparse.Namespace) -> None:
@@ -121,22 +154,40 @@ def flow(options: argparse.Namespace) -> None:
 
 
 def predict(options: argparse.Namespace) -> None:
-    """Say which actions videos show."""
+    """Say which actions videos, a camera or a stream show."""
+    for path in filter(None, (options.model, options.flow_model)):
+        check_model(path)  # before PyTorch is imported, which takes seconds
     from dsnet.predict import command
 
+    names = ("camera", "stride", "threshold", "panel", "csv", "srt", "device", "threads")
     command.predict(
         options.videos,
         options.model,
         options.flow_model or options.with_flow,
-        options.annotate,
-        options.json,
-        options.device,
-        options.threads,
+        annotated=options.annotate,
+        as_json=options.json,
+        **{name: getattr(options, name) for name in names},
+    )
+
+
+def features(options: argparse.Namespace) -> None:
+    """Write one vector per clip of videos: the features of a trained stream."""
+    check_model(options.model)
+    from dsnet.predict import command
+
+    names = ("stride", "device", "threads")
+    command.features(
+        options.videos,
+        options.model,
+        options.output,
+        options.level,
+        **{name: getattr(options, name) for name in names},
     )
 
 
 def export(options: argparse.Namespace) -> None:
     """Write a stream's network as ONNX or as a program of torch.export, to run without dsnet."""
+    check_model(options.model)
     from dsnet.export import export
 
     export(options.model, options.output, options.kind)

@@ -1,7 +1,7 @@
 """Prediction of actions in any video by a trained stream: RGB alone, or fused with flow."""
 
 from dsnet.predict.classifier import VideoClassifier, load_model
-from dsnet.predict.prediction import Prediction
+from dsnet.predict.prediction import Features, Prediction
 from dsnet.predict.streams import PredictError
 
-__all__ = ["PredictError", "Prediction", "VideoClassifier", "load_model"]
+__all__ = ["Features", "PredictError", "Prediction", "VideoClassifier", "load_model"]

@@ -32,32 +32,44 @@ def annotate(
     output: PathLike,
     prediction: Prediction,
     fps: float,
+    panel: str = "over",
 ) -> None:
     """Write ``source`` at ``fps`` with the likeliest three classes of the current clip.
 
-    Below them is the likeliest class so far, by the mean of the clips up to this one. If the end of
-    a video fills no clip, it shows the last clip's classes. Raises UserError if the video cannot be
+    The current clip is the one whose middle is nearest. Below the classes is the likeliest class so
+    far, by the mean of the clips up to this one. ``panel`` says where this is: ``over`` the lower
+    edge of the picture, ``below`` it, or ``beside`` it. Raises UserError if the video cannot be
     decoded, or ``output`` does not name a video file.
     """
     try:
-        write_video(output, _pictures(source, prediction, fps), fps)
+        write_video(output, _pictures(source, prediction, fps, panel), fps)
     except video.VideoError as error:
         raise UserError(f"{os.fspath(source)}: {error}") from error
 
 
-def _pictures(source: PathLike, prediction: Prediction, fps: float) -> Iterator[np.ndarray]:
-    ends = np.rint(prediction.times[:, 1] * fps).astype(int)
+def _pictures(
+    source: PathLike, prediction: Prediction, fps: float, place: str
+) -> Iterator[np.ndarray]:
+    middles = prediction.times.mean(axis=1)
     shown, panel = -1, np.empty(0)
     frames = video.decode(source, fps, resize=None)
     for number, frame in enumerate(tqdm(frames, "annotate", unit="frame", disable=None)):
         scale = min(-(-HEIGHT // frame.shape[0]), WIDEST // frame.shape[1])
         if scale > 1:
             frame = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-        clip = min(int(np.searchsorted(ends, number, side="right")), len(ends) - 1)
+        clip = int(np.abs(middles - (number + 0.5) / fps).argmin())
+        height, width = frame.shape[:2]
         if clip != shown:
-            shown, panel = clip, _panel(prediction, clip, *frame.shape[:2])
-        below = frame[-len(panel) :]
-        below[:] = np.rint(below * (1 - panel[..., 3:]) + panel[..., :3] * panel[..., 3:])
+            shown, panel = clip, _panel(prediction, clip, height, width)
+        top, left = {
+            "over": (max(height - len(panel), 0), 0),
+            "below": (height, 0),
+            "beside": (0, width),
+        }[place]
+        room = max(top + len(panel) - height, 0), left
+        frame = np.pad(frame, ((0, room[0]), (0, room[1]), (0, 0)))
+        part = frame[top : top + len(panel), left : left + width]
+        part[:] = np.rint(part * (1 - panel[..., 3:]) + panel[..., :3] * panel[..., 3:])
         yield frame
 
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, overload
 
 import numpy as np
 import torch
@@ -21,7 +18,9 @@ from dsnet.clips import to_square
 from dsnet.devices import choose_device
 from dsnet.flow import of_spec
 from dsnet.fusion.average import Average
-from dsnet.predict.prediction import Prediction
+from dsnet.predict.costs import Costs
+from dsnet.predict.prediction import Features, Prediction
+from dsnet.predict.sources import Frames, Source, check_number, frames_of, name_of, stored
 from dsnet.predict.streams import (
     PathLike,
     PredictError,
@@ -30,16 +29,37 @@ from dsnet.predict.streams import (
     check_pair,
     flow_beside,
 )
-from dsnet.shards import encoded_frames, encoded_planes
+from dsnet.predict.windows import Newest, windows
+from dsnet.shards import encoded_planes
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
+Compute = Callable[[Stream, torch.Tensor], np.ndarray]
 
 
 class Window(NamedTuple):
-    """One clip of a video: (T, crop, crop, C) uint8 by modality, and the number of its frames."""
+    """A clip of a video: (T, crop, crop, C) uint8 by modality, and its first and last frame."""
 
     clips: dict[str, torch.Tensor]
+    start: int
+    end: int
+
+
+class Seen(NamedTuple):
+    """A window of a live source.
+
+    Attributes:
+        start, end: in seconds since its first frame.
+        arrived: when its last frame arrived, in seconds since the epoch.
+        logits: (K,) float32.
+        dropped, frames: how many frames so far no window has because the networks were late, and
+            how many came.
+    """
+
+    start: float
+    end: float
+    arrived: float
+    logits: np.ndarray
+    dropped: int
     frames: int
 
 
@@ -81,8 +101,9 @@ class VideoClassifier:
                 check_inputs(*self.streams)
         for other in self.streams[1:]:
             check_pair(self.streams[0], other)
+        self.inputs = {stream.input for stream in self.streams}
         self.method = None
-        if any(stream.input == "flow" for stream in self.streams):
+        if "flow" in self.inputs:
             self.method = of_spec(self.streams[0].data.flow, "auto")
             log.info("flow: %s", self.method.where)
         self._warm_up()
@@ -103,91 +124,204 @@ class VideoClassifier:
         """Frames per second of decoded videos."""
         return self.streams[0].data.rgb.fps
 
-    def predict(self, path: PathLike, batch_size: int = 8) -> Prediction:
-        """Score all non-overlapping clips of a video, as the evaluation of test videos does.
+    @overload
+    def predict(
+        self,
+        videos: Source,
+        batch_size: int = ...,
+        *,
+        stride: float | None = ...,
+        fps: float | None = ...,
+    ) -> Prediction: ...
+
+    @overload
+    def predict(
+        self,
+        videos: list[Source],
+        batch_size: int = ...,
+        *,
+        stride: float | None = ...,
+        fps: float | None = ...,
+    ) -> list[Prediction]: ...
+
+    def predict(
+        self,
+        videos: Source | list[Source],
+        batch_size: int = 8,
+        *,
+        stride: float | None = None,
+        fps: float | None = None,
+    ) -> Prediction | list[Prediction]:
+        """Score the clips of a video; by default those that the evaluation of test videos scores.
 
         The video is streamed, so only the logits take more memory for longer videos. A video
         shorter than a clip is looped. The rest at the end that fills no clip is ignored.
 
         Args:
-            path: any video that ffmpeg reads.
+            videos: any file that ffmpeg reads; or frames, a (T, H, W, 3) uint8 array or tensor,
+                RGB; or a list of such, for a list of predictions.
             batch_size: clips per pass through a network.
+            stride: seconds from the beginning of a clip to that of the next; the default is the
+                length of a clip, so that clips do not overlap.
+            fps: frames per second of frames in memory, which are brought to those of the model. By
+                default they are taken to have them already.
 
         Raises:
-            ValueError: ``batch_size`` is less than 1.
+            ValueError: a number is out of range, or an array is none of frames.
             PredictError: the video cannot be decoded, or has a single frame and flow is needed; or
                 the output of a network has NaN or infinity.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size: expected 1 or more, got {batch_size}")
-        cost = dict.fromkeys(("reading", "flow", "network"), 0.0)
-        logits: list[list[np.ndarray]] = [[] for _ in self.streams]
-        windows = self._windows(path, cost)
-        frames = 0
-        with tqdm(desc=Path(path).name, unit="clip", disable=None) as bar:
-            while batch := list(islice(windows, batch_size)):
-                frames += sum(window.frames for window in batch)
-                for stream, found in zip(self.streams, logits, strict=True):
-                    clips = [w.clips[stream.input] for w in batch if stream.input in w.clips]
-                    if clips:
-                        with timed(cost, "network"):
-                            found.append(stream.logits(torch.stack(clips)))
-                bar.update(len(batch))
-        per_stream = [np.concatenate(found) for found in logits]
-        count = len(per_stream[0])  # the first has all clips; flow may lack the last
-        ends = self.clip_length * np.arange(count + 1)
-        times = np.stack([ends[:-1], np.minimum(ends[1:], frames)], axis=1) / self.fps
+        if isinstance(videos, list):
+            return [self.predict(one, batch_size, stride=stride, fps=fps) for one in videos]
+        costs = Costs()
+        per_stream, times, duration = self._scored(
+            videos, Stream.logits, costs, batch_size, stride, fps
+        )
         return Prediction(
-            video=os.fspath(path),
+            video=name_of(videos),
             classes=self.classes,
             times=times,
             clips=self._fused(per_stream),
             logits=self._fused([found.mean(axis=0, keepdims=True) for found in per_stream])[0],
-            cost={name: 1e3 * seconds / count for name, seconds in cost.items()},
+            cost={
+                "reading": costs.median("reading") + costs.median("flow images"),
+                "flow": costs.median("flow"),
+                "network": costs.median("network"),
+            },
             device=str(self.device),
             backend=self.method.name if self.method else "",
+            duration=duration,
+            opening=costs.median("opening"),
+            network_cpu=costs.median("network, CPU"),
         )
 
-    def _warm_up(self) -> None:
-        """Score black frames: the first pass is slower and must not count in a video's cost."""
-        video.ffmpeg_executable()
-        size = self.streams[0].settings.crop
-        black = images.encode(np.zeros((size, size, 3), np.uint8), 95)
-        clips = {"rgb": self._clip([black], "rgb")}
-        if self.method:
-            clips["flow"] = self._clip(self._planes([black, black]), "flow")
-        for stream in self.streams:
-            stream.logits(clips[stream.input][None])
+    def features(
+        self,
+        source: Source,
+        level: str = "avgpool",
+        batch_size: int = 8,
+        *,
+        stride: float | None = None,
+        fps: float | None = None,
+    ) -> Features:
+        """Compute one vector per clip, the features of a level; for the arguments see predict.
 
-    def _windows(self, path: PathLike, cost: dict[str, float]) -> Iterator[Window]:
-        """Yield the clips of a video, resized and cropped, in the order of time."""
-        data, inputs = self.streams[0].data, {stream.input for stream in self.streams}
-        windows = _overlapping(encoded_frames(path, data.rgb), self.clip_length)
+        Features with positions, (C, T, H, W), are averaged over them.
+
+        Raises:
+            ValueError: as :meth:`predict`.
+            PredictError: as :meth:`predict`; the network has no such level; or there are several
+                streams.
+        """
+        if len(self.streams) > 1:
+            raise PredictError("features are of one stream: name its model.pt, and no other")
+
+        def compute(stream: Stream, clips: torch.Tensor) -> np.ndarray:
+            return stream.features(clips, level)
+
+        self.streams[0].check_level(level)
+        (vectors,), times, _ = self._scored(source, compute, Costs(), batch_size, stride, fps)
+        return Features(name_of(source), level, times, vectors)
+
+    def watch(self, live: video.Live, stride: float | None = None) -> Generator[Seen, None, None]:
+        """Score the newest clips of a camera or a stream as they come, until it ends.
+
+        If the networks are slower than the source, frames between two clips are dropped. Close the
+        iterator to end it.
+
+        Args:
+            live: result of :func:`dsnet.video.camera` or :func:`dsnet.video.address`.
+            stride: see :meth:`predict`.
+
+        Raises:
+            ValueError: ``stride`` is out of range.
+            PredictError: the source cannot be opened or is interrupted.
+        """
+        spec = self.streams[0].data.rgb
+        step = self._step(stride)
+        frames = stored(video.receive(live, spec.fps, spec.resize, spec.size), spec)
+        newest = Newest(frames, self.clip_length + ("flow" in self.inputs), step)
         try:
-            for number in itertools.count():
-                clips = {}
-                with timed(cost, "reading"):
-                    window = next(windows, None)
-                    if window is None:
-                        return
-                    if len(window) == 1 and "flow" in inputs:
-                        raise PredictError(
-                            f"{os.fspath(path)}: flow needs two frames, and it has one"
-                        )
-                    # A short first clip is looped; later clips must be complete.
-                    if "rgb" in inputs and (number == 0 or len(window) >= self.clip_length):
-                        clips["rgb"] = self._clip(window, "rgb")
-                if "flow" in inputs and (number == 0 or len(window) > self.clip_length):
-                    with timed(cost, "flow"):
-                        planes = self._planes(window)
-                    with timed(cost, "reading"):
-                        clips["flow"] = self._clip(planes, "flow")
-                if clips:
-                    yield Window(clips, min(len(window), self.clip_length))
+            for start, items, arrived, dropped in newest:
+                clips = {"rgb": self._clip(items, "rgb")} if "rgb" in self.inputs else {}
+                if self.method:
+                    clips["flow"] = self._clip(self._planes(items), "flow")
+                logits = [stream.logits(clips[stream.input][None]) for stream in self.streams]
+                begin, end = start / self.fps, (start + self.clip_length) / self.fps
+                yield Seen(begin, end, arrived, self._fused(logits)[0], dropped, newest.read)
         except video.VideoError as error:
-            raise PredictError(f"{os.fspath(path)}: {error}") from error
-        except video.FfmpegError as error:  # it names the video; others may go well
-            raise PredictError(str(error)) from error
+            raise PredictError(f"{live.name}: {error}") from error
+        finally:
+            newest.close()
+
+    def _step(self, stride: float | None) -> int:
+        """Return the frames from the beginning of a clip to that of the next."""
+        if stride is None:
+            return self.clip_length
+        return round(check_number("stride", stride, 1 / self.fps, "one frame's time") * self.fps)
+
+    def _scored(
+        self,
+        source: Source,
+        compute: Compute,
+        costs: Costs,
+        batch_size: int,
+        stride: float | None,
+        fps: float | None,
+    ) -> tuple[list[np.ndarray], np.ndarray, float]:
+        """Compute rows for the clips of a source; also their times, (C, 2), and its seconds.
+
+        Of several streams, the first has all clips, and flow may lack the last.
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch_size: expected 1 or more, got {batch_size}")
+        frames = frames_of(source, self.streams[0].data.rgb, fps)
+        found: list[list[np.ndarray]] = [[] for _ in self.streams]
+        edges: list[tuple[int, int]] = []
+        remaining = self._windows(frames, self._step(stride), costs)
+        with tqdm(desc=frames.name, unit="clip", disable=None) as bar:
+            while batch := list(islice(remaining, batch_size)):
+                edges += [(window.start, window.end) for window in batch]
+                for stream, rows in zip(self.streams, found, strict=True):
+                    clips = [w.clips[stream.input] for w in batch if stream.input in w.clips]
+                    if clips:
+                        with costs.timed("network", len(clips)):
+                            rows.append(compute(stream, torch.stack(clips)))
+                bar.update(len(batch))
+        times = np.array(edges) / self.fps
+        return [np.concatenate(rows) for rows in found], times, frames.read / self.fps
+
+    def _warm_up(self) -> None:
+        """Predict black frames: the first pass is slower and must not count in a video's cost."""
+        size = self.streams[0].settings.crop
+        self.predict(np.zeros((self.clip_length + 1, size, size, 3), np.uint8))
+
+    def _windows(self, frames: Frames, step: int, costs: Costs) -> Iterator[Window]:
+        """Yield the clips of a video, resized and cropped, in the order of time."""
+        length = self.clip_length
+        with costs.timed("opening"):
+            frames.open()
+        found = windows(frames, length, step)
+        planes: list[bytes] = []
+        for number in itertools.count():
+            clips = {}
+            with costs.timed("reading"):
+                start, window = next(found, (0, []))
+                if not window:
+                    return
+                if len(window) == 1 and "flow" in self.inputs:
+                    raise PredictError(f"{frames.name}: flow needs two frames, and it has one")
+                # A short first clip is looped; later clips must be complete.
+                if "rgb" in self.inputs:
+                    clips["rgb"] = self._clip(window, "rgb")
+            if "flow" in self.inputs and (number == 0 or len(window) > length):
+                with costs.timed("flow"):
+                    planes = planes[2 * step :]  # those of the window before that are in this one
+                    planes += self._planes(window[len(planes) // 2 :])
+                with costs.timed("flow images"):
+                    clips["flow"] = self._clip(planes, "flow")
+            if clips:
+                yield Window(clips, start, start + min(len(window), length))
 
     def _planes(self, frames: Sequence[bytes]) -> list[bytes]:
         assert self.method is not None
@@ -222,23 +356,3 @@ def load_model(
         model.predict("clip.mp4").top(3)
     """
     return VideoClassifier(path, flow, device)
-
-
-@contextmanager
-def timed(cost: dict[str, float], name: str) -> Iterator[None]:
-    """Add the seconds of the ``with`` body to ``name``."""
-    start = time.perf_counter()
-    try:
-        yield
-    finally:
-        cost[name] += time.perf_counter() - start
-
-
-def _overlapping(items: Iterable[T], length: int) -> Iterator[list[T]]:
-    """Yield windows of ``length`` items plus the first of the next window, which flow needs."""
-    remaining = iter(items)
-    window = list(islice(remaining, length + 1))
-    while window:
-        yield window
-        new = list(islice(remaining, length))
-        window = [window[-1], *new] if new else []

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dsnet.predict.segments import Segment, segments
 from dsnet.scores import softmax
 
 
@@ -23,8 +24,15 @@ class Prediction:
             frame less than RGB; if it lacks the last clip, that clip is RGB's alone.
         logits: (K,) float32, logits of the video: the mean of each stream's clips, then fused.
         cost: milliseconds per clip: ``reading`` (decoding and resizing), ``flow`` and ``network``.
+            Each is the median over clips or batches, so what only the first one pays for is no part
+            of it.
         device: where the networks ran.
         backend: flow backend, or empty.
+        duration: seconds of the video; what is after the last clip was ignored.
+        opening: milliseconds until the first frame, once per video.
+        network_cpu: milliseconds per clip that the cores of the CPU worked for the networks, a sum
+            over threads. If no other program has the CPU, it is nearly ``network`` times the
+            threads.
     """
 
     video: str
@@ -35,6 +43,9 @@ class Prediction:
     cost: dict[str, float]
     device: str
     backend: str = ""
+    duration: float = 0
+    opening: float = 0
+    network_cpu: float = 0
 
     @property
     def probabilities(self) -> np.ndarray:
@@ -45,7 +56,16 @@ class Prediction:
         """Return the likeliest classes of the video with their probabilities, best first."""
         return ranked(self.classes, self.logits, count)
 
-    def to_dict(self) -> dict[str, Any]:
+    def label(self, threshold: float = 0) -> str | None:
+        """Return the likeliest class of the video, or None if it is less likely than this."""
+        ((name, probability),) = self.top(1)
+        return name if probability >= threshold else None
+
+    def segments(self, threshold: float = 0) -> list[Segment]:
+        """Return what happens from when to when; see :func:`dsnet.predict.segments.segments`."""
+        return segments(self.times, softmax(self.clips), self.classes, threshold)
+
+    def to_dict(self, threshold: float = 0) -> dict[str, Any]:
         """Return plain values for JSON; class scores are probabilities by name."""
 
         def named(logits: np.ndarray) -> dict[str, float]:
@@ -53,15 +73,37 @@ class Prediction:
 
         return {
             "video": self.video,
+            "label": self.label(threshold),
             "scores": named(self.logits),
+            "duration": self.duration,
+            "segments": [segment._asdict() for segment in self.segments(threshold)],
             "clips": [
                 {"start": float(start), "end": float(end), "scores": named(logits)}
                 for (start, end), logits in zip(self.times, self.clips, strict=True)
             ],
             "ms_per_clip": self.cost,
+            "ms_to_open": self.opening,
+            "cpu_ms_per_clip": self.network_cpu,
             "device": self.device,
             "flow_backend": self.backend or None,
         }
+
+
+@dataclass(frozen=True)
+class Features:
+    """One vector per clip of a video.
+
+    Attributes:
+        video: the path.
+        level: name of the features.
+        times: (C, 2) float64, start and end of each clip in seconds.
+        vectors: (C, D) float32.
+    """
+
+    video: str
+    level: str
+    times: np.ndarray
+    vectors: np.ndarray
 
 
 def ranked(classes: Sequence[str], logits: np.ndarray, count: int) -> list[tuple[str, float]]:

@@ -61,6 +61,26 @@ class Stream:
         Raises PredictError if they have NaN or infinity.
         """
         out = self.network(normalise(clips, self.input, self.settings, self.device))
+        return self._finite(out)
+
+    @torch.inference_mode()
+    def features(self, clips: torch.Tensor, level: str) -> np.ndarray:
+        """Compute a level's features, (N, C) float32, the mean over their positions if they have.
+
+        ``clips`` and errors are those of :meth:`logits`.
+        """
+        clips = normalise(clips, self.input, self.settings, self.device)
+        found = self.network.forward_features(clips)[1][level]
+        return self._finite(found.flatten(2).mean(2) if found.ndim > 2 else found)
+
+    def check_level(self, level: str) -> None:
+        """Raise PredictError unless the network has features of this name."""
+        if level not in self.network.levels:
+            raise PredictError(
+                f"{self.path} has no level {level}; expected {', '.join(self.network.levels)}"
+            )
+
+    def _finite(self, out: torch.Tensor) -> np.ndarray:
         if not torch.isfinite(out).all():
             raise PredictError(f"{self.path}: the network puts out NaN or infinity; train it again")
         return out.float().cpu().numpy()

@@ -85,7 +85,7 @@ def intervals(table: Input, output: Outputs) -> None:
 
 
 @stage(spec=_mapped, code=("dsnet.figures.features",))
-def features(spec: ShownSpec, tables: Inputs, maps: Input, output: Outputs) -> None:
+def feature_maps(spec: ShownSpec, tables: Inputs, maps: Input, output: Outputs) -> None:
     """Draw how alike features are, and maps of them."""
     from dsnet.figures.features import draw_features
 

@@ -4,7 +4,7 @@ import logging
 import os
 import subprocess
 from collections.abc import Iterator
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 
@@ -59,21 +59,15 @@ def decode(
     check_file(path)
     native, rate, start = source(path, max_pixels, timeout), {}, None
     if sampling == "fps_filter":
-        # The frames may start late, after the sound: count from the first frame.
-        native = native.filter("setpts", "PTS-STARTPTS").filter("fps", fps=fps)
+        native = at_rate(native, fps)
     elif sampling == "output_rate":
         rate, start = {"r": fps}, 0.0
     else:
         raise ValueError(f"sampling: expected 'fps_filter' or 'output_rate', got {sampling!r}")
-    stream = (
-        native.filter("scale", **_target_size(resize, size), flags=SCALER_FLAGS)
-        .filter("format", "rgb24")
-        .output("pipe:", format="image2pipe", vcodec="ppm", threads=1, **rate)
-        .global_args("-filter_complex_threads", "1")
-    )
+    stream = pictures(native, resize, size, **rate)
     with running(stream, path, stdout=subprocess.PIPE) as (process, stderr):
         count, stamps = 0, Stamps(stderr, start)
-        for frame in _read_ppm(process, stderr, path, timeout):
+        for frame in read_pictures(process, stderr, path, timeout):
             stamps.check(count / fps)
             count += 1
             yield frame
@@ -95,6 +89,22 @@ def decode(
         log.warning("%s: %d frames decode, but: %s", path, count, complaints[-1])
 
 
+def at_rate(native: Any, fps: float) -> Any:
+    """Repeat or drop frames of ffmpeg-python's stream to reach ``fps``, by their time stamps."""
+    # The frames may start late, after the sound: count from the first frame.
+    return native.filter("setpts", "PTS-STARTPTS").filter("fps", fps=fps)
+
+
+def pictures(native: Any, resize: Resize | None, size: int, **options: Any) -> Any:
+    """Scale ffmpeg-python's stream and put it out as PPM images; see :func:`decode`."""
+    return (
+        native.filter("scale", **_target_size(resize, size), flags=SCALER_FLAGS)
+        .filter("format", "rgb24")
+        .output("pipe:", format="image2pipe", vcodec="ppm", threads=1, **options)
+        .global_args("-filter_complex_threads", "1")
+    )
+
+
 def _target_size(resize: Resize | None, size: int) -> dict[str, str]:
     if resize is None:
         return {"w": "iw", "h": "ih"}
@@ -108,7 +118,7 @@ def _target_size(resize: Resize | None, size: int) -> dict[str, str]:
     raise ValueError(f"resize: expected 'square', 'short_side' or None, got {resize!r}")
 
 
-def _read_ppm(
+def read_pictures(
     process: subprocess.Popen[bytes], stderr: IO[bytes], path: PathLike, timeout: float
 ) -> Iterator[np.ndarray]:
     """Split a stream of binary PPM images into (H, W, 3) uint8 arrays."""

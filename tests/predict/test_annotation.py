@@ -11,13 +11,13 @@ CLASSES = ("jump", "run", "walk", "wave")
 SHARES = np.array([[0.1, 0.2, 0.45, 0.25], [0.6, 0.04, 0.3, 0.06]])
 
 
-def shown(folder, classes=CLASSES, shares=SHARES, size=(360, 640)):
+def shown(folder, classes=CLASSES, shares=SHARES, size=(360, 640), panel="over"):
     """The pictures of eight grey frames of (height, width), four of each of two clips."""
     video.encode(folder / "a.mp4", [np.full((*size, 3), 90, np.uint8)] * 8)
     logits = np.log(shares).astype(np.float32)
     times = np.array([[0.0, 0.16], [0.16, 0.32]])
     said = Prediction("a", classes, times, logits, logits.mean(axis=0), {}, "cpu")
-    annotate(folder / "a.mp4", folder / "out.mp4", said, 25)
+    annotate(folder / "a.mp4", folder / "out.mp4", said, 25, panel)
     return np.stack(list(video.decode(folder / "out.mp4", resize=None))).astype(int)
 
 
@@ -49,6 +49,16 @@ def test_names_stand_beside_their_bars(tmp_path):
     # The likeliest class so far has another share once the second clip counts too.
     below = slice(240 + 22 * 3 + 5, 360)
     assert np.abs(plain[0, below] - plain[7, below]).max() > 60
+
+
+@pytest.mark.parametrize(("panel", "expected"), [("below", (470, 640)), ("beside", (360, 1280))])
+def test_a_panel_outside_hides_nothing(tmp_path, panel, expected):
+    pictures = shown(tmp_path, panel=panel)
+    assert pictures.shape == (8, *expected, 3)
+    assert np.abs(pictures[:, :360, :640] - 90).max() < 12
+    lines = np.abs(pictures[0] - BAR).max(axis=2) < 40
+    widest = np.sort(lines.sum(axis=1))[::-1][3]
+    assert widest == pytest.approx(0.45 * (640 - 320 - 4 * 22), abs=4)
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,8 @@ def test_files_and_folders_are_told_as_json_a_line_each(run, tmp_path, capsys):
     assert [(clip["start"], clip["end"]) for clip in first["clips"]] == [(0, 0.16), (0.16, 0.32)]
     assert first["flow_backend"] is None
     assert set(first["ms_per_clip"]) == {"reading", "flow", "network"}
+    assert first["ms_to_open"] > 0
+    assert first["duration"] == 9 / 25
 
 
 def test_what_only_the_first_pass_pays_for_is_no_part_of_the_cost(run, tmp_path, monkeypatch):
@@ -204,7 +206,8 @@ def test_text_names_the_likeliest_classes(run, tmp_path, capsys):
     text = capsys.readouterr().out
     best = dsnet.load_model(run / "ds/model.pt", flow=True).predict(path).top(1)
     assert f"whole video: {best[0][0]} {100 * best[0][1]:.1f} %" in text
-    assert "0.16 to 0.32 s:" in text
+    assert " to 0.32 s: " in text
+    assert "the last 0.04 s fill no clip and were ignored" in text
     assert "ms per clip" in text
 
 

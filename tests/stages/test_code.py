@@ -41,6 +41,7 @@ OTHERS = {
         "registry",
         "releases",
         "shards",
+        "signatures",
         "starting",
         "vision",
     ),

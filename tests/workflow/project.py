@@ -273,7 +273,7 @@ TABLES: set[Job] = {
     *(("summary", ""), ("provenance", "")),
 }
 # What looks at the features of all streams, and not at their scores.
-OF_MODELS: set[Job] = {("similarity", ""), ("features", "")}
+OF_MODELS: set[Job] = {("similarity", ""), ("feature_maps", "")}
 FRAMES: set[Job] = {("frames", shard) for shard in SHARDS}
 FLOW: set[Job] = {("flow_shard", shard) for shard in SHARDS}
 

@@ -110,7 +110,7 @@ def test_a_title_may_have_braces(fresh: Project):
     text = fresh.finish("-n", "-p").text
     given = re.findall(r"dsnet (\w+) --spec .*DS \{dataset\} \{clip_length\}", text)
     verbs = {"table1", "table2", "significance", "claims", "study", "figures", "attention"}
-    assert set(given) == verbs | {"latency", "features", "classes", "summary", "provenance"}
+    assert set(given) == verbs | {"latency", "feature_maps", "classes", "summary", "provenance"}
 
 
 def test_a_stream_starts_from_a_release_once_it_is_there(fresh: Project):

@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import forked
+import h5py
 import onnxruntime
+import pandas as pd
 import pytest
 import torch
 from project import ROOT, Project
@@ -59,6 +61,10 @@ def test_the_page_leads_from_a_folder_of_videos_to_predictions(folder: Path):
     lines = [json.loads(line) for line in (folder / "scores.jsonl").read_text().splitlines()]
     assert {Path(line["video"]).parent.name for line in lines} == set(CLASSES)
     assert all(set(line["scores"]) == set(CLASSES) for line in lines)
+    assert set(pd.read_csv(folder / "segments.csv")["class"]) <= {*CLASSES, "none"}
+    assert " --> " in (folder / "subtitles.srt").read_text()
+    with h5py.File(folder / "features.h5") as file:
+        assert file["features"].shape == (8 * len(CLASSES), 2 * 48)
     assert len(list(video.decode(folder / "annotated.mp4", resize=None))) == 20
     session = onnxruntime.InferenceSession(folder / "student.onnx")
     (logits,) = session.run(None, {"clips": torch.zeros(1, 16, 48, 48, 3).byte().numpy()})

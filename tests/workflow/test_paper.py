@@ -90,7 +90,7 @@ def expected_counts(project: Project) -> dict[str, int]:
         "evaluate": runs * len(streams),
         # Two streams; every student with RGB, with flow and with both; average and attention.
         "fuse": runs * 2 * (1 + 3 * students),
-        **dict.fromkeys(("figures", "attention", "classes", "features"), len(COUNTS) * 2),
+        **dict.fromkeys(("figures", "attention", "classes", "feature_maps"), len(COUNTS) * 2),
         "similarity": runs,
         **dict.fromkeys(("table1", "table2", "significance", "claims"), 1),
         **dict.fromkeys(

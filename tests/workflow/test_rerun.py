@@ -25,7 +25,7 @@ DRAWN = {("figures", ""), ("contact", ""), ("attention", ""), ("bars", ""), ("co
 DRAWN |= {
     ("intervals", "claims"),
     ("intervals", "study"),
-    ("features", ""),
+    ("feature_maps", ""),
     ("summary", ""),
     ("provenance", ""),
 }

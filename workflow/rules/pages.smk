@@ -28,7 +28,7 @@ rule similarity:
         command("similarity")
 
 
-rule features:
+rule feature_maps:
     """Draw how alike the features are over all seeds, and feature maps of the first seed."""
     input:
         tables=lambda wildcards: [f"{run}/similarity.csv" for run in seeds_of(wildcards)],
@@ -53,9 +53,9 @@ rule features:
     conda:
         "../../envs/train.yaml"
     params:
-        **determined_by("features"),
+        **determined_by("feature_maps"),
     shell:
-        command("features")
+        command("feature_maps")
 
 
 rule classes:

@@ -1,0 +1,36 @@
+"""A first look at files of weights, before PyTorch is imported."""
+
+from __future__ import annotations
+
+import os
+
+from dsnet.disk import PathLike
+from dsnet.errors import UserError
+from dsnet.provenance import check_seal
+
+# How files of torch.save begin: a ZIP archive, or a pickle, as older ones are.
+WEIGHTS = (b"PK\x03\x04", b"\x80")
+
+
+def check_model(path: PathLike) -> None:
+    """Raise an error for what cannot be a model: a missing file, a folder, text, a video.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ChangedError: its seal says that it is not as dsnet wrote it.
+        UserError: it does not begin as a file of weights does, and is no ``.json`` of a fusion.
+    """
+    name = os.fspath(path)
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"no checkpoint {name}")
+    if os.path.isdir(path):
+        raise UserError(f"{name} is a folder; name the model.pt of a stream, in it or below it")
+    if name.endswith(".json"):
+        return
+    with open(path, "rb") as file:
+        if not file.read(4).startswith(WEIGHTS):
+            check_seal(path)
+            raise UserError(
+                f"{name} is no file of weights; name the model.pt of a stream, or the .json of a "
+                f"fusion"
+            )
