@@ -97,6 +97,22 @@ def test_of_a_source_that_is_faster_the_newest_frames_are_seen(stride, starts):
     assert newest.read == 100
 
 
+def test_frames_that_a_window_has_are_not_dropped():
+    more = threading.Event()
+
+    def paused():
+        yield from numbers(5)
+        more.wait()
+        yield from numbers(95)
+
+    newest = Newest(paused(), 5, 2)
+    windows = iter(newest)
+    assert next(windows).start == 0
+    more.set()
+    newest._thread.join()
+    assert next(windows)[0::3] == (90, 85)  # frames 5 to 89
+
+
 def test_what_interrupts_a_source_is_raised_after_its_last_window():
     def broken():
         yield from numbers(7)
@@ -197,7 +213,7 @@ def test_a_playlist_at_an_address_opens_nothing(model, tmp_path, caplog):
     [
         (["file:///etc/passwd"], "file:// is no kind of stream here; expected rtsp, rtsps"),
         (["concat://a|b"], "concat:// is no kind of stream here"),
-        (["rtsp://me:secret@127.0.0.1:9/x"], "rtsp://***@127.0.0.1:9/x: cannot be opened: "),
+        (["tcp://me:secret@127.0.0.1:9"], "tcp://***@127.0.0.1:9: cannot be opened: "),
         (["--camera", "97"], "/dev/video97: cannot be opened: Cannot open video device"),
         (["a.mp4", "--camera", "0"], "is watched alone"),
         ([], "name a video, a folder of videos, an address, or --camera NUMBER"),

@@ -33,15 +33,15 @@ def test_windows_are_the_slices_that_are_full(frames, span, stride):
 
 
 def test_where_windows_overlap_their_probabilities_are_averaged():
-    # 0-2 s: the first alone; 2-4 s: both; 4-6 s: the second alone.
-    times = np.array([[0.0, 4.0], [2.0, 6.0]])
+    # 0-3 s: the first alone; 3-4 s: both; 4-6 s: the second alone.
+    times = np.array([[0.0, 4.0], [3.0, 6.0]])
     shares = np.array([[0.7, 0.2, 0.1], [0.1, 0.5, 0.4]])
     assert [tuple(found) for found in segments(times, shares, CLASSES)] == [
-        (0, 4, "jump", pytest.approx((2 * 0.7 + 2 * 0.4) / 4)),
+        (0, 4, "jump", pytest.approx((3 * 0.7 + 1 * 0.4) / 4)),
         (4, 6, "=walk", pytest.approx(0.5)),
     ]
     assert [(found.end, found.name) for found in segments(times, shares, CLASSES, 0.45)] == [
-        (2, "jump"),
+        (3, "jump"),
         (4, "none"),
         (6, "=walk"),
     ]

@@ -159,13 +159,18 @@ def test_below_the_threshold_it_says_none(run, tmp_path, capsys):
 
 def test_features_give_the_logits_that_the_classifier_makes_of_them(run, model):
     frames = moving(11)
-    pooled, mapped = model.features(frames), model.features(frames, "layer4", stride=0.16)
+    pooled, maps = model.features(frames), []
+    hook = model.streams[0].network.layer1.register_forward_hook(lambda *seen: maps.append(seen[2]))
+    mapped = model.features(frames, "layer1", stride=0.16)
+    hook.remove()
     network, _ = models.load_trained(run / "ds/model.pt")
     weight, bias = (value.detach().numpy() for value in network.fc.parameters())
     logits = model.predict(frames).clips
     np.testing.assert_allclose(pooled.vectors @ weight.T + bias, logits, rtol=1e-3, atol=1e-4)
-    # The global average pool is the mean over frames and places.
-    np.testing.assert_allclose(mapped.vectors, pooled.vectors, rtol=1e-4, atol=1e-5)
+    (found,) = maps
+    assert found[0, 0].numel() > 1
+    means = found.numpy().astype(np.float64).mean(axis=(2, 3, 4))
+    np.testing.assert_allclose(mapped.vectors, means, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(pooled.times, [[0, 0.16], [0.16, 0.32]])
 
 
@@ -206,11 +211,11 @@ def test_a_busy_machine_shows_in_the_cost_and_one_interruption_does_not(run, mon
         return logits(stream, clips)
 
     monkeypatch.setattr(Stream, "logits", paused)
-    pauses[:] = [0, 3, 0, 0, 0]
+    pauses[:] = [0, 4, 0, 0, 0]
     once = model.predict(moving(5 * LENGTH), batch_size=1)
     pauses[:] = [0.5] * 5
     waiting = model.predict(moving(5 * LENGTH), batch_size=1)
-    assert once.cost["network"] < 1500
+    assert once.cost["network"] < 500
     assert waiting.cost["network"] >= 500  # the time that passed
     assert waiting.network_cpu < 250  # the work that was done in it
 
