@@ -282,10 +282,10 @@ class VideoClassifier:
         with tqdm(desc=frames.name, unit="clip", disable=None) as bar:
             while batch := list(islice(remaining, batch_size)):
                 edges += [(window.start, window.end) for window in batch]
-                for stream, rows in zip(self.streams, found, strict=True):
-                    clips = [w.clips[stream.input] for w in batch if stream.input in w.clips]
-                    if clips:
-                        with costs.timed("network", len(clips)):
+                with costs.timed("network", len(batch)):  # of all streams
+                    for stream, rows in zip(self.streams, found, strict=True):
+                        clips = [w.clips[stream.input] for w in batch if stream.input in w.clips]
+                        if clips:
                             rows.append(compute(stream, torch.stack(clips)))
                 bar.update(len(batch))
         times = np.array(edges) / self.fps
@@ -308,7 +308,7 @@ class VideoClassifier:
             with costs.timed("reading"):
                 start, window = next(found, (0, []))
                 if not window:
-                    return
+                    break
                 if len(window) == 1 and "flow" in self.inputs:
                     raise PredictError(f"{frames.name}: flow needs two frames, and it has one")
                 # A short first clip is looped; later clips must be complete.
@@ -322,6 +322,7 @@ class VideoClassifier:
                     clips["flow"] = self._clip(planes, "flow")
             if clips:
                 yield Window(clips, start, start + min(len(window), length))
+        costs.drop_last("reading")  # the end is no clip
 
     def _planes(self, frames: Sequence[bytes]) -> list[bytes]:
         assert self.method is not None

@@ -25,6 +25,10 @@ class Costs:
             self._seconds[name].append((time.perf_counter() - wall) / clips)
             self._seconds[f"{name}, CPU"].append((time.process_time() - cpu) / clips)
 
+    def drop_last(self, name: str) -> None:
+        """Take back the last note of a name."""
+        self._seconds[name].pop()
+
     def median(self, name: str) -> float:
         """Return the median of a name's times in milliseconds; 0 if there are none.
 

@@ -11,11 +11,16 @@ import torch
 
 from dsnet import images, video
 from dsnet.disk import PathLike
+from dsnet.errors import UserError
 from dsnet.experiment.specs import FramesSpec
 from dsnet.predict.streams import PredictError
 from dsnet.shards import encoded_frames
 
 Source = PathLike | np.ndarray | torch.Tensor
+
+
+class NumberError(UserError, ValueError):
+    """A number that is out of range."""
 
 
 class Frames:
@@ -78,9 +83,9 @@ def name_of(source: Source) -> str:
 
 
 def check_number(name: str, value: float, least: float, words: str) -> float:
-    """Return ``value``; ValueError if it is less than ``least``, in ``words``, or not finite."""
+    """Return ``value``; NumberError if it is less than ``least``, in ``words``, or not finite."""
     if not least - 1e-9 <= value < float("inf"):
-        raise ValueError(f"{name}: expected {words} or more, got {value}")
+        raise NumberError(f"{name}: expected {words} or more, got {value}")
     return value
 
 

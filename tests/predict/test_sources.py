@@ -12,7 +12,7 @@ import torch
 from project import RUN, Project
 
 import dsnet
-from dsnet import models, video
+from dsnet import images, models, video
 from dsnet.cli import main
 from dsnet.predict.streams import PredictError, Stream
 
@@ -84,7 +84,7 @@ def test_what_are_no_frames_is_refused(model, wrong, said):
         model.predict(wrong)
 
 
-def test_numbers_out_of_range_are_refused(model):
+def test_numbers_out_of_range_are_refused(run, model, caplog):
     for options, said in (
         ({"stride": 0.03}, "stride: expected one frame's time or more, got 0.03"),
         ({"stride": float("nan")}, "stride: expected"),
@@ -94,6 +94,9 @@ def test_numbers_out_of_range_are_refused(model):
             model.predict(moving(5), **options)
     with pytest.raises(ValueError, match="a file has its own"):
         model.predict("a.mp4", fps=25)
+    words = ["predict", "a.mp4", "b.mp4", "--model", str(run / "ds/model.pt"), "--stride", "0.01"]
+    assert main(words) == 1
+    assert caplog.text.count("stride: expected one frame's time or more, got 0.01") == 1
 
 
 @pytest.mark.parametrize("step", [1, 3, 4, 6])
@@ -201,6 +204,25 @@ def test_features_of_videos_are_in_one_file(run, model, tmp_path, caplog):
         assert said in caplog.text
     with pytest.raises(PredictError, match="features are of one stream"):
         dsnet.load_model(run / "ds/model.pt", flow=True).features(moving(5))
+
+
+def test_the_cost_is_that_of_a_clip_with_all_its_streams(run, monkeypatch):
+    model, decode = dsnet.load_model(run / "ds/model.pt", flow=True), images.decode
+
+    def slow_decode(*given):
+        time.sleep(0.1)
+        return decode(*given)
+
+    def slow_logits(stream, clips):
+        time.sleep(0.3)
+        return original(stream, clips)
+
+    original = Stream.logits
+    monkeypatch.setattr(images, "decode", slow_decode)
+    monkeypatch.setattr(Stream, "logits", slow_logits)
+    cost = model.predict(moving(LENGTH + 1)).cost
+    assert cost["reading"] >= 100 * 3 * LENGTH  # an image and two planes of each frame
+    assert cost["network"] >= 600
 
 
 def test_a_busy_machine_shows_in_the_cost_and_one_interruption_does_not(run, monkeypatch):
