@@ -135,7 +135,7 @@ def test_a_cameras_clips_have_the_scores_that_a_file_of_them_has(model, camera, 
     expected = classifier.predict(camera, stride=1 / 25)
     began = time.time()
     found = list(classifier.watch(video.camera(0), stride=0.2))
-    assert time.time() - began > 1.5  # two seconds of video, at their own pace
+    assert time.time() - began > 1  # two seconds of video at their own pace, half of one at once
     assert len(found) > 1
     for window in found:
         number = round(25 * window.start)
