@@ -132,8 +132,9 @@ def checkpoints(experiment: Experiment) -> Iterator[Finding]:
 def _checkpoint(experiment: Experiment, name: str, path: str, dataset: str) -> Finding:
     """Check whether a stream can start from a file, by trying it."""
     check, other = f"weights: {name}", f"set streams.{name}.pretrained to another file"
-    stream_input = experiment.streams[name].input
-    untrained = experiment.streams[name].training.epochs == 0
+    stream = experiment.streams[name]
+    stream_input, averaged = stream.input, stream.first_convolution == "averaged"
+    untrained = stream.training.epochs == 0
     try:
         if releases.TORCHVISION.fullmatch(Path(path).stem):
             fetching.check_weights(Path(path))
@@ -144,7 +145,7 @@ def _checkpoint(experiment: Experiment, name: str, path: str, dataset: str) -> F
         )
         if classes:
             models.take_all(network, path, classes)
-        drawn = models.start_from(network, path)
+        drawn = models.start_from(network, path, averaged=averaged)
     except (models.CheckpointError, fetching.DownloadError, OSError) as error:
         return Finding(check, "problem", str(error), f"get {path} anew, or {other}")
     what = f"{path}: {found.summary()}"

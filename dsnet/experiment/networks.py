@@ -34,6 +34,7 @@ def _absent(value: Any) -> bool:
 
 
 RESNEXT3D = "resnext3d"
+DRAWN: Literal["drawn"] = "drawn"
 MOST_WORKERS = 15  # of a training process, by default
 
 
@@ -296,6 +297,13 @@ class Network(Settings):
         None,
         description="The stream whose weights it starts from; null draws them. Layers of another "
         "shape (the first convolution, the classifier) stay drawn.",
+    )
+    first_convolution: Literal["drawn", "averaged"] = Field(
+        DRAWN,
+        exclude_if=lambda value: value == DRAWN,
+        description="The first convolution, if `init` or `pretrained` is for another input: "
+        "`drawn`, or `averaged` over the input channels and scaled, as in temporal segment "
+        "networks.",
     )
     pretrained: str | None = Field(
         None,

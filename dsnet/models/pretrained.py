@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dsnet.disk import PathLike
+from dsnet.models import averaging
 from dsnet.models.backbone import CHANNELS, Backbone
 from dsnet.models.building import build
 from dsnet.models.checkpoints import FORMAT, VERSION, CheckpointError, check_version, read, save
@@ -23,15 +24,18 @@ from dsnet.registry import BACKBONES
 log = logging.getLogger(__name__)
 
 
-def start_from(model: Backbone, path: PathLike, classes: Sequence[str] = ()) -> list[str]:
+def start_from(
+    model: Backbone, path: PathLike, classes: Sequence[str] = (), averaged: bool = False
+) -> list[str]:
     """Copy the weights of a checkpoint into ``model``; return the keys that stay as drawn.
 
     It takes the files of :func:`load_checkpoint`. The first convolution and the classifier may have
     another shape and then stay as drawn; CheckpointError if other keys differ. ``classes`` are
     names in the label order of ``model``. If the file names the same classes in another order, the
-    rows of its classifier are reordered.
+    rows of its classifier are reordered. ``averaged`` makes a first convolution for another input
+    by :func:`.averaging.averaged`; CheckpointError if its kernels are of another size.
     """
-    return _copy(model, path, read(path), classes)
+    return _copy(model, path, read(path), classes, averaged)
 
 
 def take_all(model: Backbone, path: PathLike, classes: Sequence[str]) -> None:
@@ -60,6 +64,7 @@ def _copy(
     path: PathLike,
     content: Mapping[str, Any],
     classes: Sequence[str],
+    averaged: bool = False,
 ) -> list[str]:
     """Copy ``content``, read from ``path``; see :func:`start_from`."""
     weights = in_order(model, tensors(content), _names(content), classes)
@@ -67,9 +72,27 @@ def _copy(
     wrong = [k for k in differing(own, weights) if not may_differ(model, k)]
     if wrong:
         raise CheckpointError(_differences(path, own, weights, wrong))
-    drawn = take_up(model, weights)
-    log.info("started from %s; drawn anew: %s", path, ", ".join(drawn) or "nothing")
+    changed = _average(f"{model.first}.weight", own, weights, path) if averaged else {}
+    drawn = take_up(model, {**weights, **changed})
+    names = (", ".join(keys) or "nothing" for keys in (drawn, changed))
+    log.info("started from %s; drawn anew: %s; averaged over its channels: %s", path, *names)
     return drawn
+
+
+def _average(
+    first: str, own: Mapping[str, Tensor], theirs: Mapping[str, Tensor], path: PathLike
+) -> dict[str, Tensor]:
+    """Make the weight ``first`` of ``theirs`` fit the channels of ``own``, if they differ."""
+    if first not in theirs or theirs[first].shape == own[first].shape:
+        return {}
+    made = averaging.averaged(theirs[first], own[first].shape[1])
+    if made.shape != own[first].shape:
+        raise CheckpointError(
+            f"{os.fspath(path)}: {first} is {tuple(theirs[first].shape)} there and "
+            f"{tuple(own[first].shape)} here; kernels of another size cannot be averaged, so set "
+            f"first_convolution to drawn"
+        )
+    return {first: made}
 
 
 def _names(content: Mapping[str, Any]) -> list[str]:

@@ -27,6 +27,7 @@ NUMBERS = (
     "dsnet.models.swin3d",
     "dsnet.models.frozen",
     "dsnet.models.weights",
+    "dsnet.models.averaging",
     "dsnet.losses.features",
     "dsnet.losses.distillation",
     *sorted(map(module_of, LOSSES.values())),
