@@ -103,7 +103,7 @@ def checkpoints(experiment: Experiment) -> Iterator[Finding]:
                 file = releases.name_of(stream.pretrained, length, kind)
                 if releases.RELEASE.fullmatch(file):
                     releases_missing.append(f"{file}.pth")
-                elif releases.TORCHVISION.fullmatch(file):
+                elif releases.fetchable(file):
                     fetchable.append(file)
                 else:
                     advice = f"put it there, or set streams.{name}.pretrained"
@@ -122,7 +122,7 @@ def checkpoints(experiment: Experiment) -> Iterator[Finding]:
         yield Finding("weights", "problem", what, advice)
     for file in dict.fromkeys(fetchable):
         path = f"{releases.FOLDER}/{file}.pth"
-        what = f"there is no {path} (looked in {os.getcwd()}), a release of torchvision"
+        what = f"there is no {path} (looked in {os.getcwd()}), a release that can be fetched"
         advice = f"`dsnet fetch {file}`; or {fetching.by_hand(file, Path(path))}"
         yield Finding("weights", "problem", what, advice)
     if not any(stream.pretrained for stream in experiment.streams.values()):
@@ -136,7 +136,7 @@ def _checkpoint(experiment: Experiment, name: str, path: str, dataset: str) -> F
     stream_input, averaged = stream.input, stream.first_convolution == "averaged"
     untrained = stream.training.epochs == 0
     try:
-        if releases.TORCHVISION.fullmatch(Path(path).stem):
+        if releases.fetchable(Path(path).stem):
             fetching.check_weights(Path(path))
         found = models.inspect(path)
         classes = _classes(experiment.catalogue[dataset]) if untrained else []

@@ -45,8 +45,8 @@ class Model(Settings):
         RESNEXT3D,
         exclude_if=lambda value: value == RESNEXT3D,
         description="resnext3d, a 3D ResNeXt; r3d_18, mc3_18, r2plus1d_18 or swin3d_t of "
-        "torchvision, for which the other keys here do not count; or one of `plugins`, for which "
-        "only `options` counts.",
+        "torchvision, or slowonly_r50, for which the other keys here do not count; or one of "
+        "`plugins`, for which only `options` counts.",
     )
     options: Options = NO_OPTIONS
     layers: Four = Field([3, 4, 23, 3], description="Blocks of layer1 to layer4.")

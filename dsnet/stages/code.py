@@ -25,6 +25,7 @@ NUMBERS = (
     "dsnet.models.resnext3d",
     "dsnet.models.videoresnet",
     "dsnet.models.swin3d",
+    "dsnet.models.slowonly",
     "dsnet.models.frozen",
     "dsnet.models.weights",
     "dsnet.models.averaging",
