@@ -30,6 +30,7 @@ BACKBONES = {
     "mc3_18": "dsnet.models.videoresnet:MC318",
     "r2plus1d_18": "dsnet.models.videoresnet:R2Plus1D18",
     "swin3d_t": "dsnet.models.swin3d:Swin3DT",
+    "slowonly_r50": "dsnet.models.slowonly:SlowOnly",
 }
 FUSIONS = {
     "average": "dsnet.fusion.average:Average",

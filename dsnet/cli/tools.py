@@ -11,7 +11,7 @@ from pathlib import Path
 from dsnet.cli.options import Verb, parse_json
 from dsnet.experiment.data import FOLLOWED
 from dsnet.provenance import replacing
-from dsnet.releases import FOLDER, TORCHVISION
+from dsnet.releases import FOLDER, fetchable
 from dsnet.stages.stage import positive
 
 
@@ -93,8 +93,8 @@ def fetch(options: argparse.Namespace) -> None:
     from dsnet import fetching
 
     name, mirror = options.name, options.mirror or None
-    if TORCHVISION.fullmatch(name):
-        _say(fetching.WEIGHTS_NOTICE)
+    if fetchable(name):
+        _say(fetching.notice_of(name))
         record = fetching.fetch_weights(name, options.to or Path(FOLDER), mirror)
     else:
         _say(fetching.source_of(name).notice)

@@ -31,6 +31,7 @@ def contradictions(experiment: Experiment) -> Iterator[str]:
     for name, stream in streams.items():
         yield from _losses(f"streams.{name}.losses", stream, known, levels)
         yield from _stream(name, stream, streams, first)
+        yield from _averaged(f"streams.{name}", stream, streams)
         yield from _weights(f"streams.{name}", stream, experiment)
     yield from _titles("streams", [stream.title for stream in streams.values()])
     if any(width % model.cardinality for width in model.widths):
@@ -107,8 +108,10 @@ def _stream(name: str, stream: Stream, streams: Mapping[str, Stream], first: str
     if init is not None and init in streams and streams[init].input != stream.input:
         trained = training.trainable
         if training.epochs == 0 or (trained is not None and first.split(".")[0] not in trained):
+            averaged = stream.first_convolution == "averaged"
+            what = "has the same kernels for all channels" if averaged else "stays as drawn"
             yield (
-                f"{where}.init: {init} sees {streams[init].input}, so {first} stays as drawn; "
+                f"{where}.init: {init} sees {streams[init].input}, so {first} {what}; "
                 f"train {first} and its batch norm too, or start from weights for {stream.input}"
             )
     if init is not None and stream.pretrained is not None:
@@ -120,6 +123,18 @@ def _stream(name: str, stream: Stream, streams: Mapping[str, Stream], first: str
             break
         seen.add(init)
         init = streams[init].init
+
+
+def _averaged(where: str, stream: Stream, streams: Mapping[str, Stream]) -> Iterator[str]:
+    if stream.first_convolution != "averaged":
+        return
+    wrong, init = f"{where}.first_convolution: expected drawn, since", stream.init
+    if init is None and stream.pretrained is None:
+        yield f"{wrong} there are no weights to average; set init or pretrained"
+    elif init is not None and init in streams and streams[init].input == stream.input:
+        yield f"{wrong} {init} sees {stream.input}, too"
+    elif init is None and stream.training.epochs == 0:
+        yield f"{wrong} training.epochs 0 takes weights as they are"
 
 
 def _losses(

@@ -236,8 +236,9 @@ class Clips(Settings):
         min_length=3,
         max_length=3,
         exclude_if=lambda value: set(value) == {1},
-        description="What red, green and blue are divided by then; torchvision's networks have "
-        "means and divisors of their own, which count instead of these four keys.",
+        description="What red, green and blue are divided by then; torchvision's networks "
+        "and slowonly_r50 have means and divisors of their own, which count instead of these four "
+        "keys.",
     )
     flow_std: Number = Field(
         1,

@@ -34,6 +34,7 @@ def _absent(value: Any) -> bool:
 
 
 RESNEXT3D = "resnext3d"
+DRAWN: Literal["drawn"] = "drawn"
 MOST_WORKERS = 15  # of a training process, by default
 
 
@@ -44,8 +45,8 @@ class Model(Settings):
         RESNEXT3D,
         exclude_if=lambda value: value == RESNEXT3D,
         description="resnext3d, a 3D ResNeXt; r3d_18, mc3_18, r2plus1d_18 or swin3d_t of "
-        "torchvision, for which the other keys here do not count; or one of `plugins`, for which "
-        "only `options` counts.",
+        "torchvision, or slowonly_r50, for which the other keys here do not count; or one of "
+        "`plugins`, for which only `options` counts.",
     )
     options: Options = NO_OPTIONS
     layers: Four = Field([3, 4, 23, 3], description="Blocks of layer1 to layer4.")
@@ -296,6 +297,13 @@ class Network(Settings):
         None,
         description="The stream whose weights it starts from; null draws them. Layers of another "
         "shape (the first convolution, the classifier) stay drawn.",
+    )
+    first_convolution: Literal["drawn", "averaged"] = Field(
+        DRAWN,
+        exclude_if=lambda value: value == DRAWN,
+        description="The first convolution, if `init` or `pretrained` is for another input: "
+        "`drawn`, or `averaged` over the input channels and scaled, as in temporal segment "
+        "networks.",
     )
     pretrained: str | None = Field(
         None,

@@ -38,6 +38,8 @@ def _train_code(experiment: Experiment, wildcards: Wildcards) -> Iterator[str]:
     yield module_of(BACKBONES.get(backbone, backbone))
     if stream.teacher is not None:
         yield "dsnet.losses.distillation"
+    if stream.first_convolution == "averaged":
+        yield "dsnet.models.averaging"
 
 
 def _fuse_code(experiment: Experiment, wildcards: Wildcards) -> Iterator[str]:

@@ -38,7 +38,8 @@ def make_network(
     """
     made = models.build(spec.model.arch(), spec.stream.input, len(classes))
     if init is not None:
-        models.start_from(made, init, classes)
+        averaged = spec.stream.first_convolution == "averaged"
+        models.start_from(made, init, classes, averaged)
     if processes.count > 1 and spec.stream.training.sync_batch_norm:
         synchronise_batch_norm(made, device)
     to_device(made, device)

@@ -11,6 +11,8 @@ from project import ROOT
 from dsnet.experiment import ConfigError, Experiment, load
 from dsnet.experiment.schema import children, document, schema
 
+AVERAGED = {"first_convolution": "averaged"}
+
 
 def leaves(node, path=""):
     """Dotted paths of all keys that a schema describes, with what it says of each."""
@@ -68,6 +70,22 @@ def test_null_leaves_out_a_stream_and_a_loss(raw, loaded):
         (
             {"streams": {"rgb-from-flow": {"training": {"epochs": 0}}}},
             r"streams\.rgb-from-flow\.init: flow sees flow, so conv1 stays as drawn",
+        ),
+        (
+            {"streams": {"mars": {**AVERAGED, "training": {"trainable": ["layer4", "fc"]}}}},
+            r"streams\.mars\.init: flow sees flow, so conv1 has the same kernels for all channels;",
+        ),
+        (
+            {"streams": {"rgb": AVERAGED}},
+            r"streams\.rgb\.first_convolution: expected drawn, since there are no weights",
+        ),
+        (
+            {"streams": {"ds": {**AVERAGED, "init": "rgb"}}},
+            r"streams\.ds\.first_convolution: expected drawn, since rgb sees rgb, too",
+        ),
+        (
+            {"streams": {"rgb": {**AVERAGED, "pretrained": "x.pth", "training": {"epochs": 0}}}},
+            r"streams\.rgb\.first_convolution: expected drawn, since training\.epochs 0 takes",
         ),
         (
             {"streams": {"ds": {"init": "rgb", "training": {"epochs": 0}}}},

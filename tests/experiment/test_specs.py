@@ -102,6 +102,9 @@ def test_keys_with_their_defaults_leave_the_specs_of_results_as_they_were(experi
         },
     )
     assert set(spec(changed).values()["clips"]) == clips | {"rgb_std", "flow_std"}
+    assert "first_convolution" not in spec(experiment).values()["stream"]
+    averaged = loaded({"streams": {"ds": {"first_convolution": "averaged"}}})
+    assert spec(averaged).values()["stream"]["first_convolution"] == "averaged"
     assert specs.frames_spec(changed).values()["sampling"] == "output_rate"
     assert specs.flow_spec(changed).values()["rounding"] == "truncate"
 

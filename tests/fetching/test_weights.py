@@ -71,4 +71,4 @@ def test_a_file_put_there_by_hand_is_checked_and_left(served, tmp_path):
 
 def test_an_unknown_name_is_told_what_there_is(caplog):
     assert main(["fetch", "r3d_34_Kinetics400"]) == 1
-    assert "expected one of ucf101, hmdb51, weizmann, or weights of torchvision" in caplog.text
+    assert "expected one of ucf101, hmdb51, weizmann, or weights of torchvision or" in caplog.text

@@ -81,8 +81,12 @@ def package(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def digests(experiment, package: Path) -> Callable[[], dict[str, str]]:
-    """The digests of all stages, of the training of every stream and network, of every fusion."""
+def digests(loaded, package: Path) -> Callable[[], dict[str, str]]:
+    """The digests of all stages, of the training of every stream and network, of every fusion.
+
+    The first convolution of ``ds-gram`` is averaged.
+    """
+    experiment = loaded({"streams": {"ds-gram": {"first_convolution": "averaged"}}})
     jobs = {name: (name, None) for name in STAGES if STAGES[name].has_code}
     del jobs["train"], jobs["fuse"]
     jobs |= {f"train {name}": ("train", SimpleNamespace(stream=name)) for name in TRAINED}
@@ -237,6 +241,8 @@ def test_arithmetic_of_what_determines_numbers_concerns_something(name, package,
         ("models/resnext3d.py", {*TRAINED}),
         ("models/videoresnet.py", set()),
         ("models/swin3d.py", set()),
+        ("models/slowonly.py", set()),
+        ("models/averaging.py", {"ds-gram"}),
         ("scoring.py", set()),
         ("fusion/attention.py", set()),
     ],
