@@ -179,7 +179,7 @@ class FlowMethod(Settings):
         "MARS's flow is cuda.",
     )
     bound: Number = Field(
-        20, gt=0, description="Flow is clipped to this many pixels per frame and mapped to 0..255."
+        20, gt=0, description="Flow is clipped to this many pixels and mapped to 0..255."
     )
     # Left out of specs if it is the default, so that older shards stay valid.
     rounding: Literal["nearest", "truncate"] = Field(
@@ -216,6 +216,14 @@ class Flow(FlowMethod):
 class Clips(Settings):
     """Sampling and transforms."""
 
+    # Left out of specs if it is the default, so that older results stay valid.
+    stride: int = Field(
+        1,
+        ge=1,
+        exclude_if=lambda value: value == 1,
+        description="A clip has every n-th frame, so 16 frames span more time. Frames are stored "
+        "once. Flow is that over n frames (docs/method.md), and is computed again for another n.",
+    )
     crop: int = Field(112, ge=8, description="Height and width of the network's input in pixels.")
     scales: list[Annotated[Number, Field(gt=0, le=1)]] = Field(
         [1.0, 0.8408964152537145, 0.7071067811865476, 0.5946035575013605, 0.5],

@@ -55,10 +55,18 @@ class FramesSpec(Frames):
 
 
 class FlowSpec(FlowMethod):
-    """What determines the flow of given frames."""
+    """What determines the flow of given frames.
 
+    ``stride`` is the number of frames from the first of a pair to its second.
+    """
+
+    stride: int = Field(1, ge=1, exclude_if=lambda value: value == 1)
     version: int = 2
     code: Code = None
+
+    def period(self) -> str:
+        """Return what the flow is over, for captions: frame, or 2 frames."""
+        return "frame" if self.stride == 1 else f"{self.stride} frames"
 
     @model_serializer(mode="wrap")
     def _without_unused(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -195,7 +203,8 @@ def frames_spec(experiment: Experiment) -> FramesSpec:
 
 def flow_spec(experiment: Experiment) -> FlowSpec:
     """Make the spec of the flow."""
-    return _taken(FlowSpec, experiment.flow, code=_code_of(experiment.flow.algorithm))
+    code, stride = _code_of(experiment.flow.algorithm), experiment.clips.stride
+    return _taken(FlowSpec, experiment.flow, code=code, stride=stride)
 
 
 def train_spec(

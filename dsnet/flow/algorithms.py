@@ -14,6 +14,7 @@ from dsnet.experiment.data import TVL1_NAME
 from dsnet.experiment.specs import FlowSpec
 from dsnet.flow.backends import BACKENDS, PAIRS, compute, describe, resolve
 from dsnet.flow.params import TVL1
+from dsnet.flow.paths import along
 from dsnet.flow.planes import Rounding, encode
 
 # 8-bit flow of videos, see :meth:`Method.planes`.
@@ -55,15 +56,16 @@ class Method:
         return flow
 
     def planes(
-        self, videos: Sequence[np.ndarray], bound: float, rounding: Rounding
+        self, videos: Sequence[np.ndarray], bound: float, rounding: Rounding, stride: int = 1
     ) -> list[np.ndarray]:
-        """Compute 8-bit flow, (T-1, H, W, 2) uint8, x and y, of each video, (T, H, W) uint8.
+        """Compute 8-bit flow, (T-S, H, W, 2) uint8, x and y, of each video, (T, H, W) uint8.
 
-        For ``bound`` and ``rounding`` see :func:`dsnet.flow.encode`.
+        It is that over ``stride`` frames, S. For ``bound`` and ``rounding`` see
+        :func:`dsnet.flow.encode`.
         """
-        if self.quantise is not None:
+        if self.quantise is not None and stride == 1:
             return self.quantise(videos, bound, rounding)
-        return [encode(self(gray), bound, rounding) for gray in videos]
+        return [encode(along(self(gray), stride), bound, rounding) for gray in videos]
 
 
 class TVL1Flow:
