@@ -1,4 +1,4 @@
-"""Cost of inference: milliseconds per clip, parameters and GFLOPs, with and without TV-L1."""
+"""Cost of inference: milliseconds per clip, parameters and GFLOPs, with and without flow."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ HEADERS = {
     "params_m": "Parameters (M)",
     "gflops": "GFLOPs",
     "ms_network": "Networks (ms)",
-    "ms_flow": "TV-L1 (ms)",
+    "ms_flow": "Flow (ms)",
     "ms_total": "Total (ms)",
     "device": "Device",
-    "backend": "TV-L1 backend",
+    "backend": "Flow backend",
     "n_missing": "Missing videos",
 }
 
@@ -48,13 +48,13 @@ def measure(
     device: str = "auto",
     threads: int = 1,
 ) -> pd.DataFrame:
-    """Measure the time of single clips through networks and, if one of them sees flow, TV-L1.
+    """Measure the time of single clips through networks, and of flow if one of them sees it.
 
     Every network is timed once: it costs the same in all rows.
 
     Args:
         rows: title and the ``model.pt`` files that are run one after the other.
-        clips_path: ``clips.h5``. TV-L1 is timed on its frames, with as many pairs as lie in the
+        clips_path: ``clips.h5``. Flow is timed on its frames, with as many pairs as lie in the
             time of a clip, and with the backend and settings of its spec.
         options: the config's ``latency``.
         device, threads: where the networks run, and their CPU threads.

@@ -200,9 +200,7 @@ def test_a_video_too_short_for_the_stride_is_listed_with_its_reason(manifest, tm
     assert reader.videos["b/3"].frames("flow") == 2
     broken = pd.read_csv(tmp_path / "broken.csv")
     assert broken["stage"].tolist() == ["flow"] * 6
-    assert set(broken["reason"]) == {
-        "it has 5 frames, and clips.stride 5 needs one more than 5"
-    }
+    assert set(broken["reason"]) == {"it has 5 frames, and clips.stride 5 needs one more than 5"}
 
 
 class Slow:

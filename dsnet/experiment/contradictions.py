@@ -57,9 +57,7 @@ def _titles(where: str, titles: list[str | None]) -> Iterator[str]:
         yield f"{where}: two have the title {title!r}, which tables would mix up"
 
 
-def _data_sets(
-    datasets: list[str], catalogue: Mapping[str, Entry], stride: int
-) -> Iterator[str]:
+def _data_sets(datasets: list[str], catalogue: Mapping[str, Entry], stride: int) -> Iterator[str]:
     for name in datasets:
         if name not in catalogue:
             yield f"datasets: {name} is not in catalogue ({', '.join(catalogue)})"

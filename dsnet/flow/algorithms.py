@@ -1,4 +1,4 @@
-"""The flow algorithm that a spec names: TV-L1, or a user's."""
+"""The flow algorithm that a spec names: one of dsnet's, or a user's."""
 
 from __future__ import annotations
 
@@ -103,14 +103,20 @@ def of_spec(spec: FlowSpec, backend: str | None = None, cores: int = 1) -> Metho
     """Make the algorithm of a spec; ``backend`` replaces the spec's backend of TV-L1.
 
     ``cores`` is the number of CPU cores to compute on. Raises BackendError if the backend cannot
-    run here, or not with these semantics; PluginError if a user's class cannot be made of its
-    options.
+    run here, or not with these semantics, or RAFT's weights are others; PretrainedError if there
+    are none; PluginError if a user's class cannot be made of its options.
     """
     name, options = spec.algorithm, spec.options
+    own = name in registry.FLOWS
+    if own:
+        options = getattr(spec, name).values()
+    if name == "raft":
+        options |= {"digest": spec.weights}
     if name == TVL1_NAME:
-        options = {"backend": backend or spec.backend, "semantics": spec.semantics, "cores": cores}
-        options |= spec.tvl1.values()
+        options |= {"backend": backend or spec.backend, "semantics": spec.semantics, "cores": cores}
     made = registry.make("flow", "FLOWS", name, **options)
     if isinstance(made, TVL1Flow):
         return made.method()
-    return Method(getattr(made, "name", name), getattr(made, "where", name), made)
+    threads = made.threads if own else 0
+    where = getattr(made, "where", name)
+    return Method(getattr(made, "name", name), where, made, threads=threads)
