@@ -92,7 +92,7 @@ def backends() -> list[Row]:
         try:
             spec = FlowSpec.model_validate({"algorithm": algorithm.split()[0], **options})
             method = flow.of_spec(spec)
-            name = f"{algorithm}, {method.where}"
+            name = f"{algorithm} on {method.where.rpartition(' on ')[2]}"
             rows.append(Row(name, method, None, " on cpu" in method.where))
         except UserError as error:
             print(error, file=sys.stderr)
@@ -160,7 +160,7 @@ def report(rows: list[Row], videos: int, pairs: int, size: int) -> None:
         hours = f"{statistics.mean(row.seconds) * UCF101_PAIRS / 3600:.0f}" if row.on_cpu else ""
         sweep = f"{1e9 * statistics.median(row.per_sweep):.2f}" if row.per_sweep else ""
         print(
-            f"| {row.name} | {ms:.0f} | {statistics.median(row.ratio):.2f} "
+            f"| {row.name} | {ms:.1f} | {statistics.median(row.ratio):.2f} "
             f"({min(row.ratio):.2f} to {max(row.ratio):.2f}) | {sweep} "
             f"| {np.mean(row.equal):.2%} (worst {min(row.equal):.2%}) "
             f"| {np.mean(row.distance):.4f} "
