@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from dsnet import flow as tvl1
-from dsnet import shards, video
+from dsnet import shards, video, vision
 from dsnet.clips import load, open_clips, table
 from dsnet.datasets import DataSetError
 from dsnet.datasets.manifest import BrokenVideosError, make_manifest, read_manifest, write_manifest
@@ -187,6 +188,20 @@ def test_flow_is_the_same_however_the_work_is_divided(
         expected = list(tvl1.to_bytes(field, FLOW.bound, FLOW.quality, FLOW.rounding))
         assert len(expected) == 2 * (len(gray) - stride)
         assert list(found.items(id, "flow")) == expected
+
+
+@pytest.mark.parametrize("algorithm", ["dis", "farneback", "raft"])
+def test_flow_of_every_algorithm_becomes_clips(manifest, tmp_path, algorithm):
+    weights = tmp_path / "raft.pth"
+    torch.save(vision.module("models.optical_flow").raft_small().state_dict(), weights)
+    raft = {"weights": str(weights), "iterations": 1}
+    spec = FlowSpec.model_validate({"algorithm": algorithm, "bound": 5, "raft": raft})
+    reader = open_clips(pack(manifest, make(manifest, tmp_path, spec), tmp_path))
+    method = tvl1.of_spec(spec)
+    assert reader.extra["flow_backends"] == [method.where]
+    stored = [np.frombuffer(item, np.uint8) for item in reader.items("a/0", "rgb")]
+    gray = np.stack([cv2.imdecode(item, cv2.IMREAD_GRAYSCALE) for item in stored])
+    assert list(reader.items("a/0", "flow")) == list(tvl1.to_bytes(method(gray), 5, 95))
 
 
 def test_a_video_too_short_for_the_stride_is_listed_with_its_reason(manifest, tmp_path):

@@ -77,8 +77,8 @@ def _data_sets(datasets: list[str], catalogue: Mapping[str, Entry], stride: int)
             yield f"catalogue.{name}.flip: expected false, since mirroring swaps left and right"
         if entry.kind == "motions" and name in datasets and entry.length <= stride:
             yield (
-                f"catalogue.{name}.length: expected more than {entry.length} frames, since "
-                f"clips.stride {stride} pairs each with the {stride}th after it"
+                f"catalogue.{name}.length: expected more frames than clips.stride, {stride}, "
+                f"got {entry.length}: they would have no flow"
             )
 
 
