@@ -175,8 +175,9 @@ def load_trained(
 def check_flow(content: Mapping[str, Any], data: Mapping[str, Any], path: PathLike) -> None:
     """Raise CheckpointError if ``content``, of ``path``, has other flow than ``data``.
 
-    That is flow by another algorithm, or over another number of frames. ``data`` is the spec of the
-    clips that the network will get. A file passes if it does not say how its clips were made.
+    That is flow by another algorithm or RAFT, or over another number of frames. ``data`` is the
+    spec of the clips that the network will get. A file passes if it does not say how its clips were
+    made.
     """
     if content.get("input") == "flow" and "data" in content:
         known, found = (_flow_of(spec["flow"]) for spec in (content["data"], data))
@@ -188,5 +189,6 @@ def check_flow(content: Mapping[str, Any], data: Mapping[str, Any], path: PathLi
 
 
 def _flow_of(spec: Mapping[str, Any]) -> str:
-    name, stride = spec.get("algorithm", TVL1), spec.get("stride", 1)
+    name = spec.get("raft", {"model": spec.get("algorithm", TVL1)})["model"]
+    stride = spec.get("stride", 1)
     return name if stride == 1 else f"{name} over {stride} frames"
