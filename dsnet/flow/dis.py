@@ -45,7 +45,6 @@ class DIS:
         for name, value in self.settings.items():
             getattr(method, f"set{name}")(value)
         flow = np.empty((len(gray) - 1, *gray.shape[1:], 2), np.float32)
-        # It divides a frame among threads, and at the seams its flow depends on their number.
         with single_threaded(cv2.getNumThreads, cv2.setNumThreads):
             for i in range(len(flow)):
                 flow[i] = method.calc(frames[i], frames[i + 1], None)[place]
