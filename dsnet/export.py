@@ -55,8 +55,8 @@ def export(model: PathLike, output: PathLike, kind: str) -> float:
 
     The input is clips after the test transform, (N, T, crop, crop, C) uint8, for any N. The output
     is logits, (N, K). The file has a JSON text under the key ``dsnet``, in ONNX's metadata or in
-    the extra files of the ``.pt2``: classes, input, clip_length, crop, and how frames and flow are
-    made.
+    the extra files of the ``.pt2``: classes, input, clip_length, stride, crop, and how frames and
+    flow are made.
 
     Args:
         model: ``model.pt``.
@@ -112,6 +112,7 @@ def _about(content: Mapping[str, Any]) -> dict[str, Any]:
         "classes": content["classes"],
         "input": content["input"],
         "clip_length": spec.run.clip_length,
+        "stride": spec.clips.stride,
         "crop": spec.clips.crop,
         "data": content.get("data"),
         "run": spec.run.values(),

@@ -36,7 +36,12 @@ FUSIONS = {
     "average": "dsnet.fusion.average:Average",
     "attention": "dsnet.fusion.attention:Attention",
 }
-FLOWS = {"tvl1": "dsnet.flow.algorithms:TVL1Flow"}
+FLOWS = {
+    "tvl1": "dsnet.flow.algorithms:TVL1Flow",
+    "dis": "dsnet.flow.dis:DIS",
+    "farneback": "dsnet.flow.farneback:Farneback",
+    "raft": "dsnet.flow.raft:RAFT",
+}
 DATASETS = {
     "motions": "dsnet.datasets.motions.files:Motions",
     "folder": "dsnet.datasets.folder:Folder",

@@ -22,6 +22,8 @@ MMACTION2 = {
     "slowonly_r50_RGB_Kinetics400": f"{OPENMMLAB}/slowonly_r50_8x8x1_256e_kinetics400_rgb/"
     "slowonly_r50_8x8x1_256e_kinetics400_rgb_20200703-a79c555a.pth",
 }
+# Networks of flow, and the name that torchvision has for the weights of each.
+RAFT = {"raft_small": "C_T_V2", "raft_large": "C_T_SKHT_V2"}
 # Values of {dataset}, by kind of data set. These files were fine-tuned on split 1 alone.
 FINE_TUNED = {"ucf101": "UCF101", "hmdb51": "HMDB51"}
 
@@ -69,7 +71,7 @@ def locate(pretrained: str, clip_length: int, kind: str, folder: PathLike = FOLD
 
 def fetchable(name: str) -> bool:
     """Return whether a name is of weights of torchvision or mmaction2, which can be fetched."""
-    return name in MMACTION2 or TORCHVISION.fullmatch(name) is not None
+    return name in MMACTION2 or name in RAFT or TORCHVISION.fullmatch(name) is not None
 
 
 def published(name: str) -> tuple[str, str]:
@@ -85,7 +87,22 @@ def published(name: str) -> tuple[str, str]:
 def _of_torchvision(name: str) -> str:
     from dsnet import vision  # planning does without PyTorch
 
-    released = TORCHVISION.fullmatch(name)
-    assert released is not None
-    weights = vision.module("models").get_model_weights(released[1])[f"{released[2].upper()}_V1"]
-    return str(weights.url)
+    model, weights = name, RAFT.get(name, "")
+    if not weights:
+        model, data = name.rsplit("_", 1)
+        weights = f"{data.upper()}_V1"
+    return str(vision.module("models").get_model_weights(model)[weights].url)
+
+
+def locate_raft(model: str, weights: str | None, folder: PathLike = FOLDER) -> str:
+    """Return the path of ``flow.raft.weights``, null being the release in ``folder``.
+
+    Raises PretrainedError if there is no such file.
+    """
+    path = weights or os.path.join(folder, f"{model}.pth")
+    if not os.path.isfile(path):
+        advice = "" if weights else f"; `dsnet fetch {model}` gets it, or says how to do so by hand"
+        raise PretrainedError(
+            f"flow.raft.weights: there is no file {path} (looked in {os.getcwd()}){advice}"
+        )
+    return path

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 from dsnet.cli.options import Verb, parse_json
-from dsnet.experiment.data import FOLLOWED
+from dsnet.experiment.data import FOLLOWED, TVL1_NAME
 from dsnet.provenance import replacing
+from dsnet.registry import FLOWS
 from dsnet.releases import FOLDER, fetchable
 from dsnet.stages.stage import positive
 
@@ -42,8 +43,9 @@ def add(verb: Verb) -> None:
     sub.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.mp4")
     sub.add_argument("--raw", type=Path, help=".npy, (T-1, H, W, 2) float32 in pixels")
     sub.add_argument("--fps", type=float, default=25)
-    sub.add_argument("--backend", choices=("auto", *FOLLOWED), default="auto")
-    sub.add_argument("--semantics", choices=("cpu", "cuda"), default="cuda")
+    sub.add_argument("--algorithm", choices=tuple(FLOWS), default=TVL1_NAME)
+    sub.add_argument("--backend", choices=("auto", *FOLLOWED), default="auto", help="of tvl1")
+    sub.add_argument("--semantics", choices=("cpu", "cuda"), default="cuda", help="of tvl1")
 
     sub = verb(predict)
     sub.add_argument(
@@ -113,10 +115,10 @@ def _say(terms: str) -> None:
 
 
 def flow(options: argparse.Namespace) -> None:
-    """Show the TV-L1 optical flow of a video."""
+    """Show the optical flow of a video."""
     from dsnet.figures.flow import flow_video
 
-    names = ("raw", "fps", "backend", "semantics")
+    names = ("raw", "fps", "algorithm", "backend", "semantics")
     flow_video(options.video, options.output, **{name: getattr(options, name) for name in names})
 
 

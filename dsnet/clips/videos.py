@@ -119,7 +119,9 @@ class TrainingClips(Dataset[tuple[Clip, int]]):
         epoch, index = key
         rng = np.random.default_rng((self.seed, epoch, index))
         videos = self.videos
-        positions = training_positions(rng, videos.frames(index), videos.length)
+        positions = training_positions(
+            rng, videos.frames(index), videos.length, videos.settings.stride
+        )
         crop = draw_crop(rng, *videos.size(index), videos.settings.scales, self.flip)
         return index, positions, crop
 
@@ -137,7 +139,9 @@ class ScoringClips(Dataset[tuple[Clip, int]]):
         self.clips = [
             (index, positions)
             for index in range(len(videos.ids))
-            for positions in scoring_positions(videos.frames(index), videos.length, most)
+            for positions in scoring_positions(
+                videos.frames(index), videos.length, most, videos.settings.stride
+            )
         ]
         self.owners = np.array([index for index, _ in self.clips], np.int64)
 

@@ -22,7 +22,7 @@ RESERVED = ("tables", "figures", "logs", "benchmarks")
 def contradictions(experiment: Experiment) -> Iterator[str]:
     """Yield a message for every contradiction of an experiment."""
     streams, model = experiment.streams, experiment.model
-    yield from _data_sets(experiment.datasets, experiment.catalogue)
+    yield from _data_sets(experiment.datasets, experiment.catalogue, experiment.clips.stride)
     yield from _flow(experiment.flow)
     known = losses_by_name(experiment)
     place = registry.BACKBONES.get(model.backbone, model.backbone)
@@ -58,7 +58,7 @@ def _titles(where: str, titles: list[str | None]) -> Iterator[str]:
         yield f"{where}: two have the title {title!r}, which tables would mix up"
 
 
-def _data_sets(datasets: list[str], catalogue: Mapping[str, Entry]) -> Iterator[str]:
+def _data_sets(datasets: list[str], catalogue: Mapping[str, Entry], stride: int) -> Iterator[str]:
     for name in datasets:
         if name not in catalogue:
             yield f"datasets: {name} is not in catalogue ({', '.join(catalogue)})"
@@ -76,6 +76,11 @@ def _data_sets(datasets: list[str], catalogue: Mapping[str, Entry]) -> Iterator[
             yield f"catalogue.{name}.fetch: expected false; only {', '.join(FETCHED)} are fetched"
         if entry.kind == "motions" and entry.flip:
             yield f"catalogue.{name}.flip: expected false, since mirroring swaps left and right"
+        if entry.kind == "motions" and name in datasets and entry.length <= stride:
+            yield (
+                f"catalogue.{name}.length: expected more frames than clips.stride, {stride}, "
+                f"got {entry.length}: they would have no flow"
+            )
 
 
 def _flow(chosen: Flow) -> Iterator[str]:

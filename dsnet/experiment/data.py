@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dsnet import gpus
+from dsnet.experiment.flows import DIS, RAFT, Farneback
 from dsnet.experiment.settings import NO_OPTIONS, Number, Options, Settings, Share, Text
 
 # Kinds of data sets that the workflow can fetch.
@@ -22,6 +23,7 @@ FOLLOWED: Mapping[str, tuple[str, ...]] = {
     "numba": ("cpu", "cuda"),
     "opencv": ("cpu",),
 }
+ON_CPU = ("numba", "opencv", "dis", "farneback")  # backends and algorithms that use no GPU
 GPU_THREADS = 8  # that decode and encode images for a GPU: 1 ms per pair of frames
 Quality = Annotated[int, Field(ge=1, le=100)] | Literal["raw"]
 
@@ -162,8 +164,8 @@ class FlowMethod(Settings):
     algorithm: str = Field(
         TVL1_NAME,
         exclude_if=lambda value: value == TVL1_NAME,
-        description="tvl1, or one of `plugins`, for which `backend`, `semantics` and `tvl1` do "
-        "not count.",
+        description="tvl1, dis, farneback, raft, or one of `plugins`. Only its own parameters "
+        "count, and `backend` and `semantics` for tvl1 alone. docs/method.md compares them.",
     )
     options: Options = NO_OPTIONS
     backend: Literal["auto", "cuda", "opencv-cuda", "torch", "numba", "opencv"] = Field(
@@ -179,7 +181,7 @@ class FlowMethod(Settings):
         "MARS's flow is cuda.",
     )
     bound: Number = Field(
-        20, gt=0, description="Flow is clipped to this many pixels per frame and mapped to 0..255."
+        20, gt=0, description="Flow is clipped to this many pixels and mapped to 0..255."
     )
     # Left out of specs if it is the default, so that older shards stay valid.
     rounding: Literal["nearest", "truncate"] = Field(
@@ -190,10 +192,17 @@ class FlowMethod(Settings):
     )
     quality: Quality = Field(95, description="JPEG quality of the flow planes; or `raw`.")
     tvl1: TVL1 = Field(TVL1(), description="Parameters of TV-L1; the defaults are OpenCV's.")
+    dis: DIS = Field(
+        DIS(), description="Parameters of dense inverse search, OpenCV's; by default `medium`."
+    )
+    farneback: Farneback = Field(
+        Farneback(), description="Parameters of Farnebäck's flow; the defaults are OpenCV's."
+    )
+    raft: RAFT = Field(RAFT(), description="Parameters of RAFT, a network of torchvision.")
 
 
 class Flow(FlowMethod):
-    """TV-L1 optical flow between consecutive frames."""
+    """Optical flow between consecutive frames."""
 
     gpus: int | None = Field(
         None,
@@ -206,7 +215,8 @@ class Flow(FlowMethod):
         """Return the number of GPUs that a job asks for."""
         if self.gpus is not None:
             return self.gpus
-        return int(self.backend not in ("numba", "opencv") and bool(gpus.count()))
+        backend = self.backend if self.algorithm == TVL1_NAME else self.algorithm
+        return int(backend not in ON_CPU and bool(gpus.count()))
 
     def n_threads(self) -> int:
         """Return the number of CPU threads of a job: a GPU is fed by several."""
@@ -216,6 +226,14 @@ class Flow(FlowMethod):
 class Clips(Settings):
     """Sampling and transforms."""
 
+    # Left out of specs if it is the default, so that older results stay valid.
+    stride: int = Field(
+        1,
+        ge=1,
+        exclude_if=lambda value: value == 1,
+        description="A clip has every n-th frame, so 16 frames span more time. Frames are stored "
+        "once. Flow is that over n frames (docs/method.md), and is computed again for another n.",
+    )
     crop: int = Field(112, ge=8, description="Height and width of the network's input in pixels.")
     scales: list[Annotated[Number, Field(gt=0, le=1)]] = Field(
         [1.0, 0.8408964152537145, 0.7071067811865476, 0.5946035575013605, 0.5],

@@ -11,8 +11,8 @@ from dsnet.releases import FOLDER, MMACTION2, published
 
 log = logging.getLogger(__name__)
 TORCHVISION_NOTICE = (
-    "Weights of torchvision (BSD 3-Clause), trained on Kinetics-400. Its README says that terms of "
-    "the data set may hold for them."
+    "Weights of torchvision (BSD 3-Clause). Its README says that terms of the data sets that they "
+    "were trained on may hold for them."
 )
 MMACTION2_NOTICE = "Weights of mmaction2 (Apache-2.0), trained on Kinetics-400."
 

@@ -17,7 +17,7 @@ import torch
 from tqdm import tqdm
 
 from dsnet import fusion, images, video
-from dsnet.clips import to_square
+from dsnet.clips import scoring_positions, span, to_square
 from dsnet.devices import choose_device
 from dsnet.flow import of_spec
 from dsnet.fusion.average import Average
@@ -103,6 +103,15 @@ class VideoClassifier:
         """Frames per second of decoded videos."""
         return self.streams[0].data.rgb.fps
 
+    @property
+    def stride(self) -> int:
+        """Frames from one frame of a clip to the next."""
+        return self.streams[0].settings.stride
+
+    @property
+    def _span(self) -> int:
+        return span(self.clip_length, self.stride)
+
     def predict(self, path: PathLike, batch_size: int = 8) -> Prediction:
         """Score all non-overlapping clips of a video, as the evaluation of test videos does.
 
@@ -115,7 +124,7 @@ class VideoClassifier:
 
         Raises:
             ValueError: ``batch_size`` is less than 1.
-            PredictError: the video cannot be decoded, or has a single frame and flow is needed; or
+            PredictError: the video cannot be decoded, or is too short for flow, which is needed; or
                 the output of a network has NaN or infinity.
         """
         if batch_size < 1:
@@ -135,7 +144,7 @@ class VideoClassifier:
                 bar.update(len(batch))
         per_stream = [np.concatenate(found) for found in logits]
         count = len(per_stream[0])  # the first has all clips; flow may lack the last
-        ends = self.clip_length * np.arange(count + 1)
+        ends = self._span * np.arange(count + 1)
         times = np.stack([ends[:-1], np.minimum(ends[1:], frames)], axis=1) / self.fps
         return Prediction(
             video=os.fspath(path),
@@ -155,14 +164,15 @@ class VideoClassifier:
         black = images.encode(np.zeros((size, size, 3), np.uint8), 95)
         clips = {"rgb": self._clip([black], "rgb")}
         if self.method:
-            clips["flow"] = self._clip(self._planes([black, black]), "flow")
+            clips["flow"] = self._clip(self._planes([black] * (self.stride + 1)), "flow")
         for stream in self.streams:
             stream.logits(clips[stream.input][None])
 
     def _windows(self, path: PathLike, cost: dict[str, float]) -> Iterator[Window]:
         """Yield the clips of a video, resized and cropped, in the order of time."""
         data, inputs = self.streams[0].data, {stream.input for stream in self.streams}
-        windows = _overlapping(encoded_frames(path, data.rgb), self.clip_length)
+        whole, stride = self._span, self.stride
+        windows = _overlapping(encoded_frames(path, data.rgb), whole, stride)
         try:
             for number in itertools.count():
                 clips = {}
@@ -170,20 +180,21 @@ class VideoClassifier:
                     window = next(windows, None)
                     if window is None:
                         return
-                    if len(window) == 1 and "flow" in inputs:
+                    if number == 0 and len(window) <= stride and "flow" in inputs:
                         raise PredictError(
-                            f"{os.fspath(path)}: flow needs two frames, and it has one"
+                            f"{os.fspath(path)}: flow needs {stride + 1} frames, and it has "
+                            f"{len(window)}"
                         )
                     # A short first clip is looped; later clips must be complete.
-                    if "rgb" in inputs and (number == 0 or len(window) >= self.clip_length):
+                    if "rgb" in inputs and (number == 0 or len(window) >= whole):
                         clips["rgb"] = self._clip(window, "rgb")
-                if "flow" in inputs and (number == 0 or len(window) > self.clip_length):
+                if "flow" in inputs and (number == 0 or len(window) >= whole + stride):
                     with timed(cost, "flow"):
                         planes = self._planes(window)
                     with timed(cost, "reading"):
                         clips["flow"] = self._clip(planes, "flow")
                 if clips:
-                    yield Window(clips, min(len(window), self.clip_length))
+                    yield Window(clips, min(len(window), whole))
         except video.VideoError as error:
             raise PredictError(f"{os.fspath(path)}: {error}") from error
         except video.FfmpegError as error:  # it names the video; others may go well
@@ -202,9 +213,10 @@ class VideoClassifier:
         return np.concatenate([fused, per_stream[0][count:]])
 
     def _clip(self, items: Sequence[bytes], modality: str) -> torch.Tensor:
-        """Apply the test transform to the first T frames; fewer frames are looped."""
-        length = images.ITEMS_PER_FRAME[modality] * self.clip_length
-        chosen = islice(itertools.cycle(items), length)
+        """Apply the test transform to the first T frames, or fields; fewer are looped."""
+        planes = images.ITEMS_PER_FRAME[modality]
+        first = scoring_positions(len(items) // planes, self.clip_length, stride=self.stride)[0]
+        chosen = [items[planes * place + plane] for place in first for plane in range(planes)]
         loaded = [images.decode(np.frombuffer(i, np.uint8), modality == "flow") for i in chosen]
         return to_square(loaded, modality, None, self.streams[0].settings.crop)
 
@@ -234,11 +246,13 @@ def timed(cost: dict[str, float], name: str) -> Iterator[None]:
         cost[name] += time.perf_counter() - start
 
 
-def _overlapping(items: Iterable[T], length: int) -> Iterator[list[T]]:
-    """Yield windows of ``length`` items plus the first of the next window, which flow needs."""
+def _overlapping(items: Iterable[T], length: int, more: int) -> Iterator[list[T]]:
+    """Yield windows of ``length`` items plus the first of the next window, which flow needs.
+
+    Those are ``more`` items. At the end, windows are shorter.
+    """
     remaining = iter(items)
-    window = list(islice(remaining, length + 1))
+    window = list(islice(remaining, length + more))
     while window:
         yield window
-        new = list(islice(remaining, length))
-        window = [window[-1], *new] if new else []
+        window = [*window[length:], *islice(remaining, length)]

@@ -19,8 +19,8 @@ class Prediction:
         video: the path.
         classes: K names, in label order.
         times: (C, 2) float64, start and end of each clip in seconds.
-        clips: (C, K) float32, logits of each clip, fused if there are several streams. Flow has one
-            frame less than RGB; if it lacks the last clip, that clip is RGB's alone.
+        clips: (C, K) float32, logits of each clip, fused if there are several streams. Flow has
+            fewer frames than RGB; if it lacks the last clip, that clip is RGB's alone.
         logits: (K,) float32, logits of the video: the mean of each stream's clips, then fused.
         cost: milliseconds per clip: ``reading`` (decoding and resizing), ``flow`` and ``network``.
         device: where the networks ran.

@@ -50,7 +50,7 @@ def frames(spec: specs.FramesSpec, manifest: Input, shard: int, output: Output) 
 def flow_shard(
     spec: specs.FlowSpec, frames: Input, output: Output, threads: Helpers = 1, gpus: Gpus = 0
 ) -> None:
-    """Compute TV-L1 optical flow between the frames of a shard."""
+    """Compute the optical flow between the frames of a shard."""
     from dsnet import shards
 
     shards.flow_shard(frames, spec, output, threads)

@@ -1,6 +1,8 @@
 """Specs: what an artifact depends on and nothing else."""
 
+import hashlib
 import json
+import os
 
 import pytest
 
@@ -107,6 +109,30 @@ def test_keys_with_their_defaults_leave_the_specs_of_results_as_they_were(experi
     assert spec(averaged).values()["stream"]["first_convolution"] == "averaged"
     assert specs.frames_spec(changed).values()["sampling"] == "output_rate"
     assert specs.flow_spec(changed).values()["rounding"] == "truncate"
+
+
+def test_the_stride_is_of_the_flow_and_of_the_streams_but_not_of_the_frames(experiment, loaded):
+    changed = loaded({"clips": {"stride": 3}})
+    assert specs.frames_spec(changed) == specs.frames_spec(experiment)
+    same = specs.flow_spec(experiment).values()
+    assert specs.flow_spec(changed).values() == {**same, "stride": 3}
+    assert spec(changed).values()["clips"]["stride"] == 3
+
+
+def test_other_weights_of_raft_are_other_flow(loaded, tmp_path):
+    weights = tmp_path / "raft.pth"
+    experiment = loaded({"flow": {"algorithm": "raft", "raft": {"weights": str(weights)}}})
+    assert "weights" not in specs.flow_spec(experiment).values()
+    found = []
+    for number, content in enumerate((b"one", b"another")):
+        weights.write_bytes(content)
+        os.utime(weights, ns=(number, number))
+        found.append(specs.flow_spec(experiment))
+    assert found[0] != found[1]
+    digests = [hashlib.sha256(content).hexdigest()[:16] for content in (b"one", b"another")]
+    assert [made.values()["weights"] for made in found] == digests
+    for values in (made.values() for made in found):
+        assert specs.FlowSpec.model_validate(values).values() == values
 
 
 def test_tables_are_given_the_streams_in_their_order(loaded):

@@ -37,7 +37,7 @@ def test_weights_come_under_their_name_after_a_cut(web, served, tmp_path, capsys
     assert [asked for _, asked in web.requests] == [None, "bytes=7000-"]
     found = json.loads(record.read_bytes())
     assert (found["name"], found["sha256"]) == (FILE, served)
-    assert "Kinetics-400" in capsys.readouterr().out
+    assert "Weights of torchvision (BSD 3-Clause)" in capsys.readouterr().out
     assert main(["fetch", NAME, *options]) == 0  # it is there
     assert len(web.requests) == 2
 

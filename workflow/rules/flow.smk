@@ -1,6 +1,6 @@
 # The target `flow` in targets.smk makes all shards: a rule with wildcards is no target.
 rule flow_shard:
-    """Compute TV-L1 between the consecutive frames of a shard."""
+    """Compute optical flow between the frames of a shard."""
     input:
         frames=rules.frames.output,
     output:
