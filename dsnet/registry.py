@@ -29,7 +29,10 @@ FUSIONS = {
     "average": "dsnet.fusion.average:Average",
     "attention": "dsnet.fusion.attention:Attention",
 }
-FLOWS = {"tvl1": "dsnet.flow.algorithms:TVL1Flow"}
+FLOWS = {
+    "tvl1": "dsnet.flow.algorithms:TVL1Flow",
+    "imported": "dsnet.imported:planes",  # read, not computed
+}
 DATASETS = {
     "motions": "dsnet.datasets.motions.files:Motions",
     "folder": "dsnet.datasets.folder:Folder",

@@ -24,6 +24,7 @@ from dsnet.datasets.listing import (
     split_columns,
 )
 from dsnet.grouping import pick
+from dsnet.video.numbered import is_image
 
 log = logging.getLogger(__name__)
 # Names of folders that hold classes and are none, if a data set has no others.
@@ -39,7 +40,8 @@ class Folder:
         """List a folder of videos.
 
         Without ``entry["csv"]``, every file below ``videos/class/`` is a video and its own group. A
-        file that is no video is found to be broken later. With a CSV, its rows are the videos:
+        file that is no video is found to be broken later. With ``entry["images_fps"]``, folders of
+        images are the videos. With a CSV, its rows are the videos:
         columns path (relative to ``videos``) and optionally class (default: the first folder of the
         path), group (default: the video itself) and split1, split2, ... Without split columns, a
         stratified, group-aware split1 is made, which depends on the names alone.
@@ -47,10 +49,15 @@ class Folder:
         Classes are numbered in the order of their names. Raises DataSetError for a wrong CSV, and
         if all folders are parts of a split, such as ``train``.
         """
-        root = os.fspath(entry["videos"])
-        rows = read_csv(Path(entry["csv"])) if entry.get("csv") else scan(root)
+        root, images = os.fspath(entry["videos"]), bool(entry.get("images_fps"))
+        rows = read_csv(Path(entry["csv"])) if entry.get("csv") else scan(root, images)
         if not rows:
             raise DataSetError(f"{root}: no videos; expected {root}/CLASS/VIDEO")
+        if not images and all(is_image(row["path"].rpartition("/")[2]) for row in rows):
+            raise DataSetError(
+                f"{root}: expected videos, found images; if every folder of them is a video, set "
+                f"images_fps of the data set to their frames per second"
+            )
         if not entry.get("csv") and {row["class"].casefold() for row in rows} <= PARTS:
             raise DataSetError(
                 f"{root}: expected a folder for each class, found parts of a split: "

@@ -16,6 +16,7 @@ import pandas as pd
 
 from dsnet.disk import PathLike
 from dsnet.errors import UserError
+from dsnet.video.numbered import is_image
 
 log = logging.getLogger(__name__)
 ROLES = ("train", "test", "unused")
@@ -26,14 +27,22 @@ class DataSetError(UserError, ValueError):
     """Wrong videos, lists or manifest; the message says where."""
 
 
-def scan(root: str) -> list[dict[str, str]]:
+def scan(root: str, images: bool = False) -> list[dict[str, str]]:
     """Return every file below ``root/CLASS/`` that is not hidden, as path and class, sorted.
 
-    Files directly in ``root`` (an index, a licence) have no class and are left out.
+    Files directly in ``root`` (an index, a licence) have no class and are left out. With
+    ``images``, every folder with images is returned instead; DataSetError for images without one.
     """
     if not os.path.isdir(root):
         raise DataSetError(f"{root}: no such folder of videos")
     paths = [path for path in files_below(root) if len(path.parts) > 1]
+    if images:
+        folders = {path.parent for path in paths if is_image(path.name)}
+        if loose := sorted(folder for folder in folders if len(folder.parts) == 1):
+            raise DataSetError(
+                f"{root}/{loose[0]} has images; expected a folder of them for each video in it"
+            )
+        paths = sorted(folders, key=os.fsencode)
     return [{"path": path.as_posix(), "class": path.parts[0]} for path in paths]
 
 

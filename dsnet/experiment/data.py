@@ -14,6 +14,9 @@ from dsnet.experiment.settings import NO_OPTIONS, Number, Options, Settings, Sha
 # Kinds of data sets that the workflow can fetch.
 FETCHED = ("ucf101", "hmdb51", "weizmann")
 TVL1_NAME = "tvl1"
+IMPORTED = "imported"
+# Layouts of flow images, and how their authors made 8 bits of flow.
+LAYOUTS = {"mars": "truncate", "denseflow": "nearest", "tsn": "nearest"}
 # Backends of TV-L1, and which of OpenCV's two versions of it each follows.
 FOLLOWED: Mapping[str, tuple[str, ...]] = {
     "cuda": ("cuda",),
@@ -58,6 +61,14 @@ class Listed(Settings):
         exclude_if=operator.not_,
         description="Go on although videos with the same bytes are in train and test; official "
         "splits (`ucf101`, `hmdb51`, `weizmann`) are taken as they are.",
+    )
+    images_fps: Number | None = Field(
+        None,
+        ge=1,
+        exclude_if=lambda value: value is None,
+        description="Frames per second of numbered images, if each video is a folder of them, as "
+        "`CLASS/VIDEO/img_00001.jpg` (docs/data.md#frames-and-flow-that-you-have); null if it is a "
+        "file.",
     )
     shards: int = Field(
         1, ge=1, description="Number of groups that the videos are divided into, one job each."
@@ -156,14 +167,31 @@ class TVL1(Settings):
     )
 
 
+class Imported(Settings):
+    """Images of flow, which are taken instead of computing it."""
+
+    layout: Literal["mars", "denseflow", "tsn"] = Field(
+        "mars",
+        description="How they are named and counted. `mars`: TVL1jpg_x_00001.jpg, one fewer than "
+        "frames; `denseflow` (open-mmlab): flow_x_00000.jpg, one fewer; `tsn` (dense_flow): "
+        "flow_x_00001.jpg, as many as frames, and the first is left out.",
+    )
+    bound: Number = Field(
+        20,
+        gt=0,
+        description="Pixels per frame that 0 and 255 mean in them. MARS's is 20; denseflow's is "
+        "its -b, 32 without one.",
+    )
+
+
 class FlowMethod(Settings):
     """How flow is computed and written."""
 
     algorithm: str = Field(
         TVL1_NAME,
         exclude_if=lambda value: value == TVL1_NAME,
-        description="tvl1, or one of `plugins`, for which `backend`, `semantics` and `tvl1` do "
-        "not count.",
+        description="tvl1; `imported`, which takes images of flow; or one of `plugins`. For all "
+        "but tvl1, `backend`, `semantics` and `tvl1` do not count.",
     )
     options: Options = NO_OPTIONS
     backend: Literal["auto", "cuda", "opencv-cuda", "torch", "numba", "opencv"] = Field(
@@ -190,6 +218,9 @@ class FlowMethod(Settings):
     )
     quality: Quality = Field(95, description="JPEG quality of the flow planes; or `raw`.")
     tvl1: TVL1 = Field(TVL1(), description="Parameters of TV-L1; the defaults are OpenCV's.")
+    imported: Imported = Field(
+        Imported(), description="Images of flow beside the frames, for algorithm `imported`."
+    )
 
 
 class Flow(FlowMethod):
@@ -206,6 +237,8 @@ class Flow(FlowMethod):
         """Return the number of GPUs that a job asks for."""
         if self.gpus is not None:
             return self.gpus
+        if self.algorithm == IMPORTED:
+            return 0
         return int(self.backend not in ("numba", "opencv") and bool(gpus.count()))
 
     def n_threads(self) -> int:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from dsnet.experiment import streams
-from dsnet.experiment.data import TVL1_NAME, Clips, FlowMethod, Frames, Listed
+from dsnet.experiment.data import IMPORTED, TVL1_NAME, Clips, FlowMethod, Frames, Listed
 from dsnet.experiment.experiment import Experiment
 from dsnet.experiment.networks import Model, Network, Recipe
 from dsnet.experiment.results import Latency, Tables
@@ -63,6 +63,8 @@ class FlowSpec(FlowMethod):
     @model_serializer(mode="wrap")
     def _without_unused(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written = write(self)
+        if self.algorithm != IMPORTED:
+            del written["imported"]
         if self.algorithm != TVL1_NAME:
             return {k: v for k, v in written.items() if k not in ("backend", "semantics", "tvl1")}
         if self.semantics == "cuda":  # it has no median filter

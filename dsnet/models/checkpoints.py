@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from dsnet.disk import PathLike
 from dsnet.errors import ChangedError, UserError
+from dsnet.experiment.data import IMPORTED
 from dsnet.experiment.data import TVL1_NAME as TVL1
 from dsnet.experiment.specs import TrainSpec
 from dsnet.models.backbone import Backbone
@@ -172,6 +173,12 @@ def load_trained(
     return model, content
 
 
+def _origin(flow: Mapping[str, Any]) -> str:
+    """Return what made the flow of a spec: an algorithm, or the layout of imported images."""
+    name: str = flow.get("algorithm", TVL1)
+    return f"{name} ({flow['imported']['layout']})" if name == IMPORTED else name
+
+
 def check_flow(content: Mapping[str, Any], data: Mapping[str, Any], path: PathLike) -> None:
     """Raise CheckpointError if ``content``, of ``path``, has another flow algorithm than ``data``.
 
@@ -179,7 +186,7 @@ def check_flow(content: Mapping[str, Any], data: Mapping[str, Any], path: PathLi
     how its clips were made.
     """
     if content.get("input") == "flow" and "data" in content:
-        known, found = (spec["flow"].get("algorithm", TVL1) for spec in (content["data"], data))
+        known, found = (_origin(spec["flow"]) for spec in (content["data"], data))
         if known != found:
             raise CheckpointError(
                 f"{os.fspath(path)} was trained on flow by {known}, and the flow of these clips is "

@@ -35,6 +35,7 @@ OTHERS = {
         "caches",
         "gpus",
         "hdf5",
+        "imported",
         "launching",
         "overlap",
         "registry",
