@@ -142,6 +142,27 @@ def test_vectors_are_scaled_by_width_and_height():
             assert (resize(planes, (40, 60), (bound, bound), rounding) == planes).all()
 
 
+def test_flow_of_the_frames_size_and_another_bound_is_mapped_to_8_bits_again(
+    computed, written, make
+):
+    found = make(written("denseflow"), importing("denseflow", bound=2), images_fps=25)
+    stored, read = (
+        np.stack([images.decode(np.frombuffer(i, np.uint8), True) for i in r.items("a/0", "flow")])
+        for r in (Reader(computed("nearest")), Reader(found))
+    )
+    pixels = (stored.astype(float) - 127.5) * 10 / 255
+    difference = np.abs(read - (pixels.clip(-2, 2) * 255 / 4 + 127.5))
+    assert difference.mean() < 1  # JPEG
+    assert np.abs(stored.astype(float) - read).mean() > 3
+
+
+def test_smaller_flow_is_the_mean_of_the_pixels_that_it_replaces():
+    field = np.zeros((8, 8, 2), np.float32)
+    field[:, ::2] = [4, -8]
+    found = resize(encode(field, 20), (4, 4), (20, 20), "nearest")
+    assert np.abs(found.astype(int) - encode(np.array([1.0, -2.0]), 20)).max() <= 1
+
+
 def test_flow_that_grows_linearly_still_does_when_it_is_resized():
     x = np.arange(64) + 0.5
     field = np.stack(np.broadcast_arrays((x - 32) / 8, np.zeros((48, 1))), axis=-1)

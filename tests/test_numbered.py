@@ -12,7 +12,7 @@ import pytest
 from dsnet import video
 from dsnet.datasets import DataSetError, catalogue, fingerprint
 from dsnet.video import VideoError, VideoInfo, decode, probe
-from dsnet.video.numbered import frames_in
+from dsnet.video.numbered import frames_in, sequence
 
 COUNT = 12
 FORMS = {
@@ -52,6 +52,11 @@ def test_images_are_a_video_in_the_order_of_their_numbers(
         assert np.abs(found.astype(int) - np.stack(pictures())).max() <= (
             8 if "j" in form.lower() else 0
         )
+
+
+def test_names_are_in_the_order_of_their_numbers() -> None:
+    names = [f"img_{number}.png" for number in range(8, 102)]
+    assert sequence(sorted(names)) == (names, 8, "img_%01d.png")
 
 
 def test_images_are_resampled_by_their_rate_and_resized_as_a_video_is(tmp_path: Path) -> None:
@@ -171,13 +176,15 @@ def test_a_plan_notices_images_that_come_go_or_change_their_size(entry, tmp_path
     assert fingerprint(entry) == found[0]
     shutil.copy(folder / "img_00001.png", folder / "img_00004.png")
     found.append(fingerprint(entry))
-    (folder / "img_00004.png").unlink()
+    (folder / "img_00004.png").rename(folder / "img_00005.png")
+    found.append(fingerprint(entry))
+    (folder / "img_00005.png").unlink()
     assert fingerprint(entry) == found[0]
     with open(folder / "img_00002.png", "ab") as file:
         file.write(b"more")
     assert fingerprint(entry) not in (*found, None)
     assert None not in found
-    assert len({*found}) == 2
+    assert len({*found}) == 3
 
 
 @pytest.mark.parametrize("kind", ["weizmann", "ucf101", "hmdb51"])
