@@ -70,12 +70,14 @@ def measure(
     torch.set_num_threads(threads)
     chosen = choose_device(device)
     reader = clips.open_clips(clips_path)
-    spec = DataSpec.model_validate(reader.spec).flow
-    method = flow.of_spec(spec)
     loaded = {path: models.load_trained(path, reader.spec) for _, paths in rows for path in paths}
     (length,) = {content["spec"].run.clip_length for _, content in loaded.values()}
-    gray = _gray(reader, length * spec.stride)
-    ms_flow = _time(lambda: along(method(gray), spec.stride), options)
+    ms_flow, backend = 0.0, ""
+    if any(content["input"] == "flow" for _, content in loaded.values()):
+        spec = DataSpec.model_validate(reader.spec).flow
+        method, gray = flow.of_spec(spec), _gray(reader, length * spec.stride)
+        ms_flow = _time(lambda: along(method(gray), spec.stride), options)
+        backend = method.name
     costs = {path: _cost(*pair, chosen, options) for path, pair in loaded.items()}
     found = []
     for title, paths in rows:
@@ -93,7 +95,7 @@ def measure(
                 "ms_flow": with_flow,
                 "ms_total": ms + with_flow,
                 "device": _name(chosen),
-                "backend": method.name if "flow" in inputs else "",
+                "backend": backend if "flow" in inputs else "",
                 "n_missing": reader.extra["n_missing"],
             }
         )

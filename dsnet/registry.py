@@ -41,6 +41,7 @@ FLOWS = {
     "dis": "dsnet.flow.dis:DIS",
     "farneback": "dsnet.flow.farneback:Farneback",
     "raft": "dsnet.flow.raft:RAFT",
+    "imported": "dsnet.imported:planes",  # read, not computed
 }
 DATASETS = {
     "motions": "dsnet.datasets.motions.files:Motions",

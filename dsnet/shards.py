@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,7 +26,7 @@ from dsnet.flow.algorithms import Method
 from dsnet.flow.planes import stored
 from dsnet.images import Stored
 from dsnet.overlap import ahead
-from dsnet.provenance import alone, digest, file_digest, replacing
+from dsnet.provenance import alone, digest, replacing
 from dsnet.store import Reader, StoreError, Video, Writer
 
 log = logging.getLogger(__name__)
@@ -54,13 +55,14 @@ def frames(manifest: PathLike, shard: int, spec: FramesSpec, output: PathLike) -
     with alone(output), Writer(output, ["rgb"], spec.values(), source=digest(identity)) as writer:
         # From the first time stamp to the last; two less, because rounding depends on the sampling.
         least = ((rows["frames"] - 1) / rows["fps"] * spec.fps).round().astype(int) - 2
-        videos = list(zip(rows["id"], rows["path"], rows["digest"], least, strict=True))
-        for id, path, expected, count in tqdm(videos, "frames", unit="video", disable=None):
+        columns = (rows[name] for name in ("id", "path", "digest", "fps"))
+        videos = list(zip(*columns, least, strict=True))
+        for id, path, expected, rate, count in tqdm(videos, "frames", unit="video", disable=None):
             if id in writer.done:
                 continue
-            _check_video(path, expected, manifest)
+            check_video(path, expected, manifest)
             try:
-                encoded = encoded_frames(path, spec, count)
+                encoded = encoded_frames(path, spec, count, rate if os.path.isdir(path) else None)
                 first = list(islice(encoded, 2))
                 if len(first) < 2:
                     raise video.VideoError(f"only one frame at {spec.fps} fps")
@@ -71,19 +73,25 @@ def frames(manifest: PathLike, shard: int, spec: FramesSpec, output: PathLike) -
         writer.close(list(rows["id"]))
 
 
-def encoded_frames(path: PathLike, spec: FramesSpec, least: int = 0) -> Iterator[bytes]:
+def encoded_frames(
+    path: PathLike, spec: FramesSpec, least: int = 0, rate: float | None = None
+) -> Iterator[bytes]:
     """Yield the frames of a video as they are stored.
 
-    ``least`` is how many there must be. For errors see :func:`dsnet.video.decode`.
+    ``least`` is how many there must be. For ``rate`` and errors see :func:`dsnet.video.decode`.
     """
-    for frame in video.decode(path, spec.fps, spec.resize, spec.size, spec.sampling, least=least):
+    how = (spec.fps, spec.resize, spec.size, spec.sampling)
+    for frame in video.decode(path, *how, least=least, rate=rate):
         yield images.encode(frame, spec.quality)
 
 
-def _check_video(path: str, expected: str, manifest: PathLike) -> None:
-    """Check that a video is the one in the manifest; reading costs less than decoding."""
+def check_video(path: str, expected: str, manifest: PathLike) -> None:
+    """Check that a video is the one in the manifest; reading costs less than decoding.
+
+    Raises ReplacedError.
+    """
     try:
-        found = file_digest(path)
+        found = video.source_digest(path)
     except FileNotFoundError:
         raise ReplacedError(manifest, f"{path} is gone since {manifest} was made") from None
     if found != expected:
@@ -270,7 +278,8 @@ def _common_spec(readers: Sequence[Reader]) -> Any:
 def _check_sources(rgb: Sequence[Reader], fields: Sequence[Reader]) -> None:
     """Raise StoreError unless the shards of flow were made from the shards of frames, in order."""
     for ours, theirs in zip(rgb, fields, strict=True):
-        if theirs.source != ours.digest:
+        source = theirs.source["frames"] if isinstance(theirs.source, dict) else theirs.source
+        if source != ours.digest:
             raise StoreError(
                 f"{theirs.path} was computed from other frames than those of {ours.path}; "
                 f"delete it and run again"
@@ -297,5 +306,12 @@ def _extra(rows: pd.DataFrame, usable: pd.DataFrame, fields: Sequence[Reader]) -
         "n_missing": int((rows["error"] == MISSING).sum()),
         "n_listed": len(rows),
         "flow_backends": sorted({reader.extra["backend"] for reader in fields}),
+        **_origins(fields),
         "videos": {column: usable[column].tolist() for column in columns},
     }
+
+
+def _origins(fields: Sequence[Reader]) -> dict[str, Any]:
+    """Return where imported flow is from, by video; nothing if it was computed."""
+    found = {id: of for reader in fields for id, of in reader.extra.get("imported", {}).items()}
+    return {"imported": found} if found else {}

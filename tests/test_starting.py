@@ -83,9 +83,7 @@ def test_weights_of_the_flow_that_are_missing_are_named_with_their_address(loade
     starting.check_pretrained(loaded({"flow": {"raft": {"weights": "raft.pth"}}}))  # not used
     with pytest.raises(ConfigError) as caught:
         starting.check_pretrained(experiment)
-    assert str(caught.value) == (
-        f"flow.raft.weights: there is no file raft.pth (looked in {here})"
-    )
+    assert str(caught.value) == (f"flow.raft.weights: there is no file raft.pth (looked in {here})")
     (here / "raft.pth").touch()
     starting.check_pretrained(experiment)
 

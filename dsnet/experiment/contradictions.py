@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 
 from dsnet import registry
-from dsnet.experiment.data import FETCHED, Entry, Flow, following
+from dsnet.experiment.data import FETCHED, IMPORTED, LAYOUTS, Entry, Flow, following
 from dsnet.experiment.experiment import Experiment
 from dsnet.experiment.networks import Stream
 from dsnet.experiment.results import Result, Row
@@ -24,6 +24,8 @@ def contradictions(experiment: Experiment) -> Iterator[str]:
     streams, model = experiment.streams, experiment.model
     yield from _data_sets(experiment.datasets, experiment.catalogue, experiment.clips.stride)
     yield from _flow(experiment.flow)
+    if experiment.flow.algorithm == IMPORTED:
+        yield from _imported(experiment)
     known = losses_by_name(experiment)
     place = registry.BACKBONES.get(model.backbone, model.backbone)
     levels = (*registry.constant(place, "levels", ()), "logits")
@@ -74,6 +76,8 @@ def _data_sets(datasets: list[str], catalogue: Mapping[str, Entry], stride: int)
                 yield f"catalogue.{name}.{key}: expected a folder, got nothing"
         if entry.fetch and entry.kind not in FETCHED:
             yield f"catalogue.{name}.fetch: expected false; only {', '.join(FETCHED)} are fetched"
+        if entry.images_fps and (entry.fetch or entry.kind == "motions"):
+            yield f"catalogue.{name}.images_fps: expected null, since the workflow gets videos"
         if entry.kind == "motions" and entry.flip:
             yield f"catalogue.{name}.flip: expected false, since mirroring swaps left and right"
         if entry.kind == "motions" and name in datasets and entry.length <= stride:
@@ -87,6 +91,26 @@ def _flow(chosen: Flow) -> Iterator[str]:
     backend, semantics = chosen.backend, chosen.semantics
     if backend not in ("auto", *(able := following(semantics))):
         yield f"flow: {backend} does not follow semantics {semantics}; {', '.join(able)} do"
+
+
+def _imported(experiment: Experiment) -> Iterator[str]:
+    rounding, layout = experiment.flow.rounding, experiment.flow.imported.layout
+    if rounding != LAYOUTS[layout]:
+        yield f"flow.rounding: expected {LAYOUTS[layout]}, as in images of layout {layout}"
+    if (stride := experiment.clips.stride) > 1:
+        yield f"clips.stride: expected 1, since imported flow is not over {stride} frames"
+    for name in experiment.datasets:
+        rate = experiment.catalogue[name].images_fps if name in experiment.catalogue else None
+        if rate is None:
+            yield (
+                f"catalogue.{name}.images_fps: expected the rate of the images that the imported "
+                f"flow is of, got nothing"
+            )
+        elif rate != experiment.frames.fps:
+            yield (
+                f"frames.fps: expected {rate}, the images_fps of {name}, since imported flow is of "
+                f"that rate"
+            )
 
 
 def _stream(name: str, stream: Stream, streams: Mapping[str, Stream], first: str) -> Iterator[str]:

@@ -15,6 +15,9 @@ from dsnet.experiment.settings import NO_OPTIONS, Number, Options, Settings, Sha
 # Kinds of data sets that the workflow can fetch.
 FETCHED = ("ucf101", "hmdb51", "weizmann")
 TVL1_NAME = "tvl1"
+IMPORTED = "imported"
+# Layouts of flow images, and how their authors made 8 bits of flow.
+LAYOUTS = {"mars": "truncate", "denseflow": "nearest", "tsn": "nearest"}
 # Backends of TV-L1, and which of OpenCV's two versions of it each follows.
 FOLLOWED: Mapping[str, tuple[str, ...]] = {
     "cuda": ("cuda",),
@@ -23,7 +26,13 @@ FOLLOWED: Mapping[str, tuple[str, ...]] = {
     "numba": ("cpu", "cuda"),
     "opencv": ("cpu",),
 }
-ON_CPU = ("numba", "opencv", "dis", "farneback")  # backends and algorithms that use no GPU
+ON_CPU = (
+    "numba",
+    "opencv",
+    "dis",
+    "farneback",
+    IMPORTED,
+)  # backends and algorithms that use no GPU
 GPU_THREADS = 8  # that decode and encode images for a GPU: 1 ms per pair of frames
 Quality = Annotated[int, Field(ge=1, le=100)] | Literal["raw"]
 
@@ -60,6 +69,14 @@ class Listed(Settings):
         exclude_if=operator.not_,
         description="Go on although videos with the same bytes are in train and test; official "
         "splits (`ucf101`, `hmdb51`, `weizmann`) are taken as they are.",
+    )
+    images_fps: Number | None = Field(
+        None,
+        ge=1,
+        exclude_if=lambda value: value is None,
+        description="Frames per second of numbered images, if each video is a folder of them, as "
+        "`CLASS/VIDEO/img_00001.jpg` (docs/data.md#frames-and-flow-that-you-have); null if it is a "
+        "file.",
     )
     shards: int = Field(
         1, ge=1, description="Number of groups that the videos are divided into, one job each."
@@ -158,14 +175,32 @@ class TVL1(Settings):
     )
 
 
+class Imported(Settings):
+    """Images of flow, which are taken instead of computing it."""
+
+    layout: Literal["mars", "denseflow", "tsn"] = Field(
+        "mars",
+        description="How they are named and counted. `mars`: TVL1jpg_x_00001.jpg, one fewer than "
+        "frames; `denseflow` (open-mmlab): flow_x_00000.jpg, one fewer; `tsn` (dense_flow): "
+        "flow_x_00001.jpg, as many as frames, and the first is left out.",
+    )
+    bound: Number = Field(
+        20,
+        gt=0,
+        description="Pixels per frame that 0 and 255 mean in them. MARS's is 20; denseflow's is "
+        "its -b, 32 without one.",
+    )
+
+
 class FlowMethod(Settings):
     """How flow is computed and written."""
 
     algorithm: str = Field(
         TVL1_NAME,
         exclude_if=lambda value: value == TVL1_NAME,
-        description="tvl1, dis, farneback, raft, or one of `plugins`. Only its own parameters "
-        "count, and `backend` and `semantics` for tvl1 alone. docs/method.md compares them.",
+        description="tvl1, dis, farneback, raft; `imported`, which takes images of flow; or one of "
+        "`plugins`. Only its own parameters count, and `backend` and `semantics` for tvl1 alone. "
+        "docs/method.md compares them.",
     )
     options: Options = NO_OPTIONS
     backend: Literal["auto", "cuda", "opencv-cuda", "torch", "numba", "opencv"] = Field(
@@ -199,6 +234,9 @@ class FlowMethod(Settings):
         Farneback(), description="Parameters of Farnebäck's flow; the defaults are OpenCV's."
     )
     raft: RAFT = Field(RAFT(), description="Parameters of RAFT, a network of torchvision.")
+    imported: Imported = Field(
+        Imported(), description="Images of flow beside the frames, for algorithm `imported`."
+    )
 
 
 class Flow(FlowMethod):

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from dsnet.experiment import streams
-from dsnet.experiment.data import TVL1_NAME, Clips, FlowMethod, Frames, Listed
+from dsnet.experiment.data import IMPORTED, TVL1_NAME, Clips, FlowMethod, Frames, Listed
 from dsnet.experiment.experiment import Experiment
 from dsnet.experiment.networks import Model, Network, Recipe
 from dsnet.experiment.results import Latency, Tables
@@ -35,6 +35,7 @@ PARAMETERS = {
     "dis": ("dis",),
     "farneback": ("farneback",),
     "raft": ("raft",),
+    IMPORTED: ("imported",),
 }
 
 

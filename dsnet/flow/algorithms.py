@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from dsnet import registry
-from dsnet.experiment.data import TVL1_NAME
+from dsnet.experiment.data import IMPORTED, TVL1_NAME
 from dsnet.experiment.specs import FlowSpec
-from dsnet.flow.backends import BACKENDS, PAIRS, compute, describe, resolve
+from dsnet.flow.backends import BACKENDS, PAIRS, BackendError, compute, describe, resolve
 from dsnet.flow.params import TVL1
 from dsnet.flow.paths import along
 from dsnet.flow.planes import Rounding, encode
@@ -103,10 +103,16 @@ def of_spec(spec: FlowSpec, backend: str | None = None, cores: int = 1) -> Metho
     """Make the algorithm of a spec; ``backend`` replaces the spec's backend of TV-L1.
 
     ``cores`` is the number of CPU cores to compute on. Raises BackendError if the backend cannot
-    run here, or not with these semantics, or RAFT's weights are others; PretrainedError if there
-    are none; PluginError if a user's class cannot be made of its options.
+    run here, or not with these semantics, or RAFT's weights are others, or the flow was imported;
+    PretrainedError if there are no weights; PluginError if a user's class cannot be made of its
+    options.
     """
     name, options = spec.algorithm, spec.options
+    if name == IMPORTED:
+        raise BackendError(
+            "flow: it was imported, so nothing is known that computes the same; use an RGB stream, "
+            "or train the flow stream on computed flow (flow.algorithm: tvl1)"
+        )
     own = name in registry.FLOWS
     if own:
         options = getattr(spec, name).values()

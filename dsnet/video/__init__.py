@@ -1,11 +1,13 @@
 """Probe, decode and encode video with ffmpeg (through ffmpeg-python).
 
-:func:`probe` decodes a video once and counts its frames. :func:`decode` streams RGB frames at a
-common rate and size. Both run one single-threaded ffmpeg per video, because videos run in parallel.
+A video is a file, or a folder of numbered images. :func:`probe` decodes it once and counts its
+frames. :func:`decode` streams RGB frames at a common rate and size. Both run one single-threaded
+ffmpeg per video, because videos run in parallel.
 """
 
 from dsnet.video.decoding import Resize, Sampling, decode
 from dsnet.video.encoding import encode
+from dsnet.video.numbered import source_digest
 from dsnet.video.probing import VideoInfo, probe
 from dsnet.video.reading import VideoError
 from dsnet.video.running import FfmpegError, ffmpeg_executable
@@ -20,4 +22,5 @@ __all__ = [
     "encode",
     "ffmpeg_executable",
     "probe",
+    "source_digest",
 ]

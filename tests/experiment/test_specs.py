@@ -7,6 +7,7 @@ import os
 import pytest
 
 from dsnet.experiment import specs, streams
+from dsnet.experiment.data import TVL1
 
 
 def spec(experiment, stream="ds"):
@@ -37,6 +38,7 @@ def test_a_spec_has_what_a_stream_depends_on_and_nothing_else(experiment, loaded
     [
         ("title", "New", set()),
         ("flip", False, {"train"}),
+        ("images_fps", 25, {"manifest"}),
         ("shards", 9, {"manifest"}),
         ("seed", 9, {"videos", "manifest"}),
     ],
@@ -96,6 +98,7 @@ def test_keys_with_their_defaults_leave_the_specs_of_results_as_they_were(experi
     assert set(specs.flow_spec(experiment).values()) == expected
     clips = {"crop", "scales", "rgb_mean", "flow_mean"}
     assert set(spec(experiment).values()["clips"]) == clips
+    assert "images_fps" not in specs.manifest_spec(experiment, "motions").values()["entry"]
     changed = loaded(
         {
             "frames": {"sampling": "output_rate"},
@@ -157,6 +160,27 @@ def test_the_specs_of_figures_name_what_they_show(experiment):
     similarity = specs.similarity_spec(experiment)
     assert similarity.streams == ["flow", *similarity.teachers]
     assert set(similarity.teachers.values()) == {"flow"}
+
+
+def test_the_spec_of_imported_flow_says_where_it_is_from_and_not_how_it_is_computed(loaded):
+    def made(**flow):
+        overlay = {"algorithm": "imported", "imported": {"layout": "tsn"}, **flow}
+        entry = {"images_fps": 25}
+        changes = {"datasets": ["weizmann"], "catalogue": {"weizmann": entry}, "flow": overlay}
+        return loaded(changes)
+
+    spec = specs.flow_spec(made())
+    keys = {"algorithm", "imported", "bound", "quality", "version"}
+    assert set(spec.values()) == keys
+    assert spec.values()["imported"] == {"layout": "tsn", "bound": 20}
+    assert type(spec).model_validate(json.loads(json.dumps(spec.values()))) == spec.model_copy(
+        update={"tvl1": TVL1()}
+    )
+    other = made(backend="numba", tvl1={"warps": 1}, semantics="cpu")
+    assert specs.flow_spec(other).values() == spec.values()
+    assert (other.flow.n_gpus(), other.flow.n_threads()) == (0, 1)
+    rows = [names for _, names in streams.latency_rows(other)]
+    assert rows == [["rgb"], ["ds"], ["ds", "rgb"]]  # what computes its flow is not known
 
 
 @pytest.mark.parametrize("make", ["frames_spec", "flow_spec", "shown_spec", "latency_spec"])

@@ -16,7 +16,7 @@ from dsnet.flow.backends import BackendError
 from dsnet.flow.sizes import padded
 from dsnet.provenance import file_digest
 from dsnet.registry import FLOWS, PluginError
-from dsnet.releases import PretrainedError
+from dsnet.releases import RAFT, PretrainedError, published
 
 CHEAP = ("dis", "farneback")
 
@@ -218,7 +218,9 @@ def test_raft_with_other_weights_is_refused(drawn, tmp_path):
 def test_the_addresses_are_torchvisions():
     networks = vision.module("models.optical_flow")
     kinds = {"raft_small": networks.Raft_Small_Weights, "raft_large": networks.Raft_Large_Weights}
-    assert {name: kind.DEFAULT.url for name, kind in kinds.items()} == RAFT
+    assert {name: kind.DEFAULT.url for name, kind in kinds.items()} == {
+        name: published(name)[0] for name in RAFT
+    }
 
 
 def test_an_unknown_algorithm_is_named():

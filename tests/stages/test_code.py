@@ -36,6 +36,7 @@ OTHERS = {
         "caches",
         "gpus",
         "hdf5",
+        "imported",
         "launching",
         "overlap",
         "registry",
