@@ -185,7 +185,7 @@ def doctor(options: argparse.Namespace) -> None:
 
 
 def crate(options: argparse.Namespace) -> None:
-    """Pack a finished run, its settings and its workflow into an RO-Crate to publish."""
+    """Pack a finished run and its workflow into an RO-Crate to publish."""
     from dsnet.crate import crate
 
     crate(options.output, options.configfile, options.models, options.license)

@@ -57,7 +57,7 @@ class Answerer:
     def _clips(self, path: PathLike) -> Generator[Answer, None, None]:
         model = self.classifier
         frames = encoded_frames(path, model.streams[0].data.rgb)
-        sums, counts = [np.float32(0)] * len(model.streams), [0] * len(model.streams)
+        sums, counts = [np.zeros(1, np.float32)] * len(model.streams), [0] * len(model.streams)
         start = 0
         for window in model._windows(path, defaultdict(float)):
             found = []

@@ -35,9 +35,7 @@ POLICY = (
 )
 
 
-def show(
-    model: PathLike, port: int = 0, device: str = "auto", threads: int | None = None
-) -> None:
+def show(model: PathLike, port: int = 0, device: str = "auto", threads: int | None = None) -> None:
     """Serve the page on the loopback address until Ctrl-C, and print where.
 
     Args:
@@ -54,11 +52,14 @@ def show(
         raise UserError(f"--port: expected 0 to {2**16 - 1}, got {port}")
     torch.set_num_threads(threads or os.cpu_count() or 1)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with tempfile.TemporaryDirectory() as folder:
-        with Server(model, Answerer(model, device), folder, port) as server:
-            print(f"http://{ADDRESS}:{server.server_port}/  (Ctrl-C ends it)", flush=True)
-            with suppress(KeyboardInterrupt):
-                server.serve_forever()
+    answerer = Answerer(model, device)
+    with (
+        suppress(KeyboardInterrupt),
+        tempfile.TemporaryDirectory() as folder,
+        Server(model, answerer, folder, port) as server,
+    ):
+        print(f"http://{ADDRESS}:{server.server_port}/  (Ctrl-C ends it)", flush=True)
+        server.serve_forever()
 
 
 class Server(ThreadingHTTPServer):
