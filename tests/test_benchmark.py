@@ -82,7 +82,7 @@ def test_a_form_with_other_logits_is_not_measured(model, monkeypatch, without_co
 
     def other(path, kind, threads):
         run = load(path, kind, threads)
-        return lambda clips: run(clips) * (1 + wrong * (len(clips) > 1))
+        return lambda clips: run(clips) * (1 + wrong if len(clips) > 1 else 1)
 
     monkeypatch.setattr(module, "load", other)
     row = benchmark(model, batch=2, rounds=1, threads=1).forms[-1]
