@@ -9,24 +9,21 @@ import sys
 from pathlib import Path
 
 from dsnet.cli.options import Verb, parse_json
-from dsnet.experiment.data import FOLLOWED, TVL1_NAME
+from dsnet.experiment.data import FOLLOWED, IMPORTED, TVL1_NAME
 from dsnet.provenance import replacing
 from dsnet.registry import FLOWS
 from dsnet.releases import FOLDER, fetchable
 from dsnet.stages.stage import positive
 
+DEVICE = "auto, cpu, cuda or cuda:N"
+CONFIGS = "as for Snakemake, over config.yaml"
+THREADS = "CPU threads of the networks; default: all cores"
+
 
 def add(verb: Verb) -> None:
-    """Add the verbs to the command line."""
-    actions = verb(checkpoint).add_subparsers(dest="action", required=True, metavar="ACTION")
-    about = "say what a file of weights holds: ours, MARS's or 3D-ResNets-PyTorch's"
-    sub = actions.add_parser("inspect", help=about, description=about)
-    sub.add_argument("file", type=Path)
-    about = "write weights as model.pt (OUTPUT ends in .pt) or in MARS's layout (.pth)"
-    sub = actions.add_parser("convert", help=about, description=about)
-    sub.add_argument("file", type=Path)
-    sub.add_argument("output", type=Path)
-    sub.add_argument("--classes", type=Path, help="names in label order, a line each, for .pt")
+    """Add the verbs to the command line, in the order of the help."""
+    sub = verb(doctor)
+    sub.add_argument("--configfile", nargs="+", type=Path, default=[], help=CONFIGS)
 
     sub = verb(fetch)
     about = "ucf101, hmdb51 or weizmann; or weights, such as r2plus1d_18_Kinetics400"
@@ -37,15 +34,6 @@ def add(verb: Verb) -> None:
     sub.add_argument("--downloads", type=Path, help="keeps the archives, default: TO/downloads")
     sub.add_argument("--mirror", help="address of a copy of that folder, asked instead")
     sub.add_argument("--output", type=Path, help="JSON to write: what was fetched, from where")
-
-    sub = verb(flow)
-    sub.add_argument("video", type=Path, metavar="VIDEO")
-    sub.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.mp4")
-    sub.add_argument("--raw", type=Path, help=".npy, (T-1, H, W, 2) float32 in pixels")
-    sub.add_argument("--fps", type=float, default=25)
-    sub.add_argument("--algorithm", choices=tuple(FLOWS), default=TVL1_NAME)
-    sub.add_argument("--backend", choices=("auto", *FOLLOWED), default="auto", help="of tvl1")
-    sub.add_argument("--semantics", choices=("cpu", "cuda"), default="cuda", help="of tvl1")
 
     sub = verb(predict)
     sub.add_argument(
@@ -58,10 +46,8 @@ def add(verb: Verb) -> None:
     sub.add_argument("--flow-model", type=Path, help="fuse with this flow stream")
     sub.add_argument("--annotate", type=Path, metavar="OUT.mp4", help="the video with its top-3")
     sub.add_argument("--json", action="store_true", help="an object per video and line")
-    sub.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    sub.add_argument(
-        "--threads", type=positive, help="CPU threads of the networks; default: all cores"
-    )
+    sub.add_argument("--device", default="auto", help=DEVICE)
+    sub.add_argument("--threads", type=positive, help=THREADS)
 
     sub = verb(export)
     sub.add_argument("model", type=Path, help="model.pt of a stream")
@@ -70,10 +56,43 @@ def add(verb: Verb) -> None:
     for name, about in (("onnx", "for ONNX Runtime"), ("pt2", "for torch.export.load")):
         kind.add_argument(f"--{name}", dest="kind", action="store_const", const=name, help=about)
 
-    for run in (doctor, crate):
-        sub = verb(run)
-        about = "as for Snakemake, over config.yaml"
-        sub.add_argument("--configfile", nargs="+", type=Path, default=[], help=about)
+    sub = verb(show)
+    sub.add_argument("model", type=Path, help="model.pt of a stream, or the .json of a fusion")
+    sub.add_argument("--port", type=int, default=0, help="of 127.0.0.1; default: a free one")
+    sub.add_argument("--device", default="auto", help=DEVICE)
+    sub.add_argument("--threads", type=positive, help=THREADS)
+
+    sub = verb(benchmark)
+    sub.add_argument("model", type=Path, help="model.pt of a stream")
+    sub.add_argument("--onnx", action="store_true", help="measure ONNX Runtime, too")
+    sub.add_argument("--batch", type=positive, default=8, help="clips of a batch; default: 8")
+    sub.add_argument("--rounds", type=positive, default=20, help="measurements; default: 20")
+    sub.add_argument("--json", action="store_true", help="one object instead of the table")
+    sub.add_argument("--device", default="auto", help=DEVICE)
+    sub.add_argument("--threads", type=positive, help=THREADS)
+
+    sub = verb(flow)
+    sub.add_argument("video", type=Path, metavar="VIDEO")
+    sub.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.mp4")
+    sub.add_argument("--raw", type=Path, help=".npy, (T-1, H, W, 2) float32 in pixels")
+    sub.add_argument("--fps", type=float, default=25)
+    algorithms = [name for name in FLOWS if name != IMPORTED]
+    sub.add_argument("--algorithm", choices=algorithms, default=TVL1_NAME)
+    sub.add_argument("--backend", choices=("auto", *FOLLOWED), default="auto", help="of tvl1")
+    sub.add_argument("--semantics", choices=("cpu", "cuda"), default="cuda", help="of tvl1")
+
+    actions = verb(checkpoint).add_subparsers(dest="action", required=True, metavar="ACTION")
+    about = "say what a file of weights holds: ours, MARS's or 3D-ResNets-PyTorch's"
+    sub = actions.add_parser("inspect", help=about, description=about)
+    sub.add_argument("file", type=Path)
+    about = "write weights as model.pt (OUTPUT ends in .pt) or in MARS's layout (.pth)"
+    sub = actions.add_parser("convert", help=about, description=about)
+    sub.add_argument("file", type=Path)
+    sub.add_argument("output", type=Path)
+    sub.add_argument("--classes", type=Path, help="names in label order, a line each, for .pt")
+
+    sub = verb(crate)
+    sub.add_argument("--configfile", nargs="+", type=Path, default=[], help=CONFIGS)
     sub.add_argument("-o", "--output", type=Path, default=Path("crate.zip"), metavar="CRATE.zip")
     sub.add_argument("--models", action="store_true", help="with the weights of every stream")
     sub.add_argument("--license", help="of the results: an address, or a name such as CC-BY-4.0")
@@ -91,7 +110,7 @@ def checkpoint(options: argparse.Namespace) -> None:
 
 
 def fetch(options: argparse.Namespace) -> None:
-    """Get a data set and its official lists, or weights, from where they are published."""
+    """Get a data set and its official lists, or published weights."""
     from dsnet import fetching
 
     name, mirror = options.name, options.mirror or None
@@ -138,14 +157,30 @@ def predict(options: argparse.Namespace) -> None:
 
 
 def export(options: argparse.Namespace) -> None:
-    """Write a stream's network as ONNX or as a program of torch.export, to run without dsnet."""
+    """Write a stream's network as ONNX or .pt2, to run without dsnet."""
     from dsnet.export import export
 
     export(options.model, options.output, options.kind)
 
 
+def show(options: argparse.Namespace) -> None:
+    """Serve a local page: drop a video, and see what the model says."""
+    from dsnet.show import show
+
+    show(options.model, options.port, options.device, options.threads)
+
+
+def benchmark(options: argparse.Namespace) -> None:
+    """Measure a network's speed here: PyTorch, compiled, .pt2, ONNX."""
+    from dsnet.benchmark import benchmark
+
+    names = ("onnx", "batch", "rounds", "device", "threads")
+    found = benchmark(options.model, **{name: getattr(options, name) for name in names})
+    print(json.dumps(found.to_dict()) if options.json else found.describe())
+
+
 def doctor(options: argparse.Namespace) -> None:
-    """Check whether there is what an experiment needs, and say what to do."""
+    """Check whether this machine has what an experiment needs."""
     from dsnet.doctor import examine, show
 
     logging.getLogger("dsnet").setLevel(logging.WARNING)  # details of the checks are not needed
@@ -153,7 +188,7 @@ def doctor(options: argparse.Namespace) -> None:
 
 
 def crate(options: argparse.Namespace) -> None:
-    """Pack a finished run, its settings and its workflow into an RO-Crate to publish."""
+    """Pack a finished run and its workflow into an RO-Crate to publish."""
     from dsnet.crate import crate
 
     crate(options.output, options.configfile, options.models, options.license)

@@ -89,6 +89,9 @@ MESSAGES = {
     "doctor": ("doctor/machine.py", "import os\n", "import os\n\nD = 1\n"),
     "predict": ("predict/classifier.py", "import itertools\n", "import itertools\n\nP = 1\n"),
     "export": ("export.py", "import logging\n", "import logging\n\nE = 1\n"),
+    "the page of show": ("pages/templates/show.html", "What does", "What, then, does"),
+    "show": ("show/server.py", "import logging\n", "import logging\n\nS = 1\n"),
+    "benchmark": ("benchmark.py", "import logging\n", "import logging\n\nB = 1\n"),
     "fetching": ("fetching/downloads.py", "import logging\n", "import logging\n\nF = 1\n"),
 }
 
