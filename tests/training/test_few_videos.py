@@ -17,7 +17,7 @@ from dsnet.losses.distillation import Distillation
 from dsnet.models import Backbone
 from dsnet.processes import Processes
 from dsnet.scores import read_scores
-from dsnet.training import TrainingError, preparation, trainer
+from dsnet.training import TrainingError, preparation, randomness, trainer
 from dsnet.training.averaging import Average
 from dsnet.training.noise import Dropout, Mixup
 
@@ -204,6 +204,23 @@ def test_dropout_is_before_the_classifier_and_in_training_alone(user, monkeypatc
     torch.manual_seed(1)
     (found,) = Dropout(0.5)(classifier, (pooled,))
     assert torch.equal(found, expected)
+
+
+def test_what_is_dropped_depends_on_seed_epoch_and_rank_alone(clips_path, tmp_path, monkeypatch):
+    """So in several processes too, an interrupted training drops what an undisturbed one does."""
+
+    def drawn(*where):
+        torch.rand(5)
+        randomness.seed_epoch(*where)
+        return torch.rand(3).tolist()
+
+    assert drawn(3, 1, 0) == drawn(3, 1, 0)
+    assert not {*drawn(3, 1, 0)} & {*drawn(3, 2, 0), *drawn(3, 1, 1), *drawn(4, 1, 0)}
+    seeded = []
+    monkeypatch.setattr(randomness, "seed_epoch", lambda *where: seeded.append(where))
+    for name, options in (("off", {}), ("on", {"dropout": 0.2})):
+        training.train(make_spec(epochs=2, **options), clips_path, tmp_path / name)
+    assert seeded == [(3, 0, 0), (3, 1, 0)]
 
 
 def test_dropout_without_a_classifier_is_an_error(monkeypatch):
