@@ -239,8 +239,7 @@ def train_spec(
     """Make the spec of a trained stream."""
     chosen = experiment.streams[stream]
     training = chosen.training
-    # Without synchronised batch norm, each process normalises by its own part of the batch.
-    processes = None if training.sync_batch_norm else training.n_processes()
+    processes = training.n_processes() if training.counts_processes() else None
     places = streams.losses_by_name(experiment)
     return TrainSpec(
         run=Run(

@@ -187,3 +187,34 @@ def test_the_spec_of_imported_flow_says_where_it_is_from_and_not_how_it_is_compu
 def test_a_spec_is_read_as_it_was_written(experiment, make):
     made = getattr(specs, make)(experiment)
     assert type(made).model_validate(json.loads(json.dumps(made.values()))) == made
+
+
+FEW = {
+    "least_steps": 300,
+    "class_weights": "balanced",
+    "label_smoothing": 0.1,
+    "dropout": 0.3,
+    "ema": 0.9,
+    "mixup": 0.2,
+    "augment": {"rotation": 10},
+}
+
+
+@pytest.mark.parametrize("key", FEW)
+def test_what_is_for_few_videos_is_in_a_spec_only_if_it_is_on(experiment, loaded, key):
+    def written(experiment):
+        return spec(experiment).values()["stream"]["training"]
+
+    assert not FEW.keys() & written(experiment).keys()
+    changed = written(loaded({"training": {key: FEW[key]}}))
+    assert changed.pop(key)
+    changed.pop("processes", None)
+    assert changed == written(experiment)
+
+
+@pytest.mark.parametrize("key", FEW)
+def test_processes_count_where_each_draws_its_own(loaded, key):
+    def made(processes):
+        return spec(loaded({"training": {key: FEW[key], "processes": processes}}))
+
+    assert (made(1) != made(2)) == (key in ("dropout", "mixup"))

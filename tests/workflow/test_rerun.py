@@ -56,6 +56,12 @@ EDITS = {
         "- length, 0) + 2",
         after_training(STREAMS),
     ),
+    "augmentation": (
+        "clips/augmentation.py",
+        "(1 + own.zoom)",
+        "(2 + own.zoom)",
+        after_training(["rgb"]) - {("table2", "")},
+    ),
     "schedule": ("training/schedule.py", "0.5 * (1 +", "0.6 * (1 +", AFTER_TRAINING),
     "step": ("training/steps.py", "set_to_none=True", "set_to_none=False", AFTER_TRAINING),
     "evaluation": ("scoring.py", "len(ids)", "len(ids) + 1", SCORED),
