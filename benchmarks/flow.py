@@ -1,11 +1,11 @@
-"""TV-L1 backends against OpenCV's on one core: time, agreement, error on known flow; a flow job.
+"""Backends of TV-L1, and other flow: time, agreement with OpenCV's, error on known flow; a job.
 
     python benchmarks/flow.py [VIDEO ...] [--size 256] [--pairs 3] [--limit 8] [--repeats 1]
 
 VIDEO is a file or a folder. Without, it renders some of the built-in data set. Prints Markdown;
 docs/performance.md keeps a run. The peers: OpenCV's own code, and scikit-image's TV-L1 (a simpler
-algorithm) where it is installed (`pip install .[bench]`). All run in turn on the same frames, each
-on one thread.
+algorithm) where it is installed (`pip install .[bench]`). RAFT takes part if its weights are there.
+All run in turn on the same frames, each on one thread.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from functools import partial
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,6 +31,7 @@ from machine import machine, sample_videos
 from tqdm import tqdm
 
 from dsnet import flow, images
+from dsnet.errors import UserError
 from dsnet.experiment.specs import FlowSpec
 from dsnet.flow import numba
 from dsnet.flow.params import TVL1
@@ -38,6 +40,15 @@ from dsnet.shards import encoded_planes
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests/flow"))
 from scenes import MOTIONS, end_point_error, known  # the scenes that the tests judge by
 
+# Algorithms beside TV-L1, and OpenCV's preset `fast` of DIS.
+FAST = {"finest_scale": 2, "patch_stride": 4, "gradient_descent_iterations": 16}
+OTHERS: dict[str, dict[str, Any]] = {
+    "dis": {},
+    "dis fast": {"dis": FAST},
+    "farneback": {},
+    "raft small": {"raft": {"model": "raft_small"}},
+    "raft large": {"raft": {"model": "raft_large"}},
+}
 BOUND = 20  # pixels that 255 stands for, as in the pipeline
 UCF101_PAIRS = 27 * 3600 * 25 - 13_320  # 27 hours at 25 fps, a pair less than frames per video
 
@@ -76,6 +87,14 @@ def backends() -> list[Row]:
             flow.resolve(backend)
             rows.append(row(backend, "cuda"))
         except flow.BackendError as error:
+            print(error, file=sys.stderr)
+    for algorithm, options in OTHERS.items():
+        try:
+            spec = FlowSpec.model_validate({"algorithm": algorithm.split()[0], **options})
+            method = flow.of_spec(spec)
+            name = f"{algorithm} on {method.where.rpartition(' on ')[2]}"
+            rows.append(Row(name, method, None, " on cpu" in method.where))
+        except UserError as error:
             print(error, file=sys.stderr)
     if find_spec("skimage") is not None:
         rows.append(Row("scikit-image", _skimage, None))
@@ -141,22 +160,23 @@ def report(rows: list[Row], videos: int, pairs: int, size: int) -> None:
         hours = f"{statistics.mean(row.seconds) * UCF101_PAIRS / 3600:.0f}" if row.on_cpu else ""
         sweep = f"{1e9 * statistics.median(row.per_sweep):.2f}" if row.per_sweep else ""
         print(
-            f"| {row.name} | {ms:.0f} | {statistics.median(row.ratio):.2f} "
+            f"| {row.name} | {ms:.1f} | {statistics.median(row.ratio):.2f} "
             f"({min(row.ratio):.2f} to {max(row.ratio):.2f}) | {sweep} "
             f"| {np.mean(row.equal):.2%} (worst {min(row.equal):.2%}) "
             f"| {np.mean(row.distance):.4f} "
             f"| {hours} |"
         )
     scenes = [*MOTIONS, "sprite"]
-    print("\nMean end-point error in pixels, on pairs whose flow is known\n")
-    print("| backend | " + " | ".join(scenes) + " |")
-    print("|---|" + "---|" * len(scenes))
+    print("\nMean end-point error in pixels, on pairs of 96 x 96 whose flow is known\n")
+    print("| backend | ms per pair | " + " | ".join(scenes) + " |")
+    print("|---|" + "---|" * (len(scenes) + 1))
     for row in rows:
         errors = []
         for scene in scenes:
             frames, truth, where = known(scene)
             errors.append(f"{end_point_error(row.compute(frames)[0], truth, where):.4f}")
-        print(f"| {row.name} | " + " | ".join(errors) + " |")
+        ms = f"{1e3 * statistics.median(row.seconds):.1f}"
+        print(f"| {row.name} | {ms} | " + " | ".join(errors) + " |")
 
 
 def job(videos: list[np.ndarray], repeats: int) -> None:

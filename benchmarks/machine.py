@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import platform
 import sys
 from collections.abc import Sequence
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from dsnet import video
 from dsnet.datasets import motions
+from dsnet.devices import machine
 
-
-def machine(*packages: str) -> str:
-    """Date, processor and versions, for the head of a table."""
-    versions = ", ".join(f"{package} {version(package)}" for package in packages)
-    return f"{date.today()}, {platform.machine()}, {_processor()}; {versions}"
-
-
-def _processor() -> str:
-    """The processor's name, and on Linux its family, its model and the width of its vectors."""
-    info = Path("/proc/cpuinfo")
-    text = info.read_text() if info.exists() else ""
-    pairs = (line.partition(":") for line in text.splitlines())
-    about = {key.strip(): value.strip() for key, _, value in pairs}
-    if "model name" not in about:
-        return platform.processor()
-    flags = about.get("flags", "").split()
-    vectors = next((name for name in ("avx512f", "avx2", "avx") if name in flags), "no AVX")
-    return (
-        f"{about['model name']} (family {about['cpu family']}, model {about['model']}, {vectors})"
-    )
+__all__ = ["machine", "sample_videos", "video_files"]
 
 
 def video_files(paths: Sequence[Path], limit: int) -> list[Path]:

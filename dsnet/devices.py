@@ -1,8 +1,12 @@
-"""Devices that PyTorch computes on."""
+"""Devices that PyTorch computes on, and their names."""
 
 from __future__ import annotations
 
+import platform
 import re
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
 
 import torch
 
@@ -49,3 +53,24 @@ def check_precision(precision: str, device: torch.device) -> None:
             f"training.precision: {precision} is for GPUs; on CPUs it makes 3D convolutions many "
             f"times slower; set it to float32"
         )
+
+
+def machine(*packages: str) -> str:
+    """Name the date, the processor and versions of packages, for the head of a table."""
+    versions = ", ".join(f"{package} {version(package)}" for package in packages)
+    return f"{date.today()}, {platform.machine()}, {_processor()}; {versions}"
+
+
+def _processor() -> str:
+    """Return the processor's name; on Linux with its family, model and width of vectors."""
+    info = Path("/proc/cpuinfo")
+    text = info.read_text() if info.exists() else ""
+    pairs = (line.partition(":") for line in text.splitlines())
+    about = {key.strip(): value.strip() for key, _, value in pairs}
+    if "model name" not in about:
+        return platform.processor()
+    flags = about.get("flags", "").split()
+    vectors = next((name for name in ("avx512f", "avx2", "avx") if name in flags), "no AVX")
+    return (
+        f"{about['model name']} (family {about['cpu family']}, model {about['model']}, {vectors})"
+    )

@@ -24,6 +24,7 @@ from dsnet.models import CHANNELS
 from dsnet.provenance import keep_input, replacing
 
 log = logging.getLogger(__name__)
+Run = Callable[[Tensor], np.ndarray]
 INPUT, OUTPUT = "clips", "logits"
 ANY_NUMBER = {INPUT: {0: torch.export.Dim("N")}}  # clips per batch
 # Largest difference from PyTorch's logits, relative to the largest logit. Float32 rounding over a
@@ -55,8 +56,8 @@ def export(model: PathLike, output: PathLike, kind: str) -> float:
 
     The input is clips after the test transform, (N, T, crop, crop, C) uint8, for any N. The output
     is logits, (N, K). The file has a JSON text under the key ``dsnet``, in ONNX's metadata or in
-    the extra files of the ``.pt2``: classes, input, clip_length, crop, and how frames and flow are
-    made.
+    the extra files of the ``.pt2``: classes, input, clip_length, stride, crop, and how frames and
+    flow are made.
 
     Args:
         model: ``model.pt``.
@@ -77,11 +78,11 @@ def export(model: PathLike, output: PathLike, kind: str) -> float:
     settings = content["spec"].clips.model_copy(update=network.statistics)
     module = FromBytes(network, content["input"], settings).requires_grad_(False)
     about = json.dumps(_about(content), ensure_ascii=False)
-    write, load = {"onnx": (_write_onnx, _load_onnx), "pt2": (_write_program, _load_program)}[kind]
+    write = {"onnx": _write_onnx, "pt2": _write_program}[kind]
     with replacing(output) as temporary, torch.inference_mode(False), torch.no_grad():
         with _quiet():
             write(module, _clips(content, 2), about, temporary)
-        worst = _compare(module, load(temporary), content)
+        worst = _compare(module, load(temporary, kind), content)
         if not worst <= TOLERANCE:
             raise ExportError(
                 f"{os.fspath(model)}: the exported network's logits differ by {worst:.2g} of the "
@@ -89,6 +90,27 @@ def export(model: PathLike, output: PathLike, kind: str) -> float:
             )
     log.info("wrote %s; its logits differ by at most %.1g of the largest", output, worst)
     return worst
+
+
+def load(path: PathLike, kind: str, threads: int = 0) -> Run:
+    """Load an exported network, to run on the CPU.
+
+    Args:
+        path, kind: a file of :func:`export`.
+        threads: of ONNX Runtime; 0 is all cores. A ``.pt2`` has PyTorch's threads.
+
+    Returns:
+        A function of clips, (N, T, crop, crop, C) uint8, that returns logits, (N, K) float32.
+    """
+    if kind == "pt2":
+        with open(path, "rb") as file:
+            program = torch.export.load(file).module()
+        return lambda clips: program(clips).numpy()
+    onnxruntime = _package("onnxruntime")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return lambda clips: session.run([OUTPUT], {INPUT: clips.numpy()})[0]
 
 
 @contextmanager
@@ -112,6 +134,7 @@ def _about(content: Mapping[str, Any]) -> dict[str, Any]:
         "classes": content["classes"],
         "input": content["input"],
         "clip_length": spec.run.clip_length,
+        "stride": spec.clips.stride,
         "crop": spec.clips.crop,
         "data": content.get("data"),
         "run": spec.run.values(),
@@ -126,19 +149,24 @@ def _clips(content: Mapping[str, Any], count: int) -> Tensor:
     return torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(count)).byte()
 
 
-def _compare(
-    module: nn.Module, exported: Callable[[Tensor], np.ndarray], content: Mapping[str, Any]
-) -> float:
+def _compare(module: nn.Module, exported: Run, content: Mapping[str, Any]) -> float:
     """Return the largest difference of a logit, relative to the largest logit of the batch."""
     worst = 0.0
     for count in CHECKED:
         clips = _clips(content, count)
-        ours, theirs = module(clips).numpy(), exported(clips)
-        if ours.shape != theirs.shape:
-            raise ExportError(f"the exported network puts out {theirs.shape}, not {ours.shape}")
         # Not max(), which would ignore NaN.
-        worst = float(np.maximum(worst, np.abs(ours - theirs).max() / np.abs(ours).max()))
+        worst = float(np.maximum(worst, difference(module(clips).numpy(), exported(clips))))
     return worst
+
+
+def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Return the largest difference of logits, (N, K), relative to the largest of ``ours``.
+
+    Raises ExportError if their shapes differ.
+    """
+    if ours.shape != theirs.shape:
+        raise ExportError(f"the exported network puts out {theirs.shape}, not {ours.shape}")
+    return float(np.abs(ours - theirs).max() / np.abs(ours).max())
 
 
 def _write_onnx(module: nn.Module, example: Tensor, about: str, path: Path) -> None:
@@ -159,21 +187,10 @@ def _write_onnx(module: nn.Module, example: Tensor, about: str, path: Path) -> N
     onnx.save(proto, path)
 
 
-def _load_onnx(path: Path) -> Callable[[Tensor], np.ndarray]:
-    session = _package("onnxruntime").InferenceSession(path, providers=["CPUExecutionProvider"])
-    return lambda clips: session.run([OUTPUT], {INPUT: clips.numpy()})[0]
-
-
 def _write_program(module: nn.Module, example: Tensor, about: str, path: Path) -> None:
     program = torch.export.export(module, (example,), dynamic_shapes=ANY_NUMBER)
     with open(path, "wb") as file:
         torch.export.save(program, file, extra_files={"dsnet": about})
-
-
-def _load_program(path: Path) -> Callable[[Tensor], np.ndarray]:
-    with open(path, "rb") as file:
-        program = torch.export.load(file).module()
-    return lambda clips: program(clips).numpy()
 
 
 def _package(name: str) -> Any:

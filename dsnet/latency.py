@@ -1,4 +1,4 @@
-"""Cost of inference: milliseconds per clip, parameters and GFLOPs, with and without TV-L1."""
+"""Cost of inference: milliseconds per clip, parameters and GFLOPs, with and without flow."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from dsnet import clips, flow, models
 from dsnet.devices import choose_device
 from dsnet.experiment.results import Latency
 from dsnet.experiment.specs import DataSpec
+from dsnet.flow.paths import along
 from dsnet.inference import to_device
 from dsnet.models import CHANNELS, Backbone
 from dsnet.store import Reader
@@ -32,10 +33,10 @@ HEADERS = {
     "params_m": "Parameters (M)",
     "gflops": "GFLOPs",
     "ms_network": "Networks (ms)",
-    "ms_flow": "TV-L1 (ms)",
+    "ms_flow": "Flow (ms)",
     "ms_total": "Total (ms)",
     "device": "Device",
-    "backend": "TV-L1 backend",
+    "backend": "Flow backend",
     "n_missing": "Missing videos",
 }
 
@@ -47,14 +48,14 @@ def measure(
     device: str = "auto",
     threads: int = 1,
 ) -> pd.DataFrame:
-    """Measure the time of single clips through networks and, if one of them sees flow, TV-L1.
+    """Measure the time of single clips through networks, and of flow if one of them sees it.
 
     Every network is timed once: it costs the same in all rows.
 
     Args:
         rows: title and the ``model.pt`` files that are run one after the other.
-        clips_path: ``clips.h5``. TV-L1 is timed on its frames, with as many pairs as a clip has
-            frames, and with the backend and settings of its spec.
+        clips_path: ``clips.h5``. Flow is timed on its frames, with as many pairs as lie in the
+            time of a clip, and with the backend and settings of its spec.
         options: the config's ``latency``.
         device, threads: where the networks run, and their CPU threads.
 
@@ -69,11 +70,14 @@ def measure(
     torch.set_num_threads(threads)
     chosen = choose_device(device)
     reader = clips.open_clips(clips_path)
-    method = flow.of_spec(DataSpec.model_validate(reader.spec).flow)
     loaded = {path: models.load_trained(path, reader.spec) for _, paths in rows for path in paths}
     (length,) = {content["spec"].run.clip_length for _, content in loaded.values()}
-    gray = _gray(reader, length)
-    ms_flow = _time(lambda: method(gray), options)
+    ms_flow, backend = 0.0, ""
+    if any(content["input"] == "flow" for _, content in loaded.values()):
+        spec = DataSpec.model_validate(reader.spec).flow
+        method, gray = flow.of_spec(spec), _gray(reader, length * spec.stride)
+        ms_flow = _time(lambda: along(method(gray), spec.stride), options)
+        backend = method.name
     costs = {path: _cost(*pair, chosen, options) for path, pair in loaded.items()}
     found = []
     for title, paths in rows:
@@ -91,7 +95,7 @@ def measure(
                 "ms_flow": with_flow,
                 "ms_total": ms + with_flow,
                 "device": _name(chosen),
-                "backend": method.name if "flow" in inputs else "",
+                "backend": backend if "flow" in inputs else "",
                 "n_missing": reader.extra["n_missing"],
             }
         )

@@ -30,12 +30,19 @@ BACKBONES = {
     "mc3_18": "dsnet.models.videoresnet:MC318",
     "r2plus1d_18": "dsnet.models.videoresnet:R2Plus1D18",
     "swin3d_t": "dsnet.models.swin3d:Swin3DT",
+    "slowonly_r50": "dsnet.models.slowonly:SlowOnly",
 }
 FUSIONS = {
     "average": "dsnet.fusion.average:Average",
     "attention": "dsnet.fusion.attention:Attention",
 }
-FLOWS = {"tvl1": "dsnet.flow.algorithms:TVL1Flow"}
+FLOWS = {
+    "tvl1": "dsnet.flow.algorithms:TVL1Flow",
+    "dis": "dsnet.flow.dis:DIS",
+    "farneback": "dsnet.flow.farneback:Farneback",
+    "raft": "dsnet.flow.raft:RAFT",
+    "imported": "dsnet.imported:planes",  # read, not computed
+}
 DATASETS = {
     "motions": "dsnet.datasets.motions.files:Motions",
     "folder": "dsnet.datasets.folder:Folder",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,8 +26,8 @@ from dsnet.flow.algorithms import Method
 from dsnet.flow.planes import stored
 from dsnet.images import Stored
 from dsnet.overlap import ahead
-from dsnet.provenance import alone, digest, file_digest, replacing
-from dsnet.store import Reader, StoreError, Writer
+from dsnet.provenance import alone, digest, replacing
+from dsnet.store import Reader, StoreError, Video, Writer
 
 log = logging.getLogger(__name__)
 TELL = 60  # seconds between two log lines
@@ -54,13 +55,14 @@ def frames(manifest: PathLike, shard: int, spec: FramesSpec, output: PathLike) -
     with alone(output), Writer(output, ["rgb"], spec.values(), source=digest(identity)) as writer:
         # From the first time stamp to the last; two less, because rounding depends on the sampling.
         least = ((rows["frames"] - 1) / rows["fps"] * spec.fps).round().astype(int) - 2
-        videos = list(zip(rows["id"], rows["path"], rows["digest"], least, strict=True))
-        for id, path, expected, count in tqdm(videos, "frames", unit="video", disable=None):
+        columns = (rows[name] for name in ("id", "path", "digest", "fps"))
+        videos = list(zip(*columns, least, strict=True))
+        for id, path, expected, rate, count in tqdm(videos, "frames", unit="video", disable=None):
             if id in writer.done:
                 continue
-            _check_video(path, expected, manifest)
+            check_video(path, expected, manifest)
             try:
-                encoded = encoded_frames(path, spec, count)
+                encoded = encoded_frames(path, spec, count, rate if os.path.isdir(path) else None)
                 first = list(islice(encoded, 2))
                 if len(first) < 2:
                     raise video.VideoError(f"only one frame at {spec.fps} fps")
@@ -71,19 +73,25 @@ def frames(manifest: PathLike, shard: int, spec: FramesSpec, output: PathLike) -
         writer.close(list(rows["id"]))
 
 
-def encoded_frames(path: PathLike, spec: FramesSpec, least: int = 0) -> Iterator[bytes]:
+def encoded_frames(
+    path: PathLike, spec: FramesSpec, least: int = 0, rate: float | None = None
+) -> Iterator[bytes]:
     """Yield the frames of a video as they are stored.
 
-    ``least`` is how many there must be. For errors see :func:`dsnet.video.decode`.
+    ``least`` is how many there must be. For ``rate`` and errors see :func:`dsnet.video.decode`.
     """
-    for frame in video.decode(path, spec.fps, spec.resize, spec.size, spec.sampling, least=least):
+    how = (spec.fps, spec.resize, spec.size, spec.sampling)
+    for frame in video.decode(path, *how, least=least, rate=rate):
         yield images.encode(frame, spec.quality)
 
 
-def _check_video(path: str, expected: str, manifest: PathLike) -> None:
-    """Check that a video is the one in the manifest; reading costs less than decoding."""
+def check_video(path: str, expected: str, manifest: PathLike) -> None:
+    """Check that a video is the one in the manifest; reading costs less than decoding.
+
+    Raises ReplacedError.
+    """
     try:
-        found = file_digest(path)
+        found = video.source_digest(path)
     except FileNotFoundError:
         raise ReplacedError(manifest, f"{path} is gone since {manifest} was made") from None
     if found != expected:
@@ -91,14 +99,15 @@ def _check_video(path: str, expected: str, manifest: PathLike) -> None:
 
 
 def flow_shard(frames: PathLike, spec: FlowSpec, output: PathLike, threads: int = 1) -> None:
-    """Compute the flow between consecutive frames of a shard, as 8-bit JPEG planes.
+    """Compute the flow over ``spec.stride`` frames of a shard, as 8-bit JPEG planes.
 
     Images are decoded and encoded by ``threads`` threads while flow is computed, of as many frames
     as the backend takes at once. A backend on the CPU computes on ``threads`` threads too.
 
     Files that are packed together must have the same spec. Machines with and without a GPU may work
     on one data set, so the spec has the semantics of TV-L1, and the file's ``extra`` has the
-    backend that finished it. Videos that an interrupted attempt completed are kept.
+    backend that finished it. Videos that an interrupted attempt completed are kept. A video that is
+    too short for a pair is stored without flow and with the reason.
 
     Raises:
         BackendError: the backend cannot run here.
@@ -109,14 +118,22 @@ def flow_shard(frames: PathLike, spec: FlowSpec, output: PathLike, threads: int 
     log.info("flow by %s", method.where)
     source = Reader(frames)
     with alone(output), Writer(output, ["flow"], spec.values(), source=source.digest) as writer:
-        pairs = {id: max(v.frames("rgb") - 1, 0) for id, v in source.videos.items()}
+        pairs = {id: max(v.frames("rgb") - spec.stride, 0) for id, v in source.videos.items()}
         missing = {id: count for id, count in pairs.items() if id not in writer.done}
         frames_of = (source.views(id, "rgb") for id in missing)
         with closing(encoded_planes(frames_of, method, spec, threads)) as planes:
             for id in _told(missing, method.name):
                 own = islice(planes, 2 * missing[id])
-                writer.add(id, {"flow": own}, source.videos[id].reason)
+                writer.add(id, {"flow": own}, _without_flow(source.videos[id], spec.stride))
         writer.close(list(source.videos), {"backend": method.where})
+
+
+def _without_flow(video: Video, stride: int) -> str:
+    """Return why a video of a shard of frames has no flow, or an empty text."""
+    count = video.frames("rgb")
+    if video.reason or count > stride:
+        return video.reason
+    return f"it has {count} frames, and clips.stride {stride} needs one more than {stride}"
 
 
 def _told(pairs: Mapping[str, int], name: str) -> Iterator[str]:
@@ -141,7 +158,8 @@ def encoded_planes(
 ) -> Generator[bytes, None, None]:
     """Compute the flow of the stored frames of videos.
 
-    Yields the stored planes of one video after the other, of T frames 2(T-1): x and y in turn.
+    Yields the stored planes of one video after the other, x and y in turn: of T frames 2(T-S), for
+    a ``spec.stride`` S.
     """
     workers = int(min(threads, method.threads))
     with ExitStack() as stack:
@@ -157,11 +175,11 @@ def encoded_planes(
 
         def quantised(batch: list[list[Future[np.ndarray]]]) -> list[np.ndarray]:
             grays = [np.stack([frame.result() for frame in piece]) for piece in batch]
-            return method.planes(grays, spec.bound, spec.rounding)
+            return method.planes(grays, spec.bound, spec.rounding, spec.stride)
 
         decoding = (
             [[coding.submit(_gray, frame) for frame in piece] for piece in batch]
-            for batch in _batches(videos, method.pairs)
+            for batch in _batches(videos, method.pairs, spec.stride)
         )
         batches = ahead(computing, quantised, decoding, workers or 1)
         fields = (field for batch in batches for piece in batch for field in piece)
@@ -170,23 +188,25 @@ def encoded_planes(
             yield from planes
 
 
-def _batches(videos: Iterable[Sequence[Stored]], pairs: int) -> Iterator[list[Sequence[Stored]]]:
-    """Gather consecutive frames of videos; a long video is cut, and a cut's frame is in both.
+def _batches(
+    videos: Iterable[Sequence[Stored]], pairs: int, stride: int = 1
+) -> Iterator[list[Sequence[Stored]]]:
+    """Gather consecutive frames of videos; a long video is cut, and ``stride`` frames are in both.
 
-    A batch has at most so many pairs of frames, which bounds the memory. If ``videos`` fails, what
-    came before is yielded first.
+    A batch has at most so many pairs of frames, ``stride`` apart, which bounds the memory. If
+    ``videos`` fails, what came before is yielded first.
     """
     batch: list[Sequence[Stored]] = []
     room = pairs
     try:
         for frames in videos:
-            for first in range(0, len(frames) - 1, pairs):
-                piece = frames[first : first + pairs + 1]
-                if len(piece) - 1 > room:
+            for first in range(0, len(frames) - stride, pairs):
+                piece = frames[first : first + pairs + stride]
+                if len(piece) - stride > room:
                     yield batch
                     batch, room = [], pairs
                 batch.append(piece)
-                room -= len(piece) - 1
+                room -= len(piece) - stride
     except Exception:
         if batch:
             yield batch
@@ -258,7 +278,8 @@ def _common_spec(readers: Sequence[Reader]) -> Any:
 def _check_sources(rgb: Sequence[Reader], fields: Sequence[Reader]) -> None:
     """Raise StoreError unless the shards of flow were made from the shards of frames, in order."""
     for ours, theirs in zip(rgb, fields, strict=True):
-        if theirs.source != ours.digest:
+        source = theirs.source["frames"] if isinstance(theirs.source, dict) else theirs.source
+        if source != ours.digest:
             raise StoreError(
                 f"{theirs.path} was computed from other frames than those of {ours.path}; "
                 f"delete it and run again"
@@ -269,9 +290,11 @@ def _unusable(rows: pd.DataFrame, origin: Mapping[str, tuple[Reader, Reader]]) -
     """Return the table ``broken.csv``: id, path, stage and reason, in the manifest's order."""
     found = []
     for id, path, error in zip(rows["id"], rows["path"], rows["error"], strict=True):
-        reason = error or origin[id][0].videos[id].reason
-        if reason:
-            found.append((id, path, "manifest" if error else "frames", reason))
+        reasons = {"manifest": error}
+        if not error:
+            shards = zip(("frames", "flow"), origin[id], strict=True)
+            reasons = {stage: reader.videos[id].reason for stage, reader in shards}
+        found += [(id, path, *pair) for pair in reasons.items() if pair[1]][:1]
     return pd.DataFrame(found, columns=["id", "path", "stage", "reason"])
 
 
@@ -283,5 +306,12 @@ def _extra(rows: pd.DataFrame, usable: pd.DataFrame, fields: Sequence[Reader]) -
         "n_missing": int((rows["error"] == MISSING).sum()),
         "n_listed": len(rows),
         "flow_backends": sorted({reader.extra["backend"] for reader in fields}),
+        **_origins(fields),
         "videos": {column: usable[column].tolist() for column in columns},
     }
+
+
+def _origins(fields: Sequence[Reader]) -> dict[str, Any]:
+    """Return where imported flow is from, by video; nothing if it was computed."""
+    found = {id: of for reader in fields for id, of in reader.extra.get("imported", {}).items()}
+    return {"imported": found} if found else {}

@@ -21,7 +21,7 @@ from dsnet.experiment import ConfigError, Experiment
 from dsnet.experiment.data import FETCHED, Entry
 from dsnet.experiment.specs import flow_spec, frames_spec
 from dsnet.provenance import canonical
-from dsnet.releases import PretrainedError, locate
+from dsnet.releases import PretrainedError, locate, locate_raft
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,7 +123,12 @@ def unusual(experiment: Experiment, dataset: str, listing: pd.DataFrame) -> list
 
 
 def check_pretrained(experiment: Experiment) -> None:
-    """Raise ConfigError if weights that a stream starts from do not exist."""
+    """Raise ConfigError if weights of the flow, or that a stream starts from, do not exist."""
+    if experiment.flow.algorithm == "raft":
+        try:
+            locate_raft(experiment.flow.raft.model, experiment.flow.raft.weights)
+        except PretrainedError as error:
+            raise ConfigError(str(error)) from None
     for name, stream in experiment.streams.items():
         if stream.pretrained is None:
             continue

@@ -36,7 +36,8 @@ def test_every_rule_is_a_thin_line_over_the_verb_of_its_name():
             if head.startswith("rule "):  # the others take over the shell line
                 assert calls == [("", "fetch") if name == "fetch" else (name, "")]
     assert rules == {*STAGES, "fetch"}
-    beside = {"checkpoint", "crate", "doctor", "export", "features", "flow", "predict"}
+    beside = {"benchmark", "checkpoint", "crate", "doctor", "export", "features", "flow"}
+    beside |= {"predict", "show"}
     assert verbs() - rules == beside
 
 
@@ -102,17 +103,30 @@ def test_who_reads_the_output_may_have_had_enough(tmp_path):
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_help_and_a_missing_verb(capsys):
+def test_the_help_has_a_line_for_each_verb_for_people_and_names_the_rules_after_them(capsys):
     with pytest.raises(SystemExit) as caught:
         main(["--help"])
     assert caught.value.code == 0
-    assert "train" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert main([]) == 2
+    assert capsys.readouterr().out == shown
+    assert max(map(len, shown.splitlines())) <= 80
+    _, people, rules = re.split(
+        "verbs for people:\n|rules of the workflow, for Snakemake:\n", shown
+    )
+    lines = re.findall(r"^  (\w+) +([A-Z].*\.)$", people, re.M)
+    assert [name for name, _ in lines[:3]] == ["doctor", "fetch", "predict"]
+    assert {name for name, _ in lines} == {*verbs()} - {*STAGES}
+    assert rules.replace(",", "").split() == list(STAGES)
+
+
+def test_a_version_and_an_unknown_verb(capsys):
     with pytest.raises(SystemExit) as caught:
         main(["--version"])
     assert caught.value.code == 0
     assert re.fullmatch(r"\d+\.\d+\.\d+.*\n", capsys.readouterr().out)
     with pytest.raises(SystemExit) as caught:
-        main([])
+        main(["nothing"])
     assert caught.value.code == 2
 
 

@@ -3,20 +3,23 @@
 import math
 import re
 import threading
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from dsnet import flow as tvl1
-from dsnet import shards, video
+from dsnet import shards, video, vision
 from dsnet.clips import load, open_clips, table
 from dsnet.datasets import DataSetError
 from dsnet.datasets.manifest import BrokenVideosError, make_manifest, read_manifest, write_manifest
 from dsnet.experiment.data import TVL1
 from dsnet.experiment.specs import FlowSpec, FramesSpec
 from dsnet.flow.algorithms import Method
+from dsnet.flow.paths import along
 from dsnet.store import Reader, StoreError, Writer
 
 FRAMES = FramesSpec(fps=25, resize="square", size=32, quality=95)
@@ -29,10 +32,12 @@ FLOW = FlowSpec(
 )
 
 
+SCHEMA = Path(__file__).parents[1] / "workflow/schemas/manifest.schema.yaml"
+
+
 @pytest.fixture
-def manifest(tmp_path, request):
+def manifest(tmp_path):
     """Six videos of two classes in two shards; one of them has two frames at 50 fps."""
-    schema = request.config.rootpath / "workflow/schemas/manifest.schema.yaml"
     rng = np.random.default_rng(0)
     for name in ("a", "b"):
         for index in range(3):
@@ -41,7 +46,7 @@ def manifest(tmp_path, request):
             (tmp_path / "videos" / name).mkdir(parents=True, exist_ok=True)
             video.encode(tmp_path / f"videos/{name}/{index}.avi", moved, fps=25)
     entry = {"kind": "folder", "videos": str(tmp_path / "videos"), "csv": None, "test_share": 0.34}
-    found = make_manifest(entry, "mine", 2, 0.0, schema)
+    found = make_manifest(entry, "mine", 2, 0.0, SCHEMA)
     write_manifest(found, tmp_path / "manifest.csv")
     return tmp_path / "manifest.csv"
 
@@ -163,23 +168,54 @@ def test_a_shard_goes_on_where_it_was_stopped(manifest, tmp_path, monkeypatch):
     assert Reader(tmp_path / "cut.h5").digest == Reader(whole["frames"][0]).digest
 
 
+@pytest.mark.parametrize("stride", [1, 3])
 @pytest.mark.parametrize(("pairs", "threads"), [(1, 1), (2, 3), (5, 2), (64, 4)])
 def test_flow_is_the_same_however_the_work_is_divided(
-    manifest, tmp_path, monkeypatch, pairs, threads
+    manifest, tmp_path, monkeypatch, pairs, threads, stride
 ):
     """In chunks without a seam, videos together or apart, one thread ahead of the other."""
-    paths = make(manifest, tmp_path)
+    spec = FLOW.model_copy(update={"stride": stride})
+    paths = make(manifest, tmp_path, spec)
     chosen = tvl1.backends.Backend("numba", pairs=pairs, threads=math.inf)
     monkeypatch.setitem(tvl1.BACKENDS, "numba", chosen)
-    shards.flow_shard(paths["frames"][0], FLOW, tmp_path / "divided.h5", threads)
+    shards.flow_shard(paths["frames"][0], spec, tmp_path / "divided.h5", threads)
     found, source = Reader(tmp_path / "divided.h5"), Reader(paths["frames"][0])
     assert found.digest == Reader(paths["flow"][0]).digest
     for id in source.videos:
         stored = [np.frombuffer(item, np.uint8) for item in source.items(id, "rgb")]
         gray = np.stack([cv2.imdecode(item, cv2.IMREAD_GRAYSCALE) for item in stored])
-        field = tvl1.compute(gray, "numba", semantics="cuda", **FLOW.tvl1.values())
-        expected = tvl1.to_bytes(field, FLOW.bound, FLOW.quality, FLOW.rounding)
-        assert list(found.items(id, "flow")) == list(expected)
+        field = along(tvl1.compute(gray, "numba", semantics="cuda", **FLOW.tvl1.values()), stride)
+        expected = list(tvl1.to_bytes(field, FLOW.bound, FLOW.quality, FLOW.rounding))
+        assert len(expected) == 2 * (len(gray) - stride)
+        assert list(found.items(id, "flow")) == expected
+
+
+@pytest.mark.parametrize("algorithm", ["dis", "farneback", "raft"])
+def test_flow_of_every_algorithm_becomes_clips(manifest, tmp_path, algorithm):
+    weights = tmp_path / "raft.pth"
+    torch.save(vision.module("models.optical_flow").raft_small().state_dict(), weights)
+    raft = {"weights": str(weights), "iterations": 1}
+    spec = FlowSpec.model_validate({"algorithm": algorithm, "bound": 5, "raft": raft})
+    reader = open_clips(pack(manifest, make(manifest, tmp_path, spec), tmp_path))
+    method = tvl1.of_spec(spec)
+    assert reader.extra["flow_backends"] == [method.where]
+    stored = [np.frombuffer(item, np.uint8) for item in reader.items("a/0", "rgb")]
+    gray = np.stack([cv2.imdecode(item, cv2.IMREAD_GRAYSCALE) for item in stored])
+    assert list(reader.items("a/0", "flow")) == list(tvl1.to_bytes(method(gray), 5, 95))
+
+
+def test_a_video_too_short_for_the_stride_is_listed_with_its_reason(manifest, tmp_path):
+    rng, folder = np.random.default_rng(1), tmp_path / "videos"
+    video.encode(folder / "b/3.avi", rng.integers(0, 256, (7, 40, 48, 3), np.uint8), fps=25)
+    entry = {"kind": "folder", "videos": str(folder), "csv": None, "test_share": 0.34}
+    write_manifest(make_manifest(entry, "mine", 2, 0.0, SCHEMA), manifest)
+    paths = make(manifest, tmp_path, FLOW.model_copy(update={"stride": 5}))
+    reader = open_clips(pack(manifest, paths, tmp_path, max_broken=0.9))
+    assert list(reader.videos) == ["b/3"]
+    assert reader.videos["b/3"].frames("flow") == 2
+    broken = pd.read_csv(tmp_path / "broken.csv")
+    assert broken["stage"].tolist() == ["flow"] * 6
+    assert set(broken["reason"]) == {"it has 5 frames, and clips.stride 5 needs one more than 5"}
 
 
 class Slow:

@@ -78,6 +78,16 @@ def test_weights_that_are_missing_are_named_by_stream(experiment, loaded, here):
         starting.check_pretrained(experiment)
 
 
+def test_weights_of_the_flow_that_are_missing_are_named_with_their_address(loaded, here):
+    experiment = loaded({"flow": {"algorithm": "raft", "raft": {"weights": "raft.pth"}}})
+    starting.check_pretrained(loaded({"flow": {"raft": {"weights": "raft.pth"}}}))  # not used
+    with pytest.raises(ConfigError) as caught:
+        starting.check_pretrained(experiment)
+    assert str(caught.value) == (f"flow.raft.weights: there is no file raft.pth (looked in {here})")
+    (here / "raft.pth").touch()
+    starting.check_pretrained(experiment)
+
+
 def test_results_that_cannot_be_written(tmp_path, monkeypatch):
     results = tmp_path / "not/there/yet"
     starting.check_writable(results)

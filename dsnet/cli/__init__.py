@@ -1,6 +1,7 @@
 """The verbs of ``python -m dsnet``: the rules of the workflow, and tools beside it.
 
-There is no logic here: a verb gives its options to one function of the library.
+There is no logic here: a verb gives its options to one function of the library. The help lists the
+tools, which are for people, and then names the rules.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import io
 import logging
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -26,7 +28,13 @@ log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb; return 0 on success, 1 on an error that its message explains."""
+    """Run one verb; return 0 on success, 1 on an error that its message explains.
+
+    Without any argument it shows the help and returns 2.
+    """
+    if not (sys.argv[1:] if arguments is None else arguments):
+        parser().print_help()
+        return 2
     options = parser().parse_args(arguments)
     logging.basicConfig(
         level=logging.INFO,
@@ -78,18 +86,25 @@ def parser() -> argparse.ArgumentParser:
     """Make the command line."""
     top = argparse.ArgumentParser(
         prog="dsnet",
-        description="The rules of the workflow, each a verb, and tools beside it.",
-        epilog="For people: doctor, fetch, flow, predict, export, checkpoint; others are rules.",
+        description="Recognise actions in videos with streams that the workflow trains.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=_version())
-    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs = top.add_subparsers(
+        dest="verb", required=True, metavar="VERB", help="dsnet VERB --help says more"
+    )
+    people: list[str] = []
 
     def verb(run: Run) -> argparse.ArgumentParser:
-        sub = verbs.add_parser(run.__name__, help=run.__doc__, description=run.__doc__)
+        sub = verbs.add_parser(run.__name__, description=run.__doc__)
         sub.set_defaults(run=run)
+        people.append(f"  {run.__name__:<12}{run.__doc__}")
         return sub
 
+    tools.add(verb)
     for stage in STAGES.values():
         stages.add(verbs, stage)
-    tools.add(verb)
+    rules = textwrap.wrap(", ".join(STAGES), 76, initial_indent="  ", subsequent_indent="  ")
+    groups = ("verbs for people:", *people, "", "rules of the workflow, for Snakemake:", *rules)
+    top.epilog = "\n".join(groups)
     return top

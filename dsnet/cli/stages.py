@@ -15,8 +15,7 @@ from dsnet.stages.stage import Parameter, Stage, option
 
 def add(verbs: Any, stage: Stage) -> None:
     """Add the verb of a stage to the command line."""
-    about = stage.function.__doc__
-    sub = verbs.add_parser(stage.name, help=about, description=about)
+    sub = verbs.add_parser(stage.name, description=stage.function.__doc__)
     parameters = stage.parameters()
     for parameter in parameters:
         _add(sub, parameter)

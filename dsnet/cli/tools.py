@@ -9,24 +9,22 @@ import sys
 from pathlib import Path
 
 from dsnet.cli.options import Verb, parse_json
-from dsnet.experiment.data import FOLLOWED
+from dsnet.experiment.data import FOLLOWED, IMPORTED, TVL1_NAME
 from dsnet.provenance import replacing
-from dsnet.releases import FOLDER, TORCHVISION
+from dsnet.registry import FLOWS
+from dsnet.releases import FOLDER, fetchable
 from dsnet.signatures import check_model
 from dsnet.stages.stage import positive
 
+DEVICE = "auto, cpu, cuda or cuda:N"
+CONFIGS = "as for Snakemake, over config.yaml"
+THREADS = "CPU threads of the networks; default: all cores"
+
 
 def add(verb: Verb) -> None:
-    """Add the verbs to the command line."""
-    actions = verb(checkpoint).add_subparsers(dest="action", required=True, metavar="ACTION")
-    about = "say what a file of weights holds: ours, MARS's or 3D-ResNets-PyTorch's"
-    sub = actions.add_parser("inspect", help=about, description=about)
-    sub.add_argument("file", type=Path)
-    about = "write weights as model.pt (OUTPUT ends in .pt) or in MARS's layout (.pth)"
-    sub = actions.add_parser("convert", help=about, description=about)
-    sub.add_argument("file", type=Path)
-    sub.add_argument("output", type=Path)
-    sub.add_argument("--classes", type=Path, help="names in label order, a line each, for .pt")
+    """Add the verbs to the command line, in the order of the help."""
+    sub = verb(doctor)
+    sub.add_argument("--configfile", nargs="+", type=Path, default=[], help=CONFIGS)
 
     sub = verb(fetch)
     about = "ucf101, hmdb51 or weizmann; or weights, such as r2plus1d_18_Kinetics400"
@@ -38,14 +36,6 @@ def add(verb: Verb) -> None:
     sub.add_argument("--mirror", help="address of a copy of that folder, asked instead")
     sub.add_argument("--output", type=Path, help="JSON to write: what was fetched, from where")
 
-    sub = verb(flow)
-    sub.add_argument("video", type=Path, metavar="VIDEO")
-    sub.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.mp4")
-    sub.add_argument("--raw", type=Path, help=".npy, (T-1, H, W, 2) float32 in pixels")
-    sub.add_argument("--fps", type=float, default=25)
-    sub.add_argument("--backend", choices=("auto", *FOLLOWED), default="auto")
-    sub.add_argument("--semantics", choices=("cpu", "cuda"), default="cuda")
-
     _add_predict(verb(predict))
     _add_features(verb(features))
 
@@ -56,10 +46,43 @@ def add(verb: Verb) -> None:
     for name, about in (("onnx", "for ONNX Runtime"), ("pt2", "for torch.export.load")):
         kind.add_argument(f"--{name}", dest="kind", action="store_const", const=name, help=about)
 
-    for run in (doctor, crate):
-        sub = verb(run)
-        about = "as for Snakemake, over config.yaml"
-        sub.add_argument("--configfile", nargs="+", type=Path, default=[], help=about)
+    sub = verb(show)
+    sub.add_argument("model", type=Path, help="model.pt of a stream, or the .json of a fusion")
+    sub.add_argument("--port", type=int, default=0, help="of 127.0.0.1; default: a free one")
+    sub.add_argument("--device", default="auto", help=DEVICE)
+    sub.add_argument("--threads", type=positive, help=THREADS)
+
+    sub = verb(benchmark)
+    sub.add_argument("model", type=Path, help="model.pt of a stream")
+    sub.add_argument("--onnx", action="store_true", help="measure ONNX Runtime, too")
+    sub.add_argument("--batch", type=positive, default=8, help="clips of a batch; default: 8")
+    sub.add_argument("--rounds", type=positive, default=20, help="measurements; default: 20")
+    sub.add_argument("--json", action="store_true", help="one object instead of the table")
+    sub.add_argument("--device", default="auto", help=DEVICE)
+    sub.add_argument("--threads", type=positive, help=THREADS)
+
+    sub = verb(flow)
+    sub.add_argument("video", type=Path, metavar="VIDEO")
+    sub.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.mp4")
+    sub.add_argument("--raw", type=Path, help=".npy, (T-1, H, W, 2) float32 in pixels")
+    sub.add_argument("--fps", type=float, default=25)
+    algorithms = [name for name in FLOWS if name != IMPORTED]
+    sub.add_argument("--algorithm", choices=algorithms, default=TVL1_NAME)
+    sub.add_argument("--backend", choices=("auto", *FOLLOWED), default="auto", help="of tvl1")
+    sub.add_argument("--semantics", choices=("cpu", "cuda"), default="cuda", help="of tvl1")
+
+    actions = verb(checkpoint).add_subparsers(dest="action", required=True, metavar="ACTION")
+    about = "say what a file of weights holds: ours, MARS's or 3D-ResNets-PyTorch's"
+    sub = actions.add_parser("inspect", help=about, description=about)
+    sub.add_argument("file", type=Path)
+    about = "write weights as model.pt (OUTPUT ends in .pt) or in MARS's layout (.pth)"
+    sub = actions.add_parser("convert", help=about, description=about)
+    sub.add_argument("file", type=Path)
+    sub.add_argument("output", type=Path)
+    sub.add_argument("--classes", type=Path, help="names in label order, a line each, for .pt")
+
+    sub = verb(crate)
+    sub.add_argument("--configfile", nargs="+", type=Path, default=[], help=CONFIGS)
     sub.add_argument("-o", "--output", type=Path, default=Path("crate.zip"), metavar="CRATE.zip")
     sub.add_argument("--models", action="store_true", help="with the weights of every stream")
     sub.add_argument("--license", help="of the results: an address, or a name such as CC-BY-4.0")
@@ -98,10 +121,8 @@ def _add_clips(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--model", type=Path, required=True, help="model.pt of a stream")
     about = "seconds from one clip's begin to the next one's; default: a clip's length"
     sub.add_argument("--stride", type=float, metavar="SECONDS", help=about)
-    sub.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    sub.add_argument(
-        "--threads", type=positive, help="CPU threads of the networks; default: all cores"
-    )
+    sub.add_argument("--device", default="auto", help=DEVICE)
+    sub.add_argument("--threads", type=positive, help=THREADS)
 
 
 def _share(text: str) -> float:
@@ -122,12 +143,12 @@ def checkpoint(options: argparse.Namespace) -> None:
 
 
 def fetch(options: argparse.Namespace) -> None:
-    """Get a data set and its official lists, or weights, from where they are published."""
+    """Get a data set and its official lists, or published weights."""
     from dsnet import fetching
 
     name, mirror = options.name, options.mirror or None
-    if TORCHVISION.fullmatch(name):
-        _say(fetching.WEIGHTS_NOTICE)
+    if fetchable(name):
+        _say(fetching.notice_of(name))
         record = fetching.fetch_weights(name, options.to or Path(FOLDER), mirror)
     else:
         _say(fetching.source_of(name).notice)
@@ -146,10 +167,10 @@ def _say(terms: str) -> None:
 
 
 def flow(options: argparse.Namespace) -> None:
-    """Show the TV-L1 optical flow of a video."""
+    """Show the optical flow of a video."""
     from dsnet.figures.flow import flow_video
 
-    names = ("raw", "fps", "backend", "semantics")
+    names = ("raw", "fps", "algorithm", "backend", "semantics")
     flow_video(options.video, options.output, **{name: getattr(options, name) for name in names})
 
 
@@ -171,7 +192,7 @@ def predict(options: argparse.Namespace) -> None:
 
 
 def features(options: argparse.Namespace) -> None:
-    """Write one vector per clip of videos: the features of a trained stream."""
+    """Write a vector for each clip of videos: features of a network."""
     check_model(options.model)
     from dsnet.predict import command
 
@@ -186,15 +207,33 @@ def features(options: argparse.Namespace) -> None:
 
 
 def export(options: argparse.Namespace) -> None:
-    """Write a stream's network as ONNX or as a program of torch.export, to run without dsnet."""
+    """Write a stream's network as ONNX or .pt2, to run without dsnet."""
     check_model(options.model)
     from dsnet.export import export
 
     export(options.model, options.output, options.kind)
 
 
+def show(options: argparse.Namespace) -> None:
+    """Serve a local page: drop a video, and see what the model says."""
+    check_model(options.model)
+    from dsnet.show import show
+
+    show(options.model, options.port, options.device, options.threads)
+
+
+def benchmark(options: argparse.Namespace) -> None:
+    """Measure a network's speed here: PyTorch, compiled, .pt2, ONNX."""
+    check_model(options.model)
+    from dsnet.benchmark import benchmark
+
+    names = ("onnx", "batch", "rounds", "device", "threads")
+    found = benchmark(options.model, **{name: getattr(options, name) for name in names})
+    print(json.dumps(found.to_dict()) if options.json else found.describe())
+
+
 def doctor(options: argparse.Namespace) -> None:
-    """Check whether there is what an experiment needs, and say what to do."""
+    """Check whether this machine has what an experiment needs."""
     from dsnet.doctor import examine, show
 
     logging.getLogger("dsnet").setLevel(logging.WARNING)  # details of the checks are not needed
@@ -202,7 +241,7 @@ def doctor(options: argparse.Namespace) -> None:
 
 
 def crate(options: argparse.Namespace) -> None:
-    """Pack a finished run, its settings and its workflow into an RO-Crate to publish."""
+    """Pack a finished run and its workflow into an RO-Crate to publish."""
     from dsnet.crate import crate
 
     crate(options.output, options.configfile, options.models, options.license)

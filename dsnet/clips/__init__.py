@@ -8,6 +8,7 @@ from dsnet.clips.sampling import (
     Crop,
     draw_crop,
     scoring_positions,
+    span,
     training_positions,
 )
 from dsnet.clips.transforms import normalise, to_square
@@ -37,6 +38,7 @@ __all__ = [
     "parts",
     "scoring_loader",
     "scoring_positions",
+    "span",
     "stream_loaders",
     "table",
     "to_square",

@@ -15,6 +15,7 @@ from dsnet.errors import UserError
 from dsnet.processes import ALONE, Processes
 
 if TYPE_CHECKING:
+    from dsnet.clips.augmentation import Augmentation
     from dsnet.experiment.specs import TrainSpec
     from dsnet.store import Reader
 
@@ -118,19 +119,20 @@ def stream_loaders(
     inputs: Sequence[str],
     workers: int,
     processes: Processes,
+    augmentation: Augmentation | None = None,
 ) -> tuple[DataLoader[Any], DataLoader[Any]]:
     """Load the training batches of a stream, and batches of its own input that select the epoch.
 
     ``inputs`` are the modalities to train on. ``workers`` processes prepare the clips. The
-    processes that train together share every batch. Raises DamagedError, and what
-    :func:`dsnet.splits.parts` raises.
+    processes that train together share every batch. ``augmentation`` changes the training clips.
+    Raises DamagedError, and what :func:`dsnet.splits.parts` raises.
     """
     options, chosen = spec.stream.training, parts(reader, spec)
     seen = ClipSource.of_spec(reader, chosen["train"], inputs, spec)
     judged = ClipSource.of_spec(reader, chosen["validation"], (spec.stream.input,), spec)
     for videos in (seen, judged) if processes.first else ():
         videos.verify()
-    training = TrainingClips(seen, spec.run.seed, spec.flip)
+    training = TrainingClips(seen, spec.run.seed, spec.flip, augmentation)
     selection = ScoringClips(judged, options.selection_clips)
     size, local_batch_norm = options.batch_size, not options.sync_batch_norm
     return (

@@ -40,20 +40,31 @@ def draw_crop(
     return Crop(x, y, side, flip and bool(rng.random() < 0.5))
 
 
-def training_positions(rng: np.random.Generator, frames: int, length: int) -> np.ndarray:
+def span(length: int, stride: int) -> int:
+    """Return the number of frames from the first to the last of ``length``, every ``stride``-th."""
+    return (length - 1) * stride + 1
+
+
+def training_positions(
+    rng: np.random.Generator, frames: int, length: int, stride: int = 1
+) -> np.ndarray:
     """Draw the frame numbers, (length,), of a clip at a random place; a shorter video is looped."""
-    start = int(rng.integers(max(frames - length, 0) + 1))
-    return (start + np.arange(length)) % frames
+    start = int(rng.integers(max(frames - span(length, stride), 0) + 1))
+    return (start + stride * np.arange(length)) % frames
 
 
-def scoring_positions(frames: int, length: int, most: int | None = None) -> list[np.ndarray]:
+def scoring_positions(
+    frames: int, length: int, most: int | None = None, stride: int = 1
+) -> list[np.ndarray]:
     """Return the frame numbers of all clips that do not overlap; a shorter video is looped.
 
-    The tail is dropped. Of more than ``most`` clips, ``most`` at equal distances are taken.
+    A clip has ``length`` frames, every ``stride``-th. The tail is dropped. Of more than ``most``
+    clips, ``most`` at equal distances are taken.
     """
-    count = frames // length
+    steps, whole = stride * np.arange(length), span(length, stride)
+    count = frames // whole
     if count == 0:
-        return [np.arange(length) % frames]
+        return [steps % frames]
     wanted = min(count, most or count)
     starts = [(2 * clip + 1) * count // (2 * wanted) for clip in range(wanted)]
-    return [start * length + np.arange(length) for start in starts]
+    return [start * whole + steps for start in starts]

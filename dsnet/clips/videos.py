@@ -23,6 +23,7 @@ from dsnet.clips.sampling import (
 from dsnet.clips.transforms import to_square
 
 if TYPE_CHECKING:
+    from dsnet.clips.augmentation import Augmentation
     from dsnet.experiment.data import Clips
     from dsnet.experiment.specs import TrainSpec
     from dsnet.store import Reader
@@ -104,29 +105,42 @@ class TrainingClips(Dataset[tuple[Clip, int]]):
 
     The key of an item is (epoch, index), and the item depends on (seed, epoch, index) alone. So it
     does not depend on the order, the number of workers, or where a training was resumed.
+    ``augmentation`` draws after everything else, so that the rest is drawn as without it.
     """
 
-    def __init__(self, videos: ClipSource, seed: int, flip: bool) -> None:
+    def __init__(
+        self, videos: ClipSource, seed: int, flip: bool, augmentation: Augmentation | None = None
+    ) -> None:
         self.videos = videos
         self.seed = seed
         self.flip = flip
+        self.augmentation = augmentation
 
     def __len__(self) -> int:
         return len(self.videos.ids)
 
     def draw(self, key: tuple[int, int]) -> tuple[int, np.ndarray, Crop]:
         """Draw the video, frame numbers and crop of an item."""
+        return self._draw(key)[:3]
+
+    def _draw(self, key: tuple[int, int]) -> tuple[int, np.ndarray, Crop, np.random.Generator]:
+        """Return the same, and the generator for what is drawn next."""
         epoch, index = key
         rng = np.random.default_rng((self.seed, epoch, index))
         videos = self.videos
-        positions = training_positions(rng, videos.frames(index), videos.length)
+        positions = training_positions(
+            rng, videos.frames(index), videos.length, videos.settings.stride
+        )
         crop = draw_crop(rng, *videos.size(index), videos.settings.scales, self.flip)
-        return index, positions, crop
+        return index, positions, crop, rng
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Clip, int]:
         """Return a clip, uint8 (T, crop, crop, C) by modality, and its label."""
-        index, positions, crop = self.draw(key)
-        return self.videos.clip(index, positions, crop), self.videos.labels[index]
+        index, positions, crop, rng = self._draw(key)
+        clip = self.videos.clip(index, positions, crop)
+        if self.augmentation is not None:
+            clip = self.augmentation.draw(rng)(clip)
+        return clip, self.videos.labels[index]
 
 
 class ScoringClips(Dataset[tuple[Clip, int]]):
@@ -137,7 +151,9 @@ class ScoringClips(Dataset[tuple[Clip, int]]):
         self.clips = [
             (index, positions)
             for index in range(len(videos.ids))
-            for positions in scoring_positions(videos.frames(index), videos.length, most)
+            for positions in scoring_positions(
+                videos.frames(index), videos.length, most, videos.settings.stride
+            )
         ]
         self.owners = np.array([index for index, _ in self.clips], np.int64)
 

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from dsnet import registry
+from dsnet.datasets.duplicates import OFFICIAL
 from dsnet.datasets.listing import (
     COLUMNS,
     DataSetError,
@@ -22,15 +23,24 @@ from dsnet.datasets.listing import (
     warn_of_spellings,
 )
 from dsnet.provenance import digest
+from dsnet.spacing import evenly
+from dsnet.video import VideoError
+from dsnet.video.numbered import image_names
+
+SIZES = 8  # of the images of a folder
 
 
 def listing(entry: Mapping[str, Any]) -> pd.DataFrame:
     """List the videos of a config's ``entry`` with defaults, whether they exist or not.
 
+    If it has ``images_fps``, folders of images take the places of the videos in official lists.
     Raises DataSetError for wrong lists, and PluginError for a user's kind that cannot be used.
     """
     options = entry.get("options", {})
-    return registry.make("catalogue", "DATASETS", entry["kind"], **options).listing(entry)
+    found = registry.make("catalogue", "DATASETS", entry["kind"], **options).listing(entry)
+    if entry.get("images_fps") and entry["kind"] in OFFICIAL:
+        found["path"] = [path.removesuffix(".avi") for path in found["path"]]
+    return found
 
 
 def build(name: str, entry: Mapping[str, Any]) -> pd.DataFrame:
@@ -52,13 +62,14 @@ def build(name: str, entry: Mapping[str, Any]) -> pd.DataFrame:
 
 def remarks(entry: Mapping[str, Any], table: pd.DataFrame) -> list[str]:
     """Return what is unusual in a listing, a line each, although it can be used."""
-    scanned = entry["kind"] == "folder" and not entry.get("csv")
+    scanned = entry["kind"] == "folder" and not (entry.get("csv") or entry.get("images_fps"))
     return [*(left_out(os.fspath(entry["videos"])) if scanned else ()), *one_sided(table)]
 
 
 def fingerprint(entry: Mapping[str, Any]) -> str | None:
     """Return a digest of names and sizes of the listed videos, whether they exist or not.
 
+    Of a folder of images, it has all names and some sizes, because there are a hundred times more.
     It changes when videos are added or replaced. Time stamps do not count, since copying changes
     them, nor do bytes, since reading takes long. ``None`` for wrong lists; :func:`build` reports
     these. Planning does not run the code of a user's kind, so there all files in its folders count.
@@ -74,8 +85,13 @@ def fingerprint(entry: Mapping[str, Any]) -> str | None:
         return None
 
 
-def _size(path: str) -> int | None:
+def _size(path: str) -> Any:
+    """Return the size of a file; of a folder, its images' names and the sizes of some."""
     try:
-        return os.stat(path).st_size
-    except OSError:  # missing
+        if not os.path.isdir(path):
+            return os.stat(path).st_size
+        names = image_names(path)
+        some = evenly(len(names), SIZES)
+        return names, [os.stat(os.path.join(path, names[i])).st_size for i in some]
+    except (OSError, VideoError):  # missing
         return None

@@ -40,18 +40,19 @@ class Folder:
         """List a folder of videos.
 
         Without ``entry["csv"]``, every file below ``videos/class/`` is a video and its own group,
-        but for those that are none by their extension (:func:`.left_out`). With a CSV, its rows are
-        the videos: columns path (relative to ``videos``) and optionally class (default: the first
+        but for those that are none by their extension (:func:`.left_out`). With
+        ``entry["images_fps"]``, folders of images are the videos. With a CSV, its rows are the
+        videos: columns path (relative to ``videos``) and optionally class (default: the first
         folder of the path), group (default: the video itself) and split1, split2, ... Without split
         columns, a stratified, group-aware split1 is made, which depends on the names alone.
 
         Classes are numbered in the order of their names. Raises DataSetError for a wrong CSV, and
         if all folders are parts of a split, such as ``train``.
         """
-        root = os.fspath(entry["videos"])
-        rows = read_csv(Path(entry["csv"])) if entry.get("csv") else scan(root)
+        root, images = os.fspath(entry["videos"]), bool(entry.get("images_fps"))
+        rows = read_csv(Path(entry["csv"])) if entry.get("csv") else scan(root, images)
         if not rows:
-            found = "; ".join(["", *left_out(root)])
+            found = "; ".join(["", *left_out(root)]) if not images else ""
             raise DataSetError(f"{root}: no videos; expected {root}/CLASS/VIDEO{found}")
         if not entry.get("csv") and {row["class"].casefold() for row in rows} <= PARTS:
             raise DataSetError(

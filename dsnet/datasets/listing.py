@@ -16,6 +16,7 @@ import pandas as pd
 
 from dsnet.disk import PathLike
 from dsnet.errors import UserError
+from dsnet.video.numbered import is_image
 
 log = logging.getLogger(__name__)
 ROLES = ("train", "test", "unused")
@@ -37,14 +38,24 @@ class DataSetError(UserError, ValueError):
     """Wrong videos, lists or manifest; the message says where."""
 
 
-def scan(root: str) -> list[dict[str, str]]:
+def scan(root: str, images: bool = False) -> list[dict[str, str]]:
     """Return every file below ``root/CLASS/`` that may be a video, as path and class, sorted.
 
-    Hidden files are left out, and so is what :func:`left_out` names.
+    Hidden files are left out, and so is what :func:`left_out` names. With ``images``, every folder
+    with images is returned instead; DataSetError for images without one.
     """
     if not os.path.isdir(root):
         raise DataSetError(f"{root}: no such folder of videos")
-    paths = [path for path in files_below(root) if len(path.parts) > 1 and _may_be_video(path)]
+    paths = [path for path in files_below(root) if len(path.parts) > 1]
+    if images:
+        folders = {path.parent for path in paths if is_image(path.name)}
+        if loose := sorted(folder for folder in folders if len(folder.parts) == 1):
+            raise DataSetError(
+                f"{root}/{loose[0]} has images; expected a folder of them for each video in it"
+            )
+        paths = sorted(folders, key=os.fsencode)
+    else:
+        paths = [path for path in paths if _may_be_video(path)]
     return [{"path": path.as_posix(), "class": path.parts[0]} for path in paths]
 
 
@@ -65,8 +76,8 @@ def left_out(root: str) -> list[str]:
         lines.append(f"no videos by their names, and left out: {some(map(str, others))}")
     if any(_extension(path) in PICTURES for path in others):
         lines[-1] += (
-            "; to use pictures, make a video of each folder of them, such as ffmpeg -framerate 25 "
-            "-pattern_type glob -i 'FOLDER/*.jpg' FOLDER.mp4"
+            "; if each folder of pictures is a video, set images_fps of the data set to their "
+            "frames per second"
         )
     if loose:
         lines.append(f"in no class folder, and left out: {some(map(str, loose))}")

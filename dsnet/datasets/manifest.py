@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ from dsnet.datasets.catalogue import build, remarks
 from dsnet.datasets.listing import DataSetError, check_classes, readable, some, split_columns
 from dsnet.disk import PathLike
 from dsnet.errors import UserError
-from dsnet.provenance import file_digest, opened, replacing
-from dsnet.video import VideoError, VideoInfo, probe
+from dsnet.provenance import opened, replacing
+from dsnet.video import VideoError, VideoInfo, probe, source_digest
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ def make_manifest(
     """
     table = build(name, entry)
     check_classes(name, table)
-    _add_probes(table, name, jobs)
+    _add_probes(table, name, jobs, entry.get("images_fps"))
     usable = (table["error"] == "").to_numpy()
     shard = np.full(len(table), -1)
     shard[usable] = assign_shards(table.loc[usable, "frames"].tolist(), shards)
@@ -83,23 +84,24 @@ def make_manifest(
     return table
 
 
-def _add_probes(table: pd.DataFrame, name: str, jobs: int) -> None:
+def _add_probes(table: pd.DataFrame, name: str, jobs: int, rate: float | None) -> None:
     """Probe each video: add the columns width, height, fps, frames, digest and error."""
     paths = list(table["path"])
+    probed = partial(_probe, rate=rate)
     with ThreadPoolExecutor(jobs) as pool:
-        found = list(tqdm(pool.map(_probe, paths), name, len(paths), unit="video", disable=None))
+        found = list(tqdm(pool.map(probed, paths), name, len(paths), unit="video", disable=None))
     for column in ("width", "height", "fps", "frames"):
         table[column] = [getattr(info, column) for info, _, _ in found]
     table["digest"] = pd.Series([digest for _, digest, _ in found], dtype=object)
     table["error"] = pd.Series([error for _, _, error in found], dtype=object)
 
 
-def _probe(path: str) -> tuple[VideoInfo, str, str]:
+def _probe(path: str, rate: float | None) -> tuple[VideoInfo, str, str]:
     """Return the content of the video, the digest of its bytes, and why it is unusable, if so."""
     if not os.path.exists(path):
         return NOTHING, "", MISSING
     try:
-        return probe(path), file_digest(path), ""
+        return probe(path, rate=rate), source_digest(path), ""
     except VideoError as error:
         return NOTHING, "", readable(str(error))
 

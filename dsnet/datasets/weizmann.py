@@ -31,7 +31,8 @@ class Weizmann:
         have. Raises DataSetError for a class or file name that is not in this data set.
         """
         root = os.fspath(entry["videos"])
-        rows = {row["path"]: _parse(row["path"], row["class"], root) for row in scan(root)}
+        found = scan(root, bool(entry.get("images_fps")))
+        rows = {row["path"]: _parse(row["path"], row["class"], root) for row in found}
         for missing in sorted({(c, s) for c in CLASSES for s in SUBJECTS} - set(rows.values())):
             rows[f"{missing[0]}/{missing[1]}_{missing[0]}.avi"] = missing
         names = sorted(rows)

@@ -76,7 +76,8 @@ def _seconds(entry: Entry, fps: float) -> tuple[float, float] | None:
     except (DataSetError, OSError):
         listed = []
     present = [path for path in listed if os.path.exists(path)]
-    known = [info for i in evenly(len(present), SAMPLED) if (info := _probe(present[i]))]
+    some, rate = evenly(len(present), SAMPLED), entry.images_fps
+    known = [info for i in some if (info := _probe(present[i], rate))]
     if known:
         each = float(np.mean([info.frames / info.fps for info in known]))
         sides = [(info.width, info.height) for info in known]
@@ -85,9 +86,9 @@ def _seconds(entry: Entry, fps: float) -> tuple[float, float] | None:
     return (3600 * HOURS[kind], ASPECT) if kind in HOURS else None
 
 
-def _probe(path: str) -> video.VideoInfo | None:
+def _probe(path: str, rate: float | None) -> video.VideoInfo | None:
     try:
-        return video.probe(path)
+        return video.probe(path, rate=rate)
     except (video.VideoError, video.FfmpegError):
         return None
 

@@ -117,7 +117,7 @@ def checkpoints(experiment: Experiment) -> Iterator[Finding]:
                 file = releases.name_of(stream.pretrained, length, kind)
                 if releases.RELEASE.fullmatch(file):
                     releases_missing.append(f"{file}.pth")
-                elif releases.TORCHVISION.fullmatch(file):
+                elif releases.fetchable(file):
                     fetchable.append(file)
                 else:
                     advice = f"put it there, or set streams.{name}.pretrained"
@@ -136,7 +136,7 @@ def checkpoints(experiment: Experiment) -> Iterator[Finding]:
         yield Finding("weights", "problem", what, advice)
     for file in dict.fromkeys(fetchable):
         path = f"{releases.FOLDER}/{file}.pth"
-        what = f"there is no {path} (looked in {os.getcwd()}), a release of torchvision"
+        what = f"there is no {path} (looked in {os.getcwd()}), a release that can be fetched"
         advice = f"`dsnet fetch {file}`; or {fetching.by_hand(file, Path(path))}"
         yield Finding("weights", "problem", what, advice)
     if not any(stream.pretrained for stream in experiment.streams.values()):
@@ -146,10 +146,11 @@ def checkpoints(experiment: Experiment) -> Iterator[Finding]:
 def _checkpoint(experiment: Experiment, name: str, path: str, dataset: str) -> Finding:
     """Check whether a stream can start from a file, by trying it."""
     check, other = f"weights: {name}", f"set streams.{name}.pretrained to another file"
-    stream_input = experiment.streams[name].input
-    untrained = experiment.streams[name].training.epochs == 0
+    stream = experiment.streams[name]
+    stream_input, averaged = stream.input, stream.first_convolution == "averaged"
+    untrained = stream.training.epochs == 0
     try:
-        if releases.TORCHVISION.fullmatch(Path(path).stem):
+        if releases.fetchable(Path(path).stem):
             fetching.check_weights(Path(path))
         found = models.inspect(path)
         classes = _classes(experiment.catalogue[dataset]) if untrained else []
@@ -158,7 +159,7 @@ def _checkpoint(experiment: Experiment, name: str, path: str, dataset: str) -> F
         )
         if classes:
             models.take_all(network, path, classes)
-        drawn = models.start_from(network, path)
+        drawn = models.start_from(network, path, averaged=averaged)
     except (models.CheckpointError, fetching.DownloadError, OSError) as error:
         return Finding(check, "problem", str(error), f"get {path} anew, or {other}")
     what = f"{path}: {found.summary()}"

@@ -18,6 +18,7 @@ from dsnet.disk import existing
 from dsnet.doctor.finding import Finding
 from dsnet.errors import UserError
 from dsnet.experiment import Experiment
+from dsnet.experiment.data import IMPORTED
 from dsnet.experiment.specs import flow_spec
 
 # Codecs of the data sets and of most videos.
@@ -102,6 +103,10 @@ def opencv(experiment: Experiment) -> Iterator[Finding]:
 
 def flow_backend(experiment: Experiment) -> Iterator[Finding]:
     """Compute the flow of a pair of frames by the method of the experiment."""
+    if experiment.flow.algorithm == IMPORTED:
+        what = f"imported from images of layout {experiment.flow.imported.layout}"
+        yield Finding("flow", "ok", f"{what}; none is computed")
+        return
     try:
         method = flow.of_spec(flow_spec(experiment), cores=experiment.flow.n_threads())
         method(np.zeros((2, 32, 32), np.uint8))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 
 from dsnet import registry
-from dsnet.experiment.data import FETCHED, Entry, Flow, following
+from dsnet.experiment.data import FETCHED, IMPORTED, LAYOUTS, Entry, Flow, following
 from dsnet.experiment.experiment import Experiment
 from dsnet.experiment.networks import Stream
 from dsnet.experiment.results import Result, Row
@@ -22,8 +22,10 @@ RESERVED = ("tables", "figures", "logs", "benchmarks")
 def contradictions(experiment: Experiment) -> Iterator[str]:
     """Yield a message for every contradiction of an experiment."""
     streams, model = experiment.streams, experiment.model
-    yield from _data_sets(experiment.datasets, experiment.catalogue)
+    yield from _data_sets(experiment.datasets, experiment.catalogue, experiment.clips.stride)
     yield from _flow(experiment.flow)
+    if experiment.flow.algorithm == IMPORTED:
+        yield from _imported(experiment)
     known = losses_by_name(experiment)
     place = registry.BACKBONES.get(model.backbone, model.backbone)
     levels = (*registry.constant(place, "levels", ()), "logits")
@@ -31,6 +33,7 @@ def contradictions(experiment: Experiment) -> Iterator[str]:
     for name, stream in streams.items():
         yield from _losses(f"streams.{name}.losses", stream, known, levels)
         yield from _stream(name, stream, streams, first)
+        yield from _averaged(f"streams.{name}", stream, streams)
         yield from _weights(f"streams.{name}", stream, experiment)
     yield from _titles("streams", [stream.title for stream in streams.values()])
     if any(width % model.cardinality for width in model.widths):
@@ -57,7 +60,7 @@ def _titles(where: str, titles: list[str | None]) -> Iterator[str]:
         yield f"{where}: two have the title {title!r}, which tables would mix up"
 
 
-def _data_sets(datasets: list[str], catalogue: Mapping[str, Entry]) -> Iterator[str]:
+def _data_sets(datasets: list[str], catalogue: Mapping[str, Entry], stride: int) -> Iterator[str]:
     for name in datasets:
         if name not in catalogue:
             yield f"datasets: {name} is not in catalogue ({', '.join(catalogue)})"
@@ -73,14 +76,41 @@ def _data_sets(datasets: list[str], catalogue: Mapping[str, Entry]) -> Iterator[
                 yield f"catalogue.{name}.{key}: expected a folder, got nothing"
         if entry.fetch and entry.kind not in FETCHED:
             yield f"catalogue.{name}.fetch: expected false; only {', '.join(FETCHED)} are fetched"
+        if entry.images_fps and (entry.fetch or entry.kind == "motions"):
+            yield f"catalogue.{name}.images_fps: expected null, since the workflow gets videos"
         if entry.kind == "motions" and entry.flip:
             yield f"catalogue.{name}.flip: expected false, since mirroring swaps left and right"
+        if entry.kind == "motions" and name in datasets and entry.length <= stride:
+            yield (
+                f"catalogue.{name}.length: expected more frames than clips.stride, {stride}, "
+                f"got {entry.length}: they would have no flow"
+            )
 
 
 def _flow(chosen: Flow) -> Iterator[str]:
     backend, semantics = chosen.backend, chosen.semantics
     if backend not in ("auto", *(able := following(semantics))):
         yield f"flow: {backend} does not follow semantics {semantics}; {', '.join(able)} do"
+
+
+def _imported(experiment: Experiment) -> Iterator[str]:
+    rounding, layout = experiment.flow.rounding, experiment.flow.imported.layout
+    if rounding != LAYOUTS[layout]:
+        yield f"flow.rounding: expected {LAYOUTS[layout]}, as in images of layout {layout}"
+    if (stride := experiment.clips.stride) > 1:
+        yield f"clips.stride: expected 1, since imported flow is not over {stride} frames"
+    for name in experiment.datasets:
+        rate = experiment.catalogue[name].images_fps if name in experiment.catalogue else None
+        if rate is None:
+            yield (
+                f"catalogue.{name}.images_fps: expected the rate of the images that the imported "
+                f"flow is of, got nothing"
+            )
+        elif rate != experiment.frames.fps:
+            yield (
+                f"frames.fps: expected {rate}, the images_fps of {name}, since imported flow is of "
+                f"that rate"
+            )
 
 
 def _stream(name: str, stream: Stream, streams: Mapping[str, Stream], first: str) -> Iterator[str]:
@@ -107,8 +137,10 @@ def _stream(name: str, stream: Stream, streams: Mapping[str, Stream], first: str
     if init is not None and init in streams and streams[init].input != stream.input:
         trained = training.trainable
         if training.epochs == 0 or (trained is not None and first.split(".")[0] not in trained):
+            averaged = stream.first_convolution == "averaged"
+            what = "has the same kernels for all channels" if averaged else "stays as drawn"
             yield (
-                f"{where}.init: {init} sees {streams[init].input}, so {first} stays as drawn; "
+                f"{where}.init: {init} sees {streams[init].input}, so {first} {what}; "
                 f"train {first} and its batch norm too, or start from weights for {stream.input}"
             )
     if init is not None and stream.pretrained is not None:
@@ -120,6 +152,18 @@ def _stream(name: str, stream: Stream, streams: Mapping[str, Stream], first: str
             break
         seen.add(init)
         init = streams[init].init
+
+
+def _averaged(where: str, stream: Stream, streams: Mapping[str, Stream]) -> Iterator[str]:
+    if stream.first_convolution != "averaged":
+        return
+    wrong, init = f"{where}.first_convolution: expected drawn, since", stream.init
+    if init is None and stream.pretrained is None:
+        yield f"{wrong} there are no weights to average; set init or pretrained"
+    elif init is not None and init in streams and streams[init].input == stream.input:
+        yield f"{wrong} {init} sees {stream.input}, too"
+    elif init is None and stream.training.epochs == 0:
+        yield f"{wrong} training.epochs 0 takes weights as they are"
 
 
 def _losses(

@@ -9,11 +9,15 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dsnet import gpus
+from dsnet.experiment.flows import DIS, RAFT, Farneback
 from dsnet.experiment.settings import NO_OPTIONS, Number, Options, Settings, Share, Text
 
 # Kinds of data sets that the workflow can fetch.
 FETCHED = ("ucf101", "hmdb51", "weizmann")
 TVL1_NAME = "tvl1"
+IMPORTED = "imported"
+# Layouts of flow images, and how their authors made 8 bits of flow.
+LAYOUTS = {"mars": "truncate", "denseflow": "nearest", "tsn": "nearest"}
 # Backends of TV-L1, and which of OpenCV's two versions of it each follows.
 FOLLOWED: Mapping[str, tuple[str, ...]] = {
     "cuda": ("cuda",),
@@ -22,6 +26,13 @@ FOLLOWED: Mapping[str, tuple[str, ...]] = {
     "numba": ("cpu", "cuda"),
     "opencv": ("cpu",),
 }
+ON_CPU = (
+    "numba",
+    "opencv",
+    "dis",
+    "farneback",
+    IMPORTED,
+)  # backends and algorithms that use no GPU
 GPU_THREADS = 8  # that decode and encode images for a GPU: 1 ms per pair of frames
 Quality = Annotated[int, Field(ge=1, le=100)] | Literal["raw"]
 
@@ -58,6 +69,14 @@ class Listed(Settings):
         exclude_if=operator.not_,
         description="Go on although videos with the same bytes are in train and test; official "
         "splits (`ucf101`, `hmdb51`, `weizmann`) are taken as they are.",
+    )
+    images_fps: Number | None = Field(
+        None,
+        ge=1,
+        exclude_if=lambda value: value is None,
+        description="Frames per second of numbered images, if each video is a folder of them, as "
+        "`CLASS/VIDEO/img_00001.jpg` (docs/data.md#frames-and-flow-that-you-have); null if it is a "
+        "file.",
     )
     shards: int = Field(
         1, ge=1, description="Number of groups that the videos are divided into, one job each."
@@ -156,14 +175,32 @@ class TVL1(Settings):
     )
 
 
+class Imported(Settings):
+    """Images of flow, which are taken instead of computing it."""
+
+    layout: Literal["mars", "denseflow", "tsn"] = Field(
+        "mars",
+        description="How they are named and counted. `mars`: TVL1jpg_x_00001.jpg, one fewer than "
+        "frames; `denseflow` (open-mmlab): flow_x_00000.jpg, one fewer; `tsn` (dense_flow): "
+        "flow_x_00001.jpg, as many as frames, and the first is left out.",
+    )
+    bound: Number = Field(
+        20,
+        gt=0,
+        description="Pixels per frame that 0 and 255 mean in them. MARS's is 20; denseflow's is "
+        "its -b, 32 without one.",
+    )
+
+
 class FlowMethod(Settings):
     """How flow is computed and written."""
 
     algorithm: str = Field(
         TVL1_NAME,
         exclude_if=lambda value: value == TVL1_NAME,
-        description="tvl1, or one of `plugins`, for which `backend`, `semantics` and `tvl1` do "
-        "not count.",
+        description="tvl1, dis, farneback, raft; `imported`, which takes images of flow; or one of "
+        "`plugins`. Only its own parameters count, and `backend` and `semantics` for tvl1 alone. "
+        "docs/method.md compares them.",
     )
     options: Options = NO_OPTIONS
     backend: Literal["auto", "cuda", "opencv-cuda", "torch", "numba", "opencv"] = Field(
@@ -179,7 +216,7 @@ class FlowMethod(Settings):
         "MARS's flow is cuda.",
     )
     bound: Number = Field(
-        20, gt=0, description="Flow is clipped to this many pixels per frame and mapped to 0..255."
+        20, gt=0, description="Flow is clipped to this many pixels and mapped to 0..255."
     )
     # Left out of specs if it is the default, so that older shards stay valid.
     rounding: Literal["nearest", "truncate"] = Field(
@@ -190,10 +227,20 @@ class FlowMethod(Settings):
     )
     quality: Quality = Field(95, description="JPEG quality of the flow planes; or `raw`.")
     tvl1: TVL1 = Field(TVL1(), description="Parameters of TV-L1; the defaults are OpenCV's.")
+    dis: DIS = Field(
+        DIS(), description="Parameters of dense inverse search, OpenCV's; by default `medium`."
+    )
+    farneback: Farneback = Field(
+        Farneback(), description="Parameters of Farnebäck's flow; the defaults are OpenCV's."
+    )
+    raft: RAFT = Field(RAFT(), description="Parameters of RAFT, a network of torchvision.")
+    imported: Imported = Field(
+        Imported(), description="Images of flow beside the frames, for algorithm `imported`."
+    )
 
 
 class Flow(FlowMethod):
-    """TV-L1 optical flow between consecutive frames."""
+    """Optical flow between consecutive frames."""
 
     gpus: int | None = Field(
         None,
@@ -206,7 +253,8 @@ class Flow(FlowMethod):
         """Return the number of GPUs that a job asks for."""
         if self.gpus is not None:
             return self.gpus
-        return int(self.backend not in ("numba", "opencv") and bool(gpus.count()))
+        backend = self.backend if self.algorithm == TVL1_NAME else self.algorithm
+        return int(backend not in ON_CPU and bool(gpus.count()))
 
     def n_threads(self) -> int:
         """Return the number of CPU threads of a job: a GPU is fed by several."""
@@ -216,6 +264,14 @@ class Flow(FlowMethod):
 class Clips(Settings):
     """Sampling and transforms."""
 
+    # Left out of specs if it is the default, so that older results stay valid.
+    stride: int = Field(
+        1,
+        ge=1,
+        exclude_if=lambda value: value == 1,
+        description="A clip has every n-th frame, so 16 frames span more time. Frames are stored "
+        "once. Flow is that over n frames (docs/method.md), and is computed again for another n.",
+    )
     crop: int = Field(112, ge=8, description="Height and width of the network's input in pixels.")
     scales: list[Annotated[Number, Field(gt=0, le=1)]] = Field(
         [1.0, 0.8408964152537145, 0.7071067811865476, 0.5946035575013605, 0.5],
@@ -236,8 +292,9 @@ class Clips(Settings):
         min_length=3,
         max_length=3,
         exclude_if=lambda value: set(value) == {1},
-        description="What red, green and blue are divided by then; torchvision's networks have "
-        "means and divisors of their own, which count instead of these four keys.",
+        description="What red, green and blue are divided by then; torchvision's networks "
+        "and slowonly_r50 have means and divisors of their own, which count instead of these four "
+        "keys.",
     )
     flow_std: Number = Field(
         1,

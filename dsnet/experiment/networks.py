@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from dsnet import gpus
+from dsnet.experiment.augmentation import NOTHING, Augment
 from dsnet.experiment.settings import (
     NO_OPTIONS,
     Distinct,
@@ -34,6 +35,7 @@ def _absent(value: Any) -> bool:
 
 
 RESNEXT3D = "resnext3d"
+DRAWN: Literal["drawn"] = "drawn"
 MOST_WORKERS = 15  # of a training process, by default
 
 
@@ -44,8 +46,8 @@ class Model(Settings):
         RESNEXT3D,
         exclude_if=lambda value: value == RESNEXT3D,
         description="resnext3d, a 3D ResNeXt; r3d_18, mc3_18, r2plus1d_18 or swin3d_t of "
-        "torchvision, for which the other keys here do not count; or one of `plugins`, for which "
-        "only `options` counts.",
+        "torchvision, or slowonly_r50, for which the other keys here do not count; or one of "
+        "`plugins`, for which only `options` counts.",
     )
     options: Options = NO_OPTIONS
     layers: Four = Field([3, 4, 23, 3], description="Blocks of layer1 to layer4.")
@@ -85,6 +87,13 @@ class Recipe(Settings):
         "the weights of `pretrained` or `init` as they are, which must then be all that the "
         "network has.",
     )
+    least_steps: int | None = Field(
+        None,
+        ge=1,
+        exclude_if=_absent,
+        description="Steps that are taken at least: with few videos, a training is as long as if "
+        "`epochs` were the number that gives so many. null changes nothing, nor does `epochs: 0`.",
+    )
     batch_size: int = Field(32, ge=1, description="Clips per step.")
     lr: Number = Field(0.1, gt=0, description="Learning rate at the start (after the warm-up).")
     momentum: Number = Field(0.9, ge=0, lt=1, description="Momentum of SGD.")
@@ -101,6 +110,44 @@ class Recipe(Settings):
     warmup_epochs: Number = Field(0, ge=0, description="Epochs of linear warm-up, step by step.")
     clip_gradient: Annotated[Number, Field(gt=0)] | None = Field(
         None, description="Largest norm of the gradient; null does not clip."
+    )
+    class_weights: Literal["balanced"] | None = Field(
+        None,
+        exclude_if=_absent,
+        description="`balanced`: in the cross-entropy a clip counts by the inverse of its class's "
+        "number of training videos, 1 on average. null counts all alike.",
+    )
+    label_smoothing: Number = Field(
+        0,
+        ge=0,
+        lt=1,
+        exclude_if=operator.not_,
+        description="Part of every label that the cross-entropy divides equally among all classes.",
+    )
+    dropout: Number = Field(
+        0,
+        ge=0,
+        lt=1,
+        exclude_if=operator.not_,
+        description="Probability that a value before the classifier is set to zero in training.",
+    )
+    ema: Share | None = Field(
+        None,
+        exclude_if=_absent,
+        description="Decay per step of an exponential moving average of the weights, such as 0.99, "
+        "which is then what is selected, evaluated and saved. null keeps no average.",
+    )
+    mixup: Annotated[Number, Field(gt=0)] | None = Field(
+        None,
+        exclude_if=_absent,
+        description="Every clip is mixed with another of its batch, RGB, flow and labels alike, "
+        "with a weight from the distribution Beta(mixup, mixup). null mixes nothing.",
+    )
+    augment: Augment = Field(
+        NOTHING,
+        exclude_if=lambda value: value == NOTHING,
+        description="Random changes of colour (RGB alone) and geometry (RGB and flow of a pair "
+        "alike, flow vectors too). A stream's own replaces all of these keys.",
     )
     precision: Literal["float32", "bfloat16", "float16"] = Field(
         "float32",
@@ -158,7 +205,7 @@ class Recipe(Settings):
         "after each epoch; null takes all, as in the test, which with long videos costs more than "
         "the training.",
     )
-    # In a spec only without synchronised batch norm. Otherwise it does not change the result.
+    # In a spec only if it changes the result: :meth:`counts_processes`.
     processes: int | None = Field(
         None,
         ge=1,
@@ -166,6 +213,13 @@ class Recipe(Settings):
         description="Processes that train and score a stream together, sharing every batch, each "
         "with so many threads and workers; null is one per GPU asked for.",
     )
+
+    def counts_processes(self) -> bool:
+        """Return whether the result depends on the number of processes, rounding aside.
+
+        Each normalises its own part of the batch, mixes clips within it, or drops values of it.
+        """
+        return not self.sync_batch_norm or self.mixup is not None or self.dropout > 0
 
 
 class Training(Recipe):
@@ -296,6 +350,13 @@ class Network(Settings):
         None,
         description="The stream whose weights it starts from; null draws them. Layers of another "
         "shape (the first convolution, the classifier) stay drawn.",
+    )
+    first_convolution: Literal["drawn", "averaged"] = Field(
+        DRAWN,
+        exclude_if=lambda value: value == DRAWN,
+        description="The first convolution, if `init` or `pretrained` is for another input: "
+        "`drawn`, or `averaged` over the input channels and scaled, as in temporal segment "
+        "networks.",
     )
     pretrained: str | None = Field(
         None,

@@ -6,25 +6,37 @@ artifact keeps it. A ``version`` is raised when the same settings give other byt
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from dsnet.experiment import streams
-from dsnet.experiment.data import TVL1_NAME, Clips, FlowMethod, Frames, Listed
+from dsnet.experiment.data import IMPORTED, TVL1_NAME, Clips, FlowMethod, Frames, Listed
 from dsnet.experiment.experiment import Experiment
 from dsnet.experiment.networks import Model, Network, Recipe
 from dsnet.experiment.results import Latency, Tables
 from dsnet.experiment.settings import Number, Settings
-from dsnet.provenance import code_digest
+from dsnet.provenance import code_digest, file_digest
 from dsnet.registry import FUSIONS, LOSSES, module_of
+from dsnet.releases import PretrainedError, locate_raft
 
 # Version of the HDF5 format of frames, flow and clips.
 STORE_VERSION = 2
 # Digest of the code of a user's class. dsnet's own classes have versions instead.
 Code = Annotated[str | None, Field(exclude_if=lambda value: value is None)]
 Spec = TypeVar("Spec", bound=Settings)
+# Keys of `flow` that count for one algorithm alone.
+PARAMETERS = {
+    TVL1_NAME: ("backend", "semantics", "tvl1"),
+    "dis": ("dis",),
+    "farneback": ("farneback",),
+    "raft": ("raft",),
+    IMPORTED: ("imported",),
+}
 
 
 class VideosSpec(Settings):
@@ -55,18 +67,29 @@ class FramesSpec(Frames):
 
 
 class FlowSpec(FlowMethod):
-    """What determines the flow of given frames."""
+    """What determines the flow of given frames.
 
+    ``stride`` is the number of frames from the first of a pair to its second, ``weights`` the
+    digest of RAFT's file.
+    """
+
+    stride: int = Field(1, ge=1, exclude_if=lambda value: value == 1)
     version: int = 2
     code: Code = None
+    weights: Code = None
+
+    def period(self) -> str:
+        """Return what the flow is over, for captions: frame, or 2 frames."""
+        return "frame" if self.stride == 1 else f"{self.stride} frames"
 
     @model_serializer(mode="wrap")
     def _without_unused(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written = write(self)
-        if self.algorithm != TVL1_NAME:
-            return {k: v for k, v in written.items() if k not in ("backend", "semantics", "tvl1")}
         if self.semantics == "cuda":  # it has no median filter
             del written["tvl1"]["median_filtering"]
+        for name, keys in PARAMETERS.items():
+            for key in keys if name != self.algorithm else ():
+                del written[key]
         return written
 
 
@@ -194,8 +217,20 @@ def frames_spec(experiment: Experiment) -> FramesSpec:
 
 
 def flow_spec(experiment: Experiment) -> FlowSpec:
-    """Make the spec of the flow."""
-    return _taken(FlowSpec, experiment.flow, code=_code_of(experiment.flow.algorithm))
+    """Make the spec of the flow; RAFT's weights count if they are there."""
+    chosen, weights = experiment.flow, None
+    if chosen.algorithm == "raft":
+        with suppress(PretrainedError):  # told before the first job
+            path = locate_raft(chosen.raft.model, chosen.raft.weights)
+            weights = _digest(path, os.stat(path).st_mtime_ns)
+    code, stride = _code_of(chosen.algorithm), experiment.clips.stride
+    return _taken(FlowSpec, chosen, code=code, weights=weights, stride=stride)
+
+
+@functools.cache
+def _digest(path: str, changed: int) -> str:
+    """Return the digest of a file that was ``changed`` then; many jobs ask for it."""
+    return file_digest(path)
 
 
 def train_spec(
@@ -204,8 +239,7 @@ def train_spec(
     """Make the spec of a trained stream."""
     chosen = experiment.streams[stream]
     training = chosen.training
-    # Without synchronised batch norm, each process normalises by its own part of the batch.
-    processes = None if training.sync_batch_norm else training.n_processes()
+    processes = training.n_processes() if training.counts_processes() else None
     places = streams.losses_by_name(experiment)
     return TrainSpec(
         run=Run(

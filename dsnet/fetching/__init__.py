@@ -21,18 +21,18 @@ from dsnet.errors import UserError
 from dsnet.fetching.archives import ArchiveError, need_rar_tool, unpack
 from dsnet.fetching.downloads import DownloadError, download
 from dsnet.fetching.sources import SOURCES, Archive, Part, Source
-from dsnet.fetching.weights import WEIGHTS_NOTICE, by_hand, check_weights, fetch_weights
+from dsnet.fetching.weights import by_hand, check_weights, fetch_weights, notice_of
 from dsnet.provenance import alone
 
 __all__ = [
     "SOURCES",
-    "WEIGHTS_NOTICE",
     "ArchiveError",
     "DownloadError",
     "by_hand",
     "check_weights",
     "fetch",
     "fetch_weights",
+    "notice_of",
     "source_of",
     "usual_folders",
 ]
@@ -46,7 +46,7 @@ def source_of(kind: str) -> Source:
     if kind not in SOURCES:
         raise UserError(
             f"{kind} cannot be fetched; expected one of {', '.join(SOURCES)}, or weights of "
-            f"torchvision such as r2plus1d_18_Kinetics400"
+            f"torchvision or mmaction2, such as r2plus1d_18_Kinetics400"
         )
     return SOURCES[kind]
 

@@ -54,7 +54,7 @@ def contact_sheet(
     class_names: Sequence[str],
     columns: int = 6,
 ) -> Figure:
-    """Draw a row per video: frames at regular times and, under each, the flow to the next frame.
+    """Draw a row per video: frames at regular times and, under each, the flow from it.
 
     Hue is the direction of flow, saturation its speed; white is at rest. The most saturated colour
     is the 99th percentile of the speeds shown, the same for all videos. A row has ``columns``
@@ -77,7 +77,8 @@ def contact_sheet(
     for row, picture, label, height in zip(rows, pictures, labels, heights, strict=True):
         _draw(place(figure, LEFT, y, WIDTH, height), row, picture, class_names[label])
         y += height + BELOW
-    _wheel(place(figure, LEFT + WIDTH + 0.2, TOP + 0.3, RIGHT - 0.4, RIGHT - 0.4), full)
+    wheel = place(figure, LEFT + WIDTH + 0.2, TOP + 0.3, RIGHT - 0.4, RIGHT - 0.4)
+    _wheel(wheel, full, DataSpec.model_validate(clips.spec).flow.period())
     return figure
 
 
@@ -130,11 +131,11 @@ def _draw(axes: Axes, row: Row, picture: np.ndarray, name: str) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _wheel(axes: Axes, full: float) -> None:
+def _wheel(axes: Axes, full: float, period: str) -> None:
     colours, inside = colour_wheel(201, full)
     colours[~inside] = 255
     axes.imshow(colours, extent=(-1, 1, 1, -1))
     axes.set_title("direction\nof motion", fontsize=7)
-    axes.set_xlabel(f"rim: {full:.1f} px\nper frame", fontsize=7)
+    axes.set_xlabel(f"rim: {full:.1f} px\nper {period}", fontsize=7)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)

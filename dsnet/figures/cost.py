@@ -1,4 +1,4 @@
-"""Accuracy against the time per clip, with TV-L1 and without."""
+"""Accuracy against the time per clip, with flow and without."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dsnet.figures.style import BLUE, STYLE, VERMILION, faint_grid, literal, pla
 
 SPAN, HEIGHT = 4.4, 3.4  # inches of the axes without names
 LINE, CHARACTER = 0.16, 0.064  # inches between labels, and mean width of a character
-ROWS = "needs no flow", "networks and TV-L1", "networks alone, flow given"
+ROWS = "needs no flow", "networks and flow", "networks alone, flow given"
 LOOKS: tuple[dict[str, Any], ...] = (
     {"marker": "s", "color": BLUE},
     {"marker": "o", "color": VERMILION},
@@ -31,8 +31,8 @@ def accuracy_cost(table1: pd.DataFrame, latency: pd.DataFrame) -> Figure:
     """Draw top-1 against milliseconds per clip of all results that were both scored and timed.
 
     A square needs no flow. A pair of circles does: the empty one has the time of its networks
-    alone, the full one also TV-L1. Bars are 95 % intervals. One seed has none. ``table1`` is from
-    :func:`dsnet.tables.table1` (its first experiment counts), ``latency`` from
+    alone, the full one also the flow. Bars are 95 % intervals. One seed has none. ``table1`` is
+    from :func:`dsnet.tables.table1` (its first experiment counts), ``latency`` from
     :func:`dsnet.latency.measure`. Raises ValueError if nothing was both scored and timed.
     """
     points = _joined(table1, latency)
@@ -51,7 +51,7 @@ def accuracy_cost(table1: pd.DataFrame, latency: pd.DataFrame) -> Figure:
     first = points.iloc[0]
     where = f"{first['dataset']}, split {int(first['split'])}, {int(first['clip_length'])} frames"
     backends = " and ".join(filter(None, dict.fromkeys(points["backend"].dropna())))
-    flow = f"; TV-L1 by {backends}" if backends else ""
+    flow = f"; flow by {backends}" if backends else ""
     axes.set_title(literal(f"{where}; {first['device']}{flow}"), loc="left")
     handles = [Line2D([], [], ls="", label=n, **look) for n, look in zip(ROWS, LOOKS, strict=True)]
     corner = (axes.get_position().x0, 0)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -16,8 +16,11 @@ from tqdm import tqdm
 from dsnet import flow, video
 from dsnet.disk import PathLike
 from dsnet.errors import UserError
+from dsnet.experiment.data import TVL1_NAME
+from dsnet.experiment.specs import FlowSpec
 from dsnet.figures.colours import colour_wheel, flow_colours
 from dsnet.figures.videos import check_name, write_video
+from dsnet.flow.algorithms import Method
 from dsnet.provenance import keep_input, replacing
 
 log = logging.getLogger(__name__)
@@ -31,26 +34,29 @@ def flow_video(
     raw: PathLike | None = None,
     *,
     fps: float = 25,
-    backend: str = "auto",
-    semantics: str = "cuda",
+    algorithm: str = TVL1_NAME,
+    backend: Any = "auto",
+    semantics: Any = "cuda",
 ) -> None:
     """Write the frames of ``source``, at ``fps`` and in their size, beside their flow in colours.
 
     The full colour is the 95th percentile of the speeds of about the first second. A wheel in the
     corner explains the colours. ``raw`` is a ``.npy`` file for the flow, (T-1, H, W, 2) float32 in
-    pixels.
+    pixels. The algorithm has its usual parameters; backend and semantics are TV-L1's.
 
     Raises:
         BackendError: the backend cannot run here.
+        PretrainedError: there are no weights of RAFT.
         UserError: the video cannot be decoded, or has fewer than two frames or than 3 x 3 pixels;
             or ``output`` has a wrong suffix; or it or ``raw`` is the video itself.
     """
     check_name(output)
     for file in (output, *([raw] if raw is not None else [])):
         keep_input(source, file)
-    name = flow.resolve(backend, semantics)
-    log.info("flow backend %s: %s", backend, flow.describe(name, semantics))
-    chunks = _chunks(source, fps, name, semantics)
+    spec = FlowSpec(algorithm=algorithm, backend=backend, semantics=semantics)
+    method = flow.of_spec(spec)
+    log.info("flow by %s", method.where)
+    chunks = _chunks(source, fps, method)
     first = next(chunks, None)
     if first is None:
         raise UserError(f"{source}: flow needs two frames, and at {fps} fps there are fewer")
@@ -63,7 +69,7 @@ def flow_video(
         write_video(output, _pictures(everything, full), fps)
 
 
-def _chunks(source: PathLike, fps: float, backend: str, semantics: str) -> Iterator[Chunk]:
+def _chunks(source: PathLike, fps: float, method: Method) -> Iterator[Chunk]:
     frames = _frames(source, fps)
     kept = list(islice(frames, 1))
     if kept and min(kept[0].shape[:2]) < 3:
@@ -72,11 +78,11 @@ def _chunks(source: PathLike, fps: float, backend: str, semantics: str) -> Itera
             f"{source}: flow needs 3 x 3 pixels at least, and it has {width} x {height}"
         )
     pairs = max(1, CHUNK // kept[0][..., 0].size) if kept else 1
-    with tqdm(desc=f"flow ({backend})", unit="pair", disable=None) as bar:
+    with tqdm(desc=f"flow ({method.name})", unit="pair", disable=None) as bar:
         while new := list(islice(frames, pairs)):
             kept += new
             gray = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in kept])
-            field = flow.compute(gray, backend, semantics=semantics)
+            field = method(gray)
             yield np.stack(kept[:-1]), field
             bar.update(len(field))
             kept = kept[-1:]

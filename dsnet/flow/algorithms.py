@@ -1,4 +1,4 @@
-"""The flow algorithm that a spec names: TV-L1, or a user's."""
+"""The flow algorithm that a spec names: one of dsnet's, or a user's."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from dsnet import registry
-from dsnet.experiment.data import TVL1_NAME
+from dsnet.experiment.data import IMPORTED, TVL1_NAME
 from dsnet.experiment.specs import FlowSpec
-from dsnet.flow.backends import BACKENDS, PAIRS, compute, describe, resolve
+from dsnet.flow.backends import BACKENDS, PAIRS, BackendError, compute, describe, resolve
 from dsnet.flow.params import TVL1
+from dsnet.flow.paths import along
 from dsnet.flow.planes import Rounding, encode
 
 # 8-bit flow of videos, see :meth:`Method.planes`.
@@ -55,15 +56,16 @@ class Method:
         return flow
 
     def planes(
-        self, videos: Sequence[np.ndarray], bound: float, rounding: Rounding
+        self, videos: Sequence[np.ndarray], bound: float, rounding: Rounding, stride: int = 1
     ) -> list[np.ndarray]:
-        """Compute 8-bit flow, (T-1, H, W, 2) uint8, x and y, of each video, (T, H, W) uint8.
+        """Compute 8-bit flow, (T-S, H, W, 2) uint8, x and y, of each video, (T, H, W) uint8.
 
-        For ``bound`` and ``rounding`` see :func:`dsnet.flow.encode`.
+        It is that over ``stride`` frames, S. For ``bound`` and ``rounding`` see
+        :func:`dsnet.flow.encode`.
         """
-        if self.quantise is not None:
+        if self.quantise is not None and stride == 1:
             return self.quantise(videos, bound, rounding)
-        return [encode(self(gray), bound, rounding) for gray in videos]
+        return [encode(along(self(gray), stride), bound, rounding) for gray in videos]
 
 
 class TVL1Flow:
@@ -101,14 +103,26 @@ def of_spec(spec: FlowSpec, backend: str | None = None, cores: int = 1) -> Metho
     """Make the algorithm of a spec; ``backend`` replaces the spec's backend of TV-L1.
 
     ``cores`` is the number of CPU cores to compute on. Raises BackendError if the backend cannot
-    run here, or not with these semantics; PluginError if a user's class cannot be made of its
+    run here, or not with these semantics, or RAFT's weights are others, or the flow was imported;
+    PretrainedError if there are no weights; PluginError if a user's class cannot be made of its
     options.
     """
     name, options = spec.algorithm, spec.options
+    if name == IMPORTED:
+        raise BackendError(
+            "flow: it was imported, so nothing is known that computes the same; use an RGB stream, "
+            "or train the flow stream on computed flow (flow.algorithm: tvl1)"
+        )
+    own = name in registry.FLOWS
+    if own:
+        options = getattr(spec, name).values()
+    if name == "raft":
+        options |= {"digest": spec.weights}
     if name == TVL1_NAME:
-        options = {"backend": backend or spec.backend, "semantics": spec.semantics, "cores": cores}
-        options |= spec.tvl1.values()
+        options |= {"backend": backend or spec.backend, "semantics": spec.semantics, "cores": cores}
     made = registry.make("flow", "FLOWS", name, **options)
     if isinstance(made, TVL1Flow):
         return made.method()
-    return Method(getattr(made, "name", name), getattr(made, "where", name), made)
+    threads = made.threads if own else 0
+    where = getattr(made, "where", name)
+    return Method(getattr(made, "name", name), where, made, threads=threads)

@@ -14,6 +14,7 @@ import numpy as np
 from dsnet.errors import UserError
 from dsnet.experiment.data import FOLLOWED, following
 from dsnet.flow.params import TVL1
+from dsnet.flow.sizes import check
 
 log = logging.getLogger(__name__)
 PAIRS = 64  # of frames that a backend is given at once; this bounds the memory for a long video
@@ -134,10 +135,7 @@ def compute(gray: np.ndarray, backend: str = "auto", **params: Any) -> np.ndarra
         ValueError: wrong shape or dtype, unknown backend, or a parameter out of range.
         TypeError: an unknown parameter.
     """
-    if gray.ndim != 3 or gray.dtype != np.uint8 or len(gray) < 2 or min(gray.shape[1:]) < 3:
-        raise ValueError(
-            f"expected (T >= 2, H >= 3, W >= 3) uint8 frames, got {gray.shape} {gray.dtype}"
-        )
+    check(gray)
     semantics = params.pop("semantics", "cuda" if backend == "auto" else None)
     name = resolve(backend, semantics)
     settings = TVL1(**params, semantics=semantics or FOLLOWED[name][0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
+import cv2
 import numpy as np
 
 from dsnet import images
@@ -34,6 +35,24 @@ def decode(planes: np.ndarray, bound: float, rounding: Rounding = "nearest") -> 
     if rounding == "truncate":
         values = np.minimum(values + np.float32(0.5), np.float32(255))  # only the bound is 255
     return values * np.float32(2 * bound / 255) - np.float32(bound)
+
+
+def resize(
+    planes: np.ndarray, size: tuple[int, int], bounds: tuple[float, float], rounding: Rounding
+) -> np.ndarray:
+    """Resize 8-bit flow, (H, W, 2) uint8, to ``size``, a height and a width, in pixels of there.
+
+    A vector of the new flow is (W'/W x, H'/H y): what moves by a tenth of the width still does.
+    ``bounds`` are those of the flow before and after.
+    """
+    (height, width), (rows, columns) = size, planes.shape[:2]
+    flow = decode(planes, bounds[0], rounding)
+    if (rows, columns) != size:
+        shrinks = height <= rows and width <= columns
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        flow = cv2.resize(flow, (width, height), interpolation=how)
+        flow *= np.array([width / columns, height / rows], np.float32)
+    return encode(flow, bounds[1], rounding)
 
 
 def to_bytes(

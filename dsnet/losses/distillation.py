@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 
 import torch
@@ -45,6 +45,7 @@ class Distillation(nn.Module):
         self.labelled = {
             n for n, loss in terms.items() if "labels" in signature(loss.forward).parameters
         }
+        self.cross_entropy: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy
         self._side: torch.cuda.Stream | None = None
         self.shares: Mapping[str, float] = dict(shares or {})
         self.start = [1.0 if name in self.shares else weights[name] for name in terms]
@@ -59,7 +60,7 @@ class Distillation(nn.Module):
         run = self._overlapping if overlapping else self._one_by_one
         logits, features, targets = run(student, clips)
         features = {**features, "logits": logits}
-        terms = {"ce": F.cross_entropy(logits, labels)}
+        terms = {"ce": self.cross_entropy(logits, labels)}
         for weight, (name, loss) in zip(self.weights, self.terms.items(), strict=True):
             more = {"labels": labels} if name in self.labelled else {}
             terms[name] = weight * loss(features, targets, **more)

@@ -19,7 +19,8 @@ class Backbone(nn.Module):
     Attributes:
         levels: names of the features of :meth:`forward_features`, in their order.
         first: name of the first convolution, which has the channels of the input.
-        classifier: name of the last layer, which has one row per class.
+        classifier: name of the last layer, which has one row per class. ``training.dropout`` acts
+            on its input, so it has to be called as a module.
         statistics: means to subtract from pixels of 0..255, ``rgb_mean``, three numbers, and
             ``flow_mean``, one, and what to divide by then, ``rgb_std`` and ``flow_std``. A missing
             one is taken from the configuration (``clips``).

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from dsnet.disk import PathLike
 from dsnet.errors import ChangedError, UserError
+from dsnet.experiment.data import IMPORTED
 from dsnet.experiment.data import TVL1_NAME as TVL1
 from dsnet.experiment.specs import TrainSpec
 from dsnet.models.backbone import Backbone
@@ -173,15 +174,25 @@ def load_trained(
 
 
 def check_flow(content: Mapping[str, Any], data: Mapping[str, Any], path: PathLike) -> None:
-    """Raise CheckpointError if ``content``, of ``path``, has another flow algorithm than ``data``.
+    """Raise CheckpointError if ``content``, of ``path``, has other flow than ``data``.
 
-    ``data`` is the spec of the clips that the network will get. A file passes if it does not say
-    how its clips were made.
+    That is flow by another algorithm or RAFT, of another layout of images, or over another number
+    of frames. ``data`` is the
+    spec of the clips that the network will get. A file passes if it does not say how its clips were
+    made.
     """
     if content.get("input") == "flow" and "data" in content:
-        known, found = (spec["flow"].get("algorithm", TVL1) for spec in (content["data"], data))
+        known, found = (_flow_of(spec["flow"]) for spec in (content["data"], data))
         if known != found:
             raise CheckpointError(
                 f"{os.fspath(path)} was trained on flow by {known}, and the flow of these clips is "
                 f"by {found}; train it on them, or give clips with flow by {known}"
             )
+
+
+def _flow_of(spec: Mapping[str, Any]) -> str:
+    name = spec.get("raft", {"model": spec.get("algorithm", TVL1)})["model"]
+    if name == IMPORTED:
+        name += f" ({spec['imported']['layout']})"
+    stride = spec.get("stride", 1)
+    return name if stride == 1 else f"{name} over {stride} frames"

@@ -1,4 +1,4 @@
-"""Weights to start from, dsnet's or MARS's: inspecting, copying and converting them."""
+"""Weights to start from, dsnet's or those of others: inspecting, copying and converting them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dsnet.disk import PathLike
+from dsnet.models import averaging, slowonly
 from dsnet.models.backbone import CHANNELS, Backbone
 from dsnet.models.building import build
 from dsnet.models.checkpoints import FORMAT, VERSION, CheckpointError, check_version, read, save
@@ -23,15 +24,18 @@ from dsnet.registry import BACKBONES
 log = logging.getLogger(__name__)
 
 
-def start_from(model: Backbone, path: PathLike, classes: Sequence[str] = ()) -> list[str]:
+def start_from(
+    model: Backbone, path: PathLike, classes: Sequence[str] = (), averaged: bool = False
+) -> list[str]:
     """Copy the weights of a checkpoint into ``model``; return the keys that stay as drawn.
 
     It takes the files of :func:`load_checkpoint`. The first convolution and the classifier may have
     another shape and then stay as drawn; CheckpointError if other keys differ. ``classes`` are
     names in the label order of ``model``. If the file names the same classes in another order, the
-    rows of its classifier are reordered.
+    rows of its classifier are reordered. ``averaged`` makes a first convolution for another input
+    by :func:`.averaging.averaged`; CheckpointError if its kernels are of another size.
     """
-    return _copy(model, path, read(path), classes)
+    return _copy(model, path, read(path), classes, averaged)
 
 
 def take_all(model: Backbone, path: PathLike, classes: Sequence[str]) -> None:
@@ -40,7 +44,7 @@ def take_all(model: Backbone, path: PathLike, classes: Sequence[str]) -> None:
     A file without names of classes, such as MARS's, is taken to have the order of ``classes``.
     """
     content = read(path)
-    names, own, theirs = _names(content), model.state_dict(), tensors(content)
+    names, own, theirs = _names(content), model.state_dict(), _weights(content)
     wrong = [f"it has other classes, such as {name}" for name in names if name not in classes][:1]
     wrong += [
         f"{key} is {tuple(theirs[key].shape) if key in theirs else 'not'} there and "
@@ -60,16 +64,40 @@ def _copy(
     path: PathLike,
     content: Mapping[str, Any],
     classes: Sequence[str],
+    averaged: bool = False,
 ) -> list[str]:
     """Copy ``content``, read from ``path``; see :func:`start_from`."""
-    weights = in_order(model, tensors(content), _names(content), classes)
+    weights = in_order(model, _weights(content), _names(content), classes)
     own = model.state_dict()
     wrong = [k for k in differing(own, weights) if not may_differ(model, k)]
     if wrong:
         raise CheckpointError(_differences(path, own, weights, wrong))
-    drawn = take_up(model, weights)
-    log.info("started from %s; drawn anew: %s", path, ", ".join(drawn) or "nothing")
+    changed = _average(f"{model.first}.weight", own, weights, path) if averaged else {}
+    drawn = take_up(model, {**weights, **changed})
+    names = (", ".join(keys) or "nothing" for keys in (drawn, changed))
+    log.info("started from %s; drawn anew: %s; averaged over its channels: %s", path, *names)
     return drawn
+
+
+def _average(
+    first: str, own: Mapping[str, Tensor], theirs: Mapping[str, Tensor], path: PathLike
+) -> dict[str, Tensor]:
+    """Make the weight ``first`` of ``theirs`` fit the channels of ``own``, if they differ."""
+    if first not in theirs or theirs[first].shape == own[first].shape:
+        return {}
+    made = averaging.averaged(theirs[first], own[first].shape[1])
+    if made.shape != own[first].shape:
+        raise CheckpointError(
+            f"{os.fspath(path)}: {first} is {tuple(theirs[first].shape)} there and "
+            f"{tuple(own[first].shape)} here; kernels of another size cannot be averaged, so set "
+            f"first_convolution to drawn"
+        )
+    return {first: made}
+
+
+def _weights(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return the tensors of a file, of dsnet or others, under dsnet's names."""
+    return slowonly.renamed(tensors(content))
 
 
 def _names(content: Mapping[str, Any]) -> list[str]:
@@ -81,8 +109,9 @@ def _names(content: Mapping[str, Any]) -> list[str]:
 def load_checkpoint(path: PathLike) -> Backbone:
     """Load the network of a checkpoint, in eval mode on the CPU; the log says what it is.
 
-    It takes ``model.pt`` and the ``.pth`` of MARS and 3D-ResNets-PyTorch: a ``state_dict``, alone
-    or in a dictionary, with or without the prefix ``module.``, for any number of classes. The size
+    It takes ``model.pt`` and the ``.pth`` of MARS, 3D-ResNets-PyTorch, torchvision and mmaction2's
+    SlowOnly: a ``state_dict``, alone or in a dictionary, with or without the prefix ``module.``,
+    for any number of classes. The size
     of the network is read from the shapes. Code in the file is never executed.
 
     Raises:
@@ -151,7 +180,8 @@ def inspect(path: PathLike) -> Checkpoint:
     :data:`dsnet.registry.BACKBONES` that has their tensors, else for :class:`.ResNeXt3D`.
     """
     content = read(path)
-    found, ours = tensors(content), content.get("format") == FORMAT
+    found, ours = _weights(content), content.get("format") == FORMAT
+    named = "weights without a name" if found.keys() == tensors(content).keys() else "mmaction2"
     if ours:
         check_version(content, path)
     if ours and "backbone" in content["arch"]:
@@ -173,7 +203,7 @@ def inspect(path: PathLike) -> Checkpoint:
         raise CheckpointError(_differences(path, own, found, wrong))
     return Checkpoint(
         path=os.fspath(path),
-        source="dsnet" if ours else str(content.get("arch", "weights without a name")),
+        source="dsnet" if ours else str(content.get("arch", named)),
         arch=arch,
         input=modality,
         num_classes=count,

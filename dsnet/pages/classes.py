@@ -158,9 +158,19 @@ class Sections:
     length: int
 
     @property
+    def data(self) -> DataSpec:
+        """How the clips were made."""
+        return DataSpec.model_validate(self.reader.spec)
+
+    @property
     def fps(self) -> float:
         """Frames per second."""
-        return DataSpec.model_validate(self.reader.spec).rgb.fps
+        return self.data.rgb.fps
+
+    @property
+    def stride(self) -> int:
+        """Frames from one frame of a clip to the next."""
+        return self.data.flow.stride
 
     def own(self, label: int) -> list[int]:
         """Return the indices of a class's test videos."""
@@ -189,12 +199,13 @@ class Sections:
         """Return frames, flow and scores of a video, for the template."""
         id = self.test.ids[index]
         count = self.reader.videos[id].frames("rgb")
-        # Every frame except the last has flow.
-        row = read_row(self.reader, id, [min(i, count - 2) for i in middles(count, COLUMNS)])
+        last = count - 1 - self.stride  # of the frames that have flow
+        row = read_row(self.reader, id, [min(i, last) for i in middles(count, COLUMNS)])
         full = full_speed(row.flow)
         frames, flow = strips(row, full)
         drawn = self._over_time(index, id, count / self.fps)
         about = {"id": id, "frames": frames, "flow": flow, "full": full}
+        about["period"] = self.data.flow.period()
         return {**about, "chart": drawn, "predictions": self.predictions(index)}
 
     def _over_time(self, index: int, id: str, duration: float) -> Chart:
@@ -218,7 +229,7 @@ class Sections:
     def _spans(self, id: str, modality: str, count: int) -> list[tuple[float, float]]:
         """Return the seconds that each clip shows; a video shorter than a clip has one span."""
         frames, fps = self.reader.videos[id].frames(modality), self.fps
-        positions = clips.scoring_positions(frames, self.length)
+        positions = clips.scoring_positions(frames, self.length, stride=self.stride)
         if len(positions) != count:
             raise PageError(
                 f"{self.reader.path}: {id} has {len(positions)} {modality} clips of {self.length} "

@@ -10,11 +10,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from dsnet.provenance import replacing
 
 
-def write(template: str, output: Path, **values: Any) -> None:
-    """Fill a template of ``dsnet/pages/templates`` and write it; every value is escaped.
+def render(template: str, **values: Any) -> str:
+    """Fill a template of ``dsnet/pages/templates``; every value is escaped.
 
-    The file appears when it is complete. Raises jinja2.UndefinedError for a value that is not
-    given.
+    Raises jinja2.UndefinedError for a value that is not given.
     """
     environment = Environment(
         loader=PackageLoader("dsnet.pages"),
@@ -23,7 +22,12 @@ def write(template: str, output: Path, **values: Any) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    text = environment.get_template(template).render(**values)
+    return environment.get_template(template).render(**values)
+
+
+def write(template: str, output: Path, **values: Any) -> None:
+    """Write a page of :func:`render`; the file appears when it is complete."""
+    text = render(template, **values)
     with replacing(output) as temporary:
         # A video's path may not be UTF-8; then some characters are replaced.
         temporary.write_text(text + "\n", encoding="utf-8", errors="replace")

@@ -70,6 +70,9 @@ def _numbers(
     if row["seeds"] > 1:
         seeds = f"{row['seeds']:.0f} seeds, \N{PLUS-MINUS SIGN}{row['top1_std']:.1f}"
     spent = cost[student]
+    two, with_flow = f"{titles[rgb]} + {titles[flow]}", cost.get(f"{rgb}+{flow}")
+    # What imported flow costs is not known.
+    takes = f"takes {with_flow['ms_total']:.1f} ms and " if with_flow else ""
     return [
         Number(
             f"{row['top1']:.1f}",
@@ -84,7 +87,6 @@ def _numbers(
         Number(
             f"{spent['ms_total']:.1f}",
             "ms",
-            f"a clip on {spent['device']}; {titles[rgb]} + {titles[flow]} takes "
-            f"{cost[f'{rgb}+{flow}']['ms_total']:.1f} ms and has {both['top1']:.1f} %",
+            f"a clip on {spent['device']}; {two} {takes}has {both['top1']:.1f} %",
         ),
     ]

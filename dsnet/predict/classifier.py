@@ -2,65 +2,27 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
-import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple, overload
+from typing import overload
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from dsnet import fusion, images, video
-from dsnet.clips import to_square
+from dsnet import video
 from dsnet.devices import choose_device
 from dsnet.flow import of_spec
-from dsnet.fusion.average import Average
 from dsnet.predict.costs import Costs
-from dsnet.predict.prediction import Features, Prediction
+from dsnet.predict.cutting import Cutter, Window
+from dsnet.predict.prediction import Features, Prediction, Scored, Seen
 from dsnet.predict.sources import Frames, Source, check_number, frames_of, name_of, stored
-from dsnet.predict.streams import (
-    PathLike,
-    PredictError,
-    Stream,
-    check_inputs,
-    check_pair,
-    flow_beside,
-)
-from dsnet.predict.windows import Newest, windows
-from dsnet.shards import encoded_planes
+from dsnet.predict.streams import PathLike, PredictError, Stream, load_streams
+from dsnet.predict.windows import Newest
 
 log = logging.getLogger(__name__)
 Compute = Callable[[Stream, torch.Tensor], np.ndarray]
-
-
-class Window(NamedTuple):
-    """A clip of a video: (T, crop, crop, C) uint8 by modality, and its first and last frame."""
-
-    clips: dict[str, torch.Tensor]
-    start: int
-    end: int
-
-
-class Seen(NamedTuple):
-    """A window of a live source.
-
-    Attributes:
-        start, end: in seconds since its first frame.
-        arrived: when its last frame arrived, in seconds since the epoch.
-        logits: (K,) float32.
-        dropped, frames: how many frames so far no window has because the networks were late, and
-            how many came.
-    """
-
-    start: float
-    end: float
-    arrived: float
-    logits: np.ndarray
-    dropped: int
-    frames: int
 
 
 class VideoClassifier:
@@ -85,25 +47,9 @@ class VideoClassifier:
 
     def __init__(self, model: PathLike, flow: PathLike | bool = False, device: str = "auto"):
         self.device = choose_device(device)
-        self.fusion: fusion.Fusion = Average()
-        if os.fspath(model).endswith(".json"):
-            if flow is not False:
-                raise PredictError(f"{os.fspath(model)} names its flow stream; leave out another")
-            threads = torch.get_num_threads()
-            self.fusion, folders = fusion.load(model)
-            torch.set_num_threads(threads)  # a fit uses one thread
-            self.streams = [Stream(folder / "model.pt", self.device) for folder in folders]
-        else:
-            self.streams = [Stream(model, self.device)]
-            if flow is not False:
-                path = flow_beside(self.streams[0]) if flow is True else flow
-                self.streams.append(Stream(path, self.device))
-                check_inputs(*self.streams)
-        for other in self.streams[1:]:
-            check_pair(self.streams[0], other)
-        self.inputs = {stream.input for stream in self.streams}
+        self.fusion, self.streams = load_streams(model, flow, self.device)
         self.method = None
-        if "flow" in self.inputs:
+        if any(stream.input == "flow" for stream in self.streams):
             self.method = of_spec(self.streams[0].data.flow, "auto")
             log.info("flow: %s", self.method.where)
         self._warm_up()
@@ -162,19 +108,19 @@ class VideoClassifier:
                 RGB; or a list of such, for a list of predictions.
             batch_size: clips per pass through a network.
             stride: seconds from the beginning of a clip to that of the next; the default is the
-                length of a clip, so that clips do not overlap.
+                time that a clip spans, so that clips do not overlap.
             fps: frames per second of frames in memory, which are brought to those of the model. By
                 default they are taken to have them already.
 
         Raises:
             ValueError: a number is out of range, or an array is none of frames.
-            PredictError: the video cannot be decoded, or has a single frame and flow is needed; or
+            PredictError: the video cannot be decoded, or is too short for flow, which is needed; or
                 the output of a network has NaN or infinity.
         """
         if isinstance(videos, list):
             return [self.predict(one, batch_size, stride=stride, fps=fps) for one in videos]
         costs = Costs()
-        per_stream, times, duration = self._scored(
+        per_stream, times, duration = self._collected(
             videos, Stream.logits, costs, batch_size, stride, fps
         )
         return Prediction(
@@ -184,7 +130,7 @@ class VideoClassifier:
             clips=self._fused(per_stream),
             logits=self._fused([found.mean(axis=0, keepdims=True) for found in per_stream])[0],
             cost={
-                "reading": costs.median("reading") + costs.median("flow images"),
+                "reading": costs.median("reading") + costs.median("images"),
                 "flow": costs.median("flow"),
                 "network": costs.median("network"),
             },
@@ -220,8 +166,28 @@ class VideoClassifier:
             return stream.features(clips, level)
 
         self.streams[0].check_level(level)
-        (vectors,), times, _ = self._scored(source, compute, Costs(), batch_size, stride, fps)
+        (vectors,), times, _ = self._collected(source, compute, Costs(), batch_size, stride, fps)
         return Features(name_of(source), level, times, vectors)
+
+    def clips(
+        self, source: Source, *, stride: float | None = None, fps: float | None = None
+    ) -> Iterator[Scored]:
+        """Score the clips of a video one by one, as soon as each is read; see :meth:`predict`."""
+        frames = frames_of(source, self.streams[0].data.rgb, fps)
+        sums = [np.zeros((1, len(self.classes)), np.float32) for _ in self.streams]
+        counts = [0] * len(sums)
+        for (window,), rows in self._scored(frames, Stream.logits, Costs(), 1, stride):
+            for number, found in enumerate(rows):
+                sums[number] = sum(found, sums[number])
+                counts[number] += len(found)
+            means = [total / count for total, count in zip(sums, counts, strict=True)]
+            yield Scored(
+                window.start / self.fps,
+                window.end / self.fps,
+                self._fused([found[0] for found in rows if found])[0],
+                self._fused(means)[0],
+                window.frames,
+            )
 
     def watch(self, live: video.Live, stride: float | None = None) -> Generator[Seen, None, None]:
         """Score the newest clips of a camera or a stream as they come, until it ends.
@@ -237,17 +203,15 @@ class VideoClassifier:
             ValueError: ``stride`` is out of range.
             PredictError: the source cannot be opened or is interrupted.
         """
-        spec = self.streams[0].data.rgb
-        step = self._step(stride)
+        spec, step = self.streams[0].data.rgb, self._step(stride)
+        cutter = Cutter(self.streams, self.method)
         frames = stored(video.receive(live, spec.fps, spec.resize, spec.size), spec)
-        newest = Newest(frames, self.clip_length + ("flow" in self.inputs), step)
+        newest = Newest(frames, cutter.need, step)
         try:
             for start, items, arrived, dropped in newest:
-                clips = {"rgb": self._clip(items, "rgb")} if "rgb" in self.inputs else {}
-                if self.method:
-                    clips["flow"] = self._clip(self._planes(items), "flow")
-                logits = [stream.logits(clips[stream.input][None]) for stream in self.streams]
-                begin, end = start / self.fps, (start + self.clip_length) / self.fps
+                window = cutter.window(start, items, Costs())
+                logits = [each.logits(window.clips[each.input][None]) for each in self.streams]
+                begin, end = window.start / self.fps, window.end / self.fps
                 yield Seen(begin, end, arrived, self._fused(logits)[0], dropped, newest.read)
         except video.VideoError as error:
             raise PredictError(f"{live.name}: {error}") from error
@@ -257,10 +221,16 @@ class VideoClassifier:
     def _step(self, stride: float | None) -> int:
         """Return the frames from the beginning of a clip to that of the next."""
         if stride is None:
-            return self.clip_length
+            return self.streams[0].span
         return round(check_number("stride", stride, 1 / self.fps, "one frame's time") * self.fps)
 
-    def _scored(
+    def _warm_up(self) -> None:
+        """Score black frames: the first pass is slower and must not count in a video's cost."""
+        first = self.streams[0].settings
+        for _ in self.clips(np.zeros((first.stride + 1, first.crop, first.crop, 3), np.uint8)):
+            pass
+
+    def _collected(
         self,
         source: Source,
         compute: Compute,
@@ -271,62 +241,35 @@ class VideoClassifier:
     ) -> tuple[list[np.ndarray], np.ndarray, float]:
         """Compute rows for the clips of a source; also their times, (C, 2), and its seconds.
 
-        Of several streams, the first has all clips, and flow may lack the last.
+        Of several streams, the first has all clips, and flow may lack the last ones.
         """
         if batch_size < 1:
             raise ValueError(f"batch_size: expected 1 or more, got {batch_size}")
         frames = frames_of(source, self.streams[0].data.rgb, fps)
-        found: list[list[np.ndarray]] = [[] for _ in self.streams]
+        per_stream: list[list[np.ndarray]] = [[] for _ in self.streams]
         edges: list[tuple[int, int]] = []
-        remaining = self._windows(frames, self._step(stride), costs)
         with tqdm(desc=frames.name, unit="clip", disable=None) as bar:
-            while batch := list(islice(remaining, batch_size)):
+            for batch, rows in self._scored(frames, compute, costs, batch_size, stride):
                 edges += [(window.start, window.end) for window in batch]
-                with costs.timed("network", len(batch)):  # of all streams
-                    for stream, rows in zip(self.streams, found, strict=True):
-                        clips = [w.clips[stream.input] for w in batch if stream.input in w.clips]
-                        if clips:
-                            rows.append(compute(stream, torch.stack(clips)))
+                for known, found in zip(per_stream, rows, strict=True):
+                    known += found
                 bar.update(len(batch))
         times = np.array(edges) / self.fps
-        return [np.concatenate(rows) for rows in found], times, frames.read / self.fps
+        return [np.concatenate(rows) for rows in per_stream], times, frames.read / self.fps
 
-    def _warm_up(self) -> None:
-        """Predict black frames: the first pass is slower and must not count in a video's cost."""
-        size = self.streams[0].settings.crop
-        self.predict(np.zeros((self.clip_length + 1, size, size, 3), np.uint8))
-
-    def _windows(self, frames: Frames, step: int, costs: Costs) -> Iterator[Window]:
-        """Yield the clips of a video, resized and cropped, in the order of time."""
-        length = self.clip_length
-        with costs.timed("opening"):
-            frames.open()
-        found = windows(frames, length, step)
-        planes: list[bytes] = []
-        for number in itertools.count():
-            clips = {}
-            with costs.timed("reading"):
-                start, window = next(found, (0, []))
-                if not window:
-                    break
-                if len(window) == 1 and "flow" in self.inputs:
-                    raise PredictError(f"{frames.name}: flow needs two frames, and it has one")
-                # A short first clip is looped; later clips must be complete.
-                if "rgb" in self.inputs:
-                    clips["rgb"] = self._clip(window, "rgb")
-            if "flow" in self.inputs and (number == 0 or len(window) > length):
-                with costs.timed("flow"):
-                    planes = planes[2 * step :]  # those of the window before that are in this one
-                    planes += self._planes(window[len(planes) // 2 :])
-                with costs.timed("flow images"):
-                    clips["flow"] = self._clip(planes, "flow")
-            if clips:
-                yield Window(clips, start, start + min(len(window), length))
-        costs.drop_last("reading")  # the end is no clip
-
-    def _planes(self, frames: Sequence[bytes]) -> list[bytes]:
-        assert self.method is not None
-        return list(encoded_planes([frames], self.method, self.streams[0].data.flow))
+    def _scored(
+        self, frames: Frames, compute: Compute, costs: Costs, batch_size: int, stride: float | None
+    ) -> Iterator[tuple[list[Window], list[list[np.ndarray]]]]:
+        """Yield batches of clips with each stream's rows: one array, or none if all lack flow."""
+        cutter = Cutter(self.streams, self.method)
+        remaining = cutter.windows(frames, self._step(stride), costs)
+        while batch := list(islice(remaining, batch_size)):
+            rows = []
+            with costs.timed("network", len(batch)):  # of all streams
+                for stream in self.streams:
+                    clips = [w.clips[stream.input] for w in batch if stream.input in w.clips]
+                    rows.append([compute(stream, torch.stack(clips))] if clips else [])
+            yield batch, rows
 
     def _fused(self, per_stream: Sequence[np.ndarray]) -> np.ndarray:
         """Fuse (C, K) of each stream to (C, K); clips without flow have the first stream's."""
@@ -335,13 +278,6 @@ class VideoClassifier:
             return per_stream[0]
         fused = self.fusion([scores[:count] for scores in per_stream])
         return np.concatenate([fused, per_stream[0][count:]])
-
-    def _clip(self, items: Sequence[bytes], modality: str) -> torch.Tensor:
-        """Apply the test transform to the first T frames; fewer frames are looped."""
-        length = images.ITEMS_PER_FRAME[modality] * self.clip_length
-        chosen = islice(itertools.cycle(items), length)
-        loaded = [images.decode(np.frombuffer(i, np.uint8), modality == "flow") for i in chosen]
-        return to_square(loaded, modality, None, self.streams[0].settings.crop)
 
 
 def load_model(

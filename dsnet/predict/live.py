@@ -12,9 +12,8 @@ from typing import Any
 
 from dsnet import video
 from dsnet.datasets.listing import readable
-from dsnet.predict.classifier import Seen
 from dsnet.predict.outputs import SHOWN
-from dsnet.predict.prediction import ranked
+from dsnet.predict.prediction import Seen, ranked
 from dsnet.predict.segments import NONE
 
 log = logging.getLogger(__name__)

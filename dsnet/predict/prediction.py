@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,8 +20,8 @@ class Prediction:
         video: the path.
         classes: K names, in label order.
         times: (C, 2) float64, start and end of each clip in seconds.
-        clips: (C, K) float32, logits of each clip, fused if there are several streams. Flow has one
-            frame less than RGB; if it lacks the last clip, that clip is RGB's alone.
+        clips: (C, K) float32, logits of each clip, fused if there are several streams. Flow has
+            fewer frames than RGB; if it lacks the last clips, these are RGB's alone.
         logits: (K,) float32, logits of the video: the mean of each stream's clips, then fused.
         cost: milliseconds per clip: ``reading`` (decoding and resizing), ``flow`` and ``network``.
             Each is the median over clips or batches, so what only the first one pays for is no part
@@ -104,6 +104,42 @@ class Features:
     level: str
     times: np.ndarray
     vectors: np.ndarray
+
+
+class Scored(NamedTuple):
+    """A clip of a video.
+
+    Attributes:
+        start, end: in seconds.
+        logits, so_far: (K,) float32, of the clip, and of the video up to it.
+        frames: JPEG images of all its frames, resized as for training, also of those between the
+            frames of a clip with a stride.
+    """
+
+    start: float
+    end: float
+    logits: np.ndarray
+    so_far: np.ndarray
+    frames: Sequence[bytes]
+
+
+class Seen(NamedTuple):
+    """A clip of a live source.
+
+    Attributes:
+        start, end: in seconds since its first frame.
+        arrived: when its last frame arrived, in seconds since the epoch.
+        logits: (K,) float32.
+        dropped, frames: how many frames so far no clip has because the networks were late, and
+            how many came.
+    """
+
+    start: float
+    end: float
+    arrived: float
+    logits: np.ndarray
+    dropped: int
+    frames: int
 
 
 def ranked(classes: Sequence[str], logits: np.ndarray, count: int) -> list[tuple[str, float]]:

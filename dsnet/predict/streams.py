@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from dsnet import models
-from dsnet.clips import normalise
+from dsnet import fusion, models
+from dsnet.clips import normalise, span
 from dsnet.disk import PathLike
 from dsnet.errors import UserError
 from dsnet.experiment.data import Clips
 from dsnet.experiment.specs import DataSpec
+from dsnet.fusion.average import Average
 from dsnet.inference import to_device
 
 
@@ -30,7 +32,8 @@ class Stream:
         data: specs ``rgb`` and ``flow`` of its frames and planes.
         teacher: name of the flow stream that it was distilled from, or None.
         length: frames of a clip.
-        settings: the config's ``clips``: crop and means.
+        span: frames from its first to its last, with those that a stride skips.
+        settings: the config's ``clips``: crop, means and stride.
 
     Raises:
         CheckpointError: the file is not that of a trained stream.
@@ -51,6 +54,7 @@ class Stream:
         self.teacher: str | None = content["spec"].stream.teacher
         self.length: int = content["spec"].run.clip_length
         self.settings: Clips = content["spec"].clips.model_copy(update=network.statistics)
+        self.span = span(self.length, self.settings.stride)
         to_device(network.eval(), device)
         self.network = network
 
@@ -86,7 +90,28 @@ class Stream:
         return out.float().cpu().numpy()
 
 
-def flow_beside(stream: Stream) -> Path:
+def load_streams(
+    model: PathLike, flow: PathLike | bool, device: torch.device
+) -> tuple[fusion.Fusion, list[Stream]]:
+    """Load the streams of a classifier, and how to fuse them; see :class:`VideoClassifier`."""
+    if os.fspath(model).endswith(".json"):
+        if flow is not False:
+            raise PredictError(f"{os.fspath(model)} names its flow stream; leave out another")
+        threads = torch.get_num_threads()
+        fuse, folders = fusion.load(model)
+        torch.set_num_threads(threads)  # a fit uses one thread
+        streams = [Stream(folder / "model.pt", device) for folder in folders]
+    else:
+        fuse, streams = Average(), [Stream(model, device)]
+        if flow is not False:
+            streams.append(Stream(_flow_beside(streams[0]) if flow is True else flow, device))
+            _check_inputs(*streams)
+    for other in streams[1:]:
+        _check_pair(streams[0], other)
+    return fuse, streams
+
+
+def _flow_beside(stream: Stream) -> Path:
     """Return ``model.pt`` of the same run's flow stream: the teacher, or the one named ``flow``.
 
     Raises PredictError if there is none.
@@ -98,7 +123,7 @@ def flow_beside(stream: Stream) -> Path:
     return path
 
 
-def check_inputs(first: Stream, second: Stream) -> None:
+def _check_inputs(first: Stream, second: Stream) -> None:
     """Raise PredictError unless these are an RGB and a flow stream."""
     if (first.input, second.input) != ("rgb", "flow"):
         raise PredictError(
@@ -107,7 +132,7 @@ def check_inputs(first: Stream, second: Stream) -> None:
         )
 
 
-def check_pair(first: Stream, second: Stream) -> None:
+def _check_pair(first: Stream, second: Stream) -> None:
     """Raise PredictError unless both have the same classes, frames and clips."""
     for what in ("classes", "length", "data", "settings"):
         if getattr(first, what) != getattr(second, what):

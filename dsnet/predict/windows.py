@@ -13,20 +13,20 @@ from typing import NamedTuple, TypeVar
 T = TypeVar("T")
 
 
-def windows(items: Iterable[T], span: int, stride: int) -> Iterator[tuple[int, list[T]]]:
-    """Yield windows of ``span`` items plus the next one, which flow needs, if there is one.
+def windows(items: Iterable[T], span: int, more: int, stride: int) -> Iterator[tuple[int, list[T]]]:
+    """Yield windows of ``span`` items plus the next ones, ``more`` if there are as many.
 
     A window begins every ``stride`` items, and comes with the number of its first item. Only the
     first window may be shorter. What fills no window at the end is read and left out.
     """
     remaining = iter(items)
-    held, start = list(islice(remaining, span + 1)), 0
+    held, start = list(islice(remaining, span + more)), 0
     while held:
         yield start, held
         start += stride
         deque(islice(remaining, max(stride - len(held), 0)), maxlen=0)
         held = held[stride:]
-        held += islice(remaining, span + 1 - len(held))
+        held += islice(remaining, span + more - len(held))
         if len(held) < span:
             return
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 from dsnet.experiment import specs
+from dsnet.experiment.data import IMPORTED
 from dsnet.experiment.specs import STORE_VERSION
-from dsnet.stages.stage import Gpus, Input, Inputs, Jobs, Output, positive, stage
+from dsnet.stages.stage import Gpus, Input, Inputs, Jobs, MaybeInput, Output, positive, stage
 
 Helpers = Annotated[int, "{{threads}}", "threads beside the one that computes on a GPU", positive]
 Count = Annotated[float, "{{resources.max_broken}}", "share of the videos that may be unusable"]
@@ -48,12 +49,20 @@ def frames(spec: specs.FramesSpec, manifest: Input, shard: int, output: Output) 
 
 @stage(spec=lambda experiment, wildcards: specs.flow_spec(experiment), version=STORE_VERSION)
 def flow_shard(
-    spec: specs.FlowSpec, frames: Input, output: Output, threads: Helpers = 1, gpus: Gpus = 0
+    spec: specs.FlowSpec,
+    frames: Input,
+    output: Output,
+    manifest: MaybeInput = None,
+    threads: Helpers = 1,
+    gpus: Gpus = 0,
 ) -> None:
-    """Compute TV-L1 optical flow between the frames of a shard."""
-    from dsnet import shards
+    """Compute the optical flow between the frames of a shard, or import the manifest's."""
+    from dsnet import imported, shards
 
-    shards.flow_shard(frames, spec, output, threads)
+    if spec.algorithm == IMPORTED:
+        imported.flow_shard(manifest, frames, spec, output)
+    else:
+        shards.flow_shard(frames, spec, output, threads)
 
 
 @stage(version=STORE_VERSION)

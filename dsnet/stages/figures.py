@@ -9,7 +9,10 @@ from dsnet.experiment import Experiment, streams
 from dsnet.experiment.specs import ShownSpec, shown_spec
 from dsnet.stages.stage import Input, Inputs, Output, Outputs, Wildcards, stage
 
-TEMPLATES = ("pages/templates/*",)
+
+def _templates(page: str) -> tuple[str, ...]:
+    """Return the files that a page is made from."""
+    return tuple(f"pages/templates/{name}" for name in (f"{page}.html", "page.html", "style.css"))
 
 
 def _mapped(experiment: Experiment, wildcards: Wildcards) -> ShownSpec:
@@ -95,7 +98,7 @@ def feature_maps(spec: ShownSpec, tables: Inputs, maps: Input, output: Outputs) 
 @stage(
     spec=_of_classes,
     code=("dsnet.pages.classes", "dsnet.tables.classes", "dsnet.tables.formats"),
-    files=TEMPLATES,
+    files=_templates("classes"),
 )
 def classes(spec: ShownSpec, clips: Input, scores: Inputs, every: Inputs, output: Outputs) -> None:
     """Write a page with frames, flow and scores over time of every class, and their accuracies."""
@@ -113,7 +116,7 @@ def classes(spec: ShownSpec, clips: Input, scores: Inputs, every: Inputs, output
 @stage(
     spec=_summed_up,
     code=("dsnet.pages.summary",),
-    files=TEMPLATES,
+    files=("pages/templates/summary.html",),
 )
 def summary(spec: ShownSpec, table: Input, latency: Input, picture: Input, output: Output) -> None:
     """Write what a run found, in three numbers and one picture."""
@@ -126,7 +129,7 @@ def summary(spec: ShownSpec, table: Input, latency: Input, picture: Input, outpu
 @stage(
     spec=lambda experiment, wildcards: shown_spec(experiment),
     code=("dsnet.pages.provenance",),
-    files=TEMPLATES,
+    files=_templates("provenance"),
 )
 def provenance(
     spec: ShownSpec,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from dsnet.experiment import Experiment, specs, streams
+from dsnet.experiment.augmentation import NOTHING
 from dsnet.registry import BACKBONES, module_of
 from dsnet.stages.stage import (
     Device,
@@ -30,7 +31,7 @@ def _train_spec(experiment: Experiment, wildcards: Wildcards) -> specs.TrainSpec
 
 
 def _train_code(experiment: Experiment, wildcards: Wildcards) -> Iterator[str]:
-    """Name the code that trains a stream: of its backbone and of its own losses."""
+    """Name the code that trains a stream: of its backbone, its own losses and its recipe."""
     yield from ("dsnet.training.trainer", "dsnet.training.batch_norm", "dsnet.models.weights")
     stream, places = experiment.streams[wildcards.stream], streams.losses_by_name(experiment)
     yield from (module_of(places[name]) for name in stream.losses.terms())
@@ -38,6 +39,16 @@ def _train_code(experiment: Experiment, wildcards: Wildcards) -> Iterator[str]:
     yield module_of(BACKBONES.get(backbone, backbone))
     if stream.teacher is not None:
         yield "dsnet.losses.distillation"
+    if stream.first_convolution == "averaged":
+        yield "dsnet.models.averaging"
+    recipe = stream.training
+    used = {
+        "dsnet.clips.augmentation": recipe.augment != NOTHING,
+        "dsnet.losses.cross_entropy": recipe.class_weights or recipe.label_smoothing,
+        "dsnet.training.averaging": recipe.ema is not None,
+        "dsnet.training.noise": recipe.dropout > 0 or recipe.mixup is not None,
+    }
+    yield from (module for module, is_used in used.items() if is_used)
 
 
 def _fuse_code(experiment: Experiment, wildcards: Wildcards) -> Iterator[str]:

@@ -20,6 +20,7 @@ from dsnet.experiment.specs import TrainSpec
 from dsnet.processes import Processes
 from dsnet.provenance import alone, canonical, file_digest, record
 from dsnet.training import diagnostics, preparation, randomness, resuming
+from dsnet.training.averaging import Average
 from dsnet.training.gradients import TrainingError
 from dsnet.training.results import Results, to_board
 from dsnet.training.trainer import Trainer
@@ -94,13 +95,19 @@ def train(
             set_up(options, chosen)
             randomness.seed_everything(spec.run.seed)
             network = preparation.make_network(spec, classes, chosen, processes, init)
-            task = preparation.make_task(spec, chosen, teacher, reader.spec)
+            task = preparation.make_task(spec, chosen, teacher, reader)
             if options.autotune and chosen.type == "cuda":
                 preparation.tune(network, task, spec, processes)
-            loaders = clips.stream_loaders(spec, reader, task.inputs, workers, processes)
+            augmentation = preparation.make_augmentation(spec, network)
+            loaders = clips.stream_loaders(
+                spec, reader, task.inputs, workers, processes, augmentation
+            )
             seen, judged = (len(loader.dataset.videos.ids) for loader in loaders)  # type: ignore[attr-defined]
             log.info("%d videos to train, %d to select by", seen, judged)
-            _fit(Trainer(network, task, *loaders, spec, chosen, processes), results, processes)
+            mixup = preparation.make_mixup(spec, task, len(classes), processes)
+            average = Average(network, options.ema) if options.ema else None
+            trainer = Trainer(network, task, *loaders, spec, chosen, processes, mixup, average)
+            _fit(trainer, results, processes)
         elif processes.first:
             assert init is not None  # the configuration makes sure of it
             (output / "tensorboard").mkdir(parents=True, exist_ok=True)
@@ -112,7 +119,7 @@ def _fit(trainer: Trainer, results: Results, processes: Processes) -> None:
     """Train the epochs that are left, with a checkpoint after each, and write the results."""
     folder, spec = results.folder, results.spec
     folder.mkdir(parents=True, exist_ok=True)
-    first, epochs = _resume(trainer, results, processes), trainer.options.epochs
+    first, epochs = _resume(trainer, results, processes), trainer.schedule.epochs
     classes = len(results.reader.extra["classes"])
     only = processes.first  # it writes the files and shows the progress
     if only:  # the rows of an interrupted training are written again
@@ -132,7 +139,7 @@ def _fit(trainer: Trainer, results: Results, processes: Processes) -> None:
                 saver.wait()
                 good = resuming.last_good(folder, len(results.history))
                 raise TrainingError(f"{error}; {good}") from error
-            results.add(row, trainer.network)
+            results.add(row, trainer.judged)
             collapse = diagnostics.collapse(row, classes, trainer.network.deepest())
             if collapse:
                 results.warnings.append(collapse)
@@ -147,7 +154,7 @@ def _fit(trainer: Trainer, results: Results, processes: Processes) -> None:
                 saver.save(state)
         saver.wait()
     if only:
-        results.write(trainer.network)
+        results.write(trainer.judged)
         resuming.remove(folder)
 
 

@@ -17,6 +17,16 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
+def seed_epoch(seed: int, epoch: int, rank: int) -> None:
+    """Seed PyTorch's generators for an epoch, from 0, in the process of this rank.
+
+    So what they give depends neither on an interruption nor on what the processes drew before.
+    """
+    # A 1 before them: with trailing zeros, it would be the generator of a clip.
+    (word,) = np.random.SeedSequence((1, seed, epoch, rank)).generate_state(1)
+    torch.manual_seed(int(word))
+
+
 def state() -> dict[str, Any]:
     """Return the state of all generators, as tensors and plain values."""
     version, words, gauss = random.getstate()

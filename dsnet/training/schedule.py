@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 class Schedule:
-    """The learning rate: linear warm-up, then plateau, cosine or constant."""
+    """The learning rate: linear warm-up, then plateau, cosine or constant.
+
+    Attributes: ``epochs``, the length of the training: more than the config's ``epochs`` if those
+    have fewer steps than its ``least_steps``.
+    """
 
     def __init__(
         self, optimizer: torch.optim.Optimizer, options: Recipe, steps_per_epoch: int
@@ -23,7 +27,8 @@ class Schedule:
         self.base = options.lr
         self.patience = options.plateau_patience
         self.warmup = round(options.warmup_epochs * steps_per_epoch)
-        self.steps = options.epochs * steps_per_epoch
+        self.epochs = max(options.epochs, math.ceil((options.least_steps or 0) / steps_per_epoch))
+        self.steps = self.epochs * steps_per_epoch
         self.factor, self.lowest, self.waited = 1.0, math.inf, 0
 
     def before_step(self, step: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -34,7 +34,10 @@ class Task(Protocol):
     def __call__(
         self, network: Backbone, batch: Mapping[str, Tensor], labels: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Compute logits (N, K) and the terms of the loss, scalars by name."""
+        """Compute logits (N, K) and the terms of the loss, scalars by name.
+
+        Labels are int64 (N,) or, of mixed clips, (N, K).
+        """
 
     def balance(self, norms: Mapping[str, float]) -> dict[str, float]:
         """Give the terms their shares; return the factors by which they change."""
@@ -51,13 +54,14 @@ class Classification(nn.Module):
         self.inputs: Sequence[str] = (modality,)
         self.shares: Mapping[str, float] = {}
         self.terms = nn.ModuleDict()
+        self.cross_entropy: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy
 
     def forward(
         self, network: Backbone, batch: Mapping[str, Tensor], labels: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Compute logits (N, K) and the only term."""
         logits = network(batch[self.inputs[0]])
-        return logits, {"ce": F.cross_entropy(logits, labels)}
+        return logits, {"ce": self.cross_entropy(logits, labels)}
 
     def balance(self, norms: Mapping[str, float]) -> dict[str, float]:
         """Return no factors."""
@@ -140,7 +144,7 @@ class Step:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Compute logits (N, K) and the terms of the loss, scalars by name, of this process.
 
-        ``batch``: (N, C, T, H, W) by modality; ``labels``: int64 (N,).
+        ``batch``: (N, C, T, H, W) by modality; ``labels``: int64 (N,), or (N, K) if mixed.
         """
         with computing_in(self.precision, self.device):
             return self._forward(batch, labels)

@@ -27,6 +27,8 @@ from dsnet.training.steps import Step, Task, freeze
 
 if TYPE_CHECKING:
     from dsnet.experiment.specs import TrainSpec
+    from dsnet.training.averaging import Average
+    from dsnet.training.noise import Mixup
 
 
 class Trainer:
@@ -40,6 +42,10 @@ class Trainer:
         spec: see :class:`dsnet.experiment.specs.TrainSpec`.
         device: where everything is computed.
         processes: those that train together.
+        mixup: mixes the clips of every batch, if any.
+        average: of the weights of ``network``, if any.
+
+    Attributes: ``judged``, the network that is selected and kept: the average if there is one.
 
     Raises:
         TrainingError: the spec trains a module that does not exist.
@@ -54,9 +60,13 @@ class Trainer:
         spec: TrainSpec,
         device: torch.device,
         processes: Processes,
+        mixup: Mixup | None = None,
+        average: Average | None = None,
     ) -> None:
         self.network, self.training, self.selection = network, training, selection
-        self.device, self.processes = device, processes
+        self.device, self.processes, self.seed = device, processes, spec.run.seed
+        self.mixup, self.average = mixup, average
+        self.judged = average.network if average else network
         self.options = spec.stream.training
         self.settings = spec.clips.model_copy(update=network.statistics)
         self.frozen = freeze(network, self.options.trainable)
@@ -68,7 +78,10 @@ class Trainer:
         started = time.perf_counter()
         train = self._train_epoch(epoch)
         # They may differ between processes, as without synchronised batch norm.
-        self.processes.broadcast([*self.network.buffers(), *self.step.task.terms.buffers()])
+        terms = self.step.task.terms
+        self.processes.broadcast([*self.network.buffers(), *terms.buffers()])
+        if self.average:
+            self.processes.broadcast(self.judged.buffers())
         lr = self.step.optimizer.param_groups[0]["lr"]
         val = self._select(epoch)
         self.schedule.after_epoch(val["val_loss"])
@@ -100,18 +113,24 @@ class Trainer:
         totals = Totals(epoch + 1, self.device.type != "cpu")
         gradients = {"none yet": math.nan}
         self.step.start_epoch()
+        if self.options.dropout:
+            randomness.seed_epoch(self.seed, epoch, self.processes.rank)
         for step, (batch, labels) in enumerate(
             on_device(self.training, self.settings, self.device)
         ):
             self.schedule.before_step(epoch * len(self.training) + step)
+            if self.mixup:
+                batch, labels = self.mixup(batch, labels, epoch, step)
             logits, terms = self.step.forward(batch, labels)
             share = len(labels) / batches.sizes[step]
             # In the first step, and in float16 until no gradient overflows.
             if not all(map(math.isfinite, gradients.values())):
                 terms, gradients = self.step.balance(terms, share)
             is_clipped = self.step.update(terms, share)
-            n_right = (logits.argmax(dim=1) == labels).sum()
-            totals.add(step + 1, len(labels), {**terms, "clipped": is_clipped, "right": n_right})
+            if self.average:
+                self.average.update(self.network)
+            counted = {"clipped": is_clipped, "right": n_right(logits, labels)}
+            totals.add(step + 1, len(labels), {**terms, **counted})
         seen = sum(batches.sizes)
         sums = self.processes.sums(totals.sums())
         means = {name: value / seen for name, value in sums.items()}
@@ -133,7 +152,7 @@ class Trainer:
         the batch-norm statistics overflowed.
         """
         scores, owners = clip_logits(
-            self.network, self.selection, self.device, self.processes, self.options.precision
+            self.judged, self.selection, self.device, self.processes, self.options.precision
         )
         data = self.selection.dataset
         assert isinstance(data, ScoringClips)
@@ -145,6 +164,7 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Return everything that an epoch changes, as tensors and plain values."""
+        average = {"average": self.average.state_dict()} if self.average else {}
         return {
             "state_dict": self.network.state_dict(),
             "terms": self.step.task.terms.state_dict(),
@@ -152,6 +172,7 @@ class Trainer:
             "scaler": self.step.scaler.state_dict(),
             "schedule": self.schedule.state_dict(),
             "random": randomness.state(),
+            **average,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -162,6 +183,8 @@ class Trainer:
         self.step.scaler.load_state_dict(state["scaler"])
         self.schedule.load_state_dict(state["schedule"])
         randomness.restore(state["random"])
+        if self.average:
+            self.average.load_state_dict(state["average"])
 
 
 class Totals:
@@ -201,6 +224,17 @@ class Totals:
         check_finite(values, self.epoch, step)
         for name, value in values.items():
             self._sums[name] += value if name == "right" else clips * value
+
+
+def n_right(logits: Tensor, labels: Tensor) -> Tensor:
+    """Count clips whose likeliest class is right, a scalar.
+
+    Of a mixed clip, whose labels are (N, K), counts the share that this class has in it.
+    """
+    found = logits.argmax(dim=1)
+    if labels.ndim == 1:
+        return (found == labels).sum()
+    return labels.gather(1, found[:, None]).sum()
 
 
 def rank(row: Mapping[str, float]) -> tuple[float, float]:

@@ -9,12 +9,12 @@ from typing import IO, Any, Literal
 import numpy as np
 
 from dsnet.disk import PathLike
+from dsnet.video.numbered import located
 from dsnet.video.reading import (
     MAX_PIXELS,
     TIMEOUT,
     Stamps,
     VideoError,
-    check_file,
     read,
     reason,
     source,
@@ -37,6 +37,7 @@ def decode(
     least: int = 0,
     max_pixels: int = MAX_PIXELS,
     timeout: float = TIMEOUT,
+    rate: float | None = None,
 ) -> Iterator[np.ndarray]:
     """Stream the frames of ``path`` at ``fps``, as (H, W, 3) uint8 RGB.
 
@@ -51,21 +52,23 @@ def decode(
     size of the first one and turned like it. Pixels are taken as square, whatever the file says of
     their shape. One frame is in memory at a time. Closing the generator early ends ffmpeg.
 
+    ``rate`` is for a folder of numbered images: their frames per second.
+
     Raises:
         VideoError: nothing decodes; HDR; fewer frames than ``least``, what is known of the video;
             time stamps jump by more than two seconds; or no data arrives for ``timeout`` seconds.
         FfmpegError: a signal ended ffmpeg, or it failed before ``least`` frames.
     """
-    check_file(path)
-    native, rate, start = source(path, max_pixels, timeout), {}, None
+    file, numbered = located(path, rate)
+    native, output, start = source(file, max_pixels, timeout, numbered), {}, None
     if sampling == "fps_filter":
         native = at_rate(native, fps)
     elif sampling == "output_rate":
-        rate, start = {"r": fps}, 0.0
+        output, start = {"r": fps}, 0.0
     else:
         raise ValueError(f"sampling: expected 'fps_filter' or 'output_rate', got {sampling!r}")
-    stream = pictures(native, resize, size, **rate)
-    with running(stream, path, stdout=subprocess.PIPE) as (process, stderr):
+    stream = pictures(native, resize, size, **output)
+    with running(stream, file, stdout=subprocess.PIPE) as (process, stderr):
         count, stamps = 0, Stamps(stderr, start)
         for frame in read_pictures(process, stderr, path, timeout):
             stamps.check(count / fps)
@@ -76,7 +79,7 @@ def decode(
         stamps.check()
         complaints = messages(stderr)
     if count == 0:
-        raise VideoError(reason(complaints, path))
+        raise VideoError(reason(complaints, file))
     if count < least:
         what = f"only {count} of at least {least} frames decode"
         if process.returncode != 0:

@@ -2,15 +2,15 @@
 
 import logging
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dsnet.disk import PathLike
+from dsnet.video.numbered import check_sizes, frames_in, located
 from dsnet.video.reading import (
     MAX_PIXELS,
     TIMEOUT,
     Stamps,
     VideoError,
-    check_file,
     read,
     reason,
     source,
@@ -43,26 +43,31 @@ def probe(
     max_pixels: int = MAX_PIXELS,
     fps: float = 25,
     timeout: float = TIMEOUT,
+    rate: float | None = None,
 ) -> VideoInfo:
     """Decode ``path`` once, and return its size, mean native rate and number of frames.
 
-    A damaged video is usable if its first frames decode; ffmpeg's message is logged.
+    A damaged video is usable if its first frames decode; ffmpeg's message is logged. ``rate`` is
+    for a folder of numbered images: their frames per second.
 
     Raises:
         VideoError: an unusable file: missing, not a video, no video stream, HDR, no decodable
             frame, a single frame (flow needs two), less than two frames' time at ``fps``, time
             stamps that jump by more than two seconds, frames of more than ``max_pixels`` pixels, or
-            no data for ``timeout`` seconds.
+            no data for ``timeout`` seconds. Numbered images with gaps, of several sizes, or of
+            which one does not decode.
         FfmpegError: a signal ended ffmpeg.
     """
-    check_file(path)
+    file, numbered = located(path, rate)
+    names = frames_in(path).names if numbered else []
+    check_sizes(path, names)
     stream = (
-        source(path, max_pixels, timeout)
+        source(file, max_pixels, timeout, numbered)
         # num:den is the only spelling that old and new versions of ffmpeg share.
         .output("pipe:", format="framecrc", enc_time_base=f"1:{TICKS_PER_SECOND}", threads=1)
         .global_args("-filter_complex_threads", "1")
     )
-    with running(stream, path, stdout=subprocess.PIPE) as (process, stderr):
+    with running(stream, file, stdout=subprocess.PIPE) as (process, stderr):
         assert process.stdout is not None
         listed, view = bytearray(), memoryview(bytearray(65_536))
         # For any exit status: a truncated file gives an error, but its frames count.
@@ -71,10 +76,13 @@ def probe(
         check_end(process, stderr, path, timeout)
         Stamps(stderr).check()
         complaints = messages(stderr)
-    info = _parse_framecrc(listed.decode(), complaints, path, fps)
+    info = _parse_framecrc(listed.decode(), complaints, file, fps)
+    if names and info.frames != len(names):
+        why = f" ({complaints[0]})" if complaints else ""
+        raise VideoError(f"only {info.frames} of {len(names)} images decode{why}")
     if complaints:
         log.warning("%s: %d frames decode, but: %s", path, info.frames, complaints[-1])
-    return info
+    return replace(info, fps=float(rate)) if rate else info
 
 
 def _parse_framecrc(text: str, complaints: list[str], path: PathLike, fps: float) -> VideoInfo:

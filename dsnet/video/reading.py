@@ -43,6 +43,8 @@ def check_file(path: PathLike) -> None:
     """Raise VideoError for a file that ffmpeg must not open."""
     try:
         status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            raise VideoError("a folder; if it has numbered images, set images_fps (docs/data.md)")
         if not stat.S_ISREG(status.st_mode):
             raise VideoError("not a regular file")
         with open(path, "rb") as file:
@@ -60,17 +62,19 @@ def check_file(path: PathLike) -> None:
         raise VideoError("not a video: plain text")
 
 
-def source(path: PathLike, max_pixels: int, timeout: float) -> Any:
+def source(path: PathLike, max_pixels: int, timeout: float, numbered: Mapping[str, Any]) -> Any:
     """Return the frames of ``path`` as a stream of ffmpeg-python, decoded on one thread.
 
-    Of several video streams the default one is taken, and of several such ones the largest. ffmpeg
-    prints time stamps for :class:`Stamps`. Raises VideoError for HDR.
+    ``numbered`` has the options of :func:`.located`. Of several video streams the default one is
+    taken, and of several such ones the largest. ffmpeg prints time stamps for :class:`Stamps`.
+    Raises VideoError for HDR.
     """
     options = {
         "threads": 1,
         "max_pixels": max_pixels,
         "protocol_whitelist": "file",
         "format_whitelist": CONTAINERS,
+        **numbered,
         # One filter graph for the whole video: a new one, after a change in the stream, would count
         # from zero again.
         "reinit_filter": 0,

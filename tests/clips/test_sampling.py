@@ -126,3 +126,52 @@ def test_half_of_the_crops_are_mirrored_where_that_is_allowed():
     share = np.mean([clips.draw_crop(rng, 8, 8, [1.0], True).flip for _ in range(2000)])
     assert 0.45 < share < 0.55
     assert not any(clips.draw_crop(rng, 8, 8, [1.0], False).flip for _ in range(100))
+
+
+STRIDED = (st.integers(1, 90), st.integers(1, 20), st.integers(1, 5))
+
+
+@settings(max_examples=100, deadline=None)
+@given(*STRIDED, st.integers(0, 2**32))
+def test_a_training_clip_has_every_nth_frame_from_a_start_inside(frames, length, stride, seed):
+    positions = clips.training_positions(np.random.default_rng(seed), frames, length, stride)
+    steps = stride * np.arange(length)
+    assert positions.tolist() == ((positions[0] + steps) % frames).tolist()
+    assert (positions >= 0).all()
+    assert (positions < frames).all()
+    if frames > steps[-1]:  # not looped
+        assert positions.tolist() == (positions[0] + steps).tolist()
+    else:
+        assert positions[0] == 0
+
+
+def test_training_clips_of_every_nth_frame_reach_every_start():
+    rng = np.random.default_rng(0)
+    starts = {int(clips.training_positions(rng, 10, 4, 2)[0]) for _ in range(200)}
+    assert starts == {0, 1, 2, 3}  # frames 3, 5, 7 and 9 are the last
+
+
+@settings(max_examples=100, deadline=None)
+@given(*STRIDED)
+def test_test_clips_of_every_nth_frame_do_not_overlap_and_fill_the_video(frames, length, stride):
+    found = clips.scoring_positions(frames, length, stride=stride)
+    steps = stride * np.arange(length)
+    if frames <= steps[-1]:
+        assert [p.tolist() for p in found] == [(steps % frames).tolist()]
+        return
+    for positions in found:
+        assert positions.tolist() == (positions[0] + steps).tolist()
+        assert positions[-1] < frames
+    starts = [int(positions[0]) for positions in found]
+    assert starts == list(range(0, frames - int(steps[-1]), int(steps[-1]) + 1))
+
+
+def test_test_clips_of_every_second_frame_by_hand():
+    def listed(frames, **options):
+        return [p.tolist() for p in clips.scoring_positions(frames, 3, stride=2, **options)]
+
+    assert listed(9) == [[0, 2, 4]]
+    assert listed(11) == [[0, 2, 4], [5, 7, 9]]
+    assert listed(15, most=1) == [[5, 7, 9]]
+    assert listed(4) == [[0, 2, 0]]  # looped
+    assert listed(3) == [[0, 2, 1]]

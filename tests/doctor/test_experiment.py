@@ -179,6 +179,9 @@ def test_weights_that_are_there_or_not(raw, here):
     _, own = experiment.checkpoints(load(raw))
     assert own.status == "warning"
     assert "the stream's input is rgb, and conv1.weight is drawn anew" in own.found
+    raw["streams"]["rgb"]["first_convolution"] = "averaged"
+    _, own = experiment.checkpoints(load(raw))
+    assert own.status == "ok"
     torch.save(
         {"state_dict": models.build({**arch, "stem": 4}, "rgb", 400).state_dict()}, "own.pth"
     )

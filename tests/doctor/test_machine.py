@@ -121,6 +121,14 @@ def test_the_flow_backend(raw, monkeypatch):
     assert (found.status, found.found) == ("ok", "numba on cuda:0, semantics cpu")
 
 
+def test_imported_flow_needs_no_backend(raw):
+    raw["flow"] = {"algorithm": "imported", "imported": {"layout": "denseflow"}}
+    raw["datasets"], raw["catalogue"]["weizmann"]["images_fps"] = ["weizmann"], 25
+    found = only(machine.flow_backend(load(raw)))
+    assert found.status == "ok"
+    assert found.found == "imported from images of layout denseflow; none is computed"
+
+
 def test_a_flow_backend_that_cannot_run(raw, monkeypatch):
     raw["flow"]["backend"] = "opencv-cuda"
     module = flow.BACKENDS["opencv-cuda"].load()

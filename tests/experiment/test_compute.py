@@ -33,6 +33,9 @@ def test_flow_jobs_ask_for_a_gpu_where_there_is_one_and_threads_that_feed_it(
     flow = loaded(overlay).flow
     assert flow.n_gpus() == asked
     assert flow.n_threads() == (data.GPU_THREADS if asked else 1)
+    for algorithm, on_gpu in (("dis", False), ("farneback", False), ("raft", there)):
+        other = loaded({"flow": {"algorithm": algorithm, "backend": "numba"}}).flow
+        assert other.n_gpus() == on_gpu
 
 
 @pytest.mark.parametrize(

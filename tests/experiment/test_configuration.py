@@ -11,6 +11,8 @@ from project import ROOT
 from dsnet.experiment import ConfigError, Experiment, load
 from dsnet.experiment.schema import children, document, schema
 
+AVERAGED = {"first_convolution": "averaged"}
+
 
 def leaves(node, path=""):
     """Dotted paths of all keys that a schema describes, with what it says of each."""
@@ -70,6 +72,22 @@ def test_null_leaves_out_a_stream_and_a_loss(raw, loaded):
             r"streams\.rgb-from-flow\.init: flow sees flow, so conv1 stays as drawn",
         ),
         (
+            {"streams": {"mars": {**AVERAGED, "training": {"trainable": ["layer4", "fc"]}}}},
+            r"streams\.mars\.init: flow sees flow, so conv1 has the same kernels for all channels;",
+        ),
+        (
+            {"streams": {"rgb": AVERAGED}},
+            r"streams\.rgb\.first_convolution: expected drawn, since there are no weights",
+        ),
+        (
+            {"streams": {"ds": {**AVERAGED, "init": "rgb"}}},
+            r"streams\.ds\.first_convolution: expected drawn, since rgb sees rgb, too",
+        ),
+        (
+            {"streams": {"rgb": {**AVERAGED, "pretrained": "x.pth", "training": {"epochs": 0}}}},
+            r"streams\.rgb\.first_convolution: expected drawn, since training\.epochs 0 takes",
+        ),
+        (
             {"streams": {"ds": {"init": "rgb", "training": {"epochs": 0}}}},
             r"streams\.ds\.training\.epochs: 0 trains nothing; set teacher to null",
         ),
@@ -107,8 +125,25 @@ def test_null_leaves_out_a_stream_and_a_loss(raw, loaded):
         ({"streams": {"new": {"input": "rgb"}}}, r"streams\.new\.title: is missing \(Name"),
         ({"model": {"cardinality": 5}}, r"model\.cardinality: expected a divisor"),
         ({"tables": {"compare": ["ds", "x"]}}, r"tables\.compare: x is not in streams"),
+        ({"flow": {"algorithm": "imported"}},
+         r"flow\.rounding: expected truncate, as in images of layout mars\n.*"
+         r"catalogue\.motions\.images_fps: expected the rate of the images that the imported flow"),
+        ({"datasets": ["weizmann"], "catalogue": {"weizmann": {"images_fps": 24.5}},
+          "flow": {"algorithm": "imported", "imported": {"layout": "tsn"}}},
+         r"frames\.fps: expected 24\.5, the images_fps of weizmann"),
+        ({"datasets": ["none"], "flow": {"algorithm": "imported"}}, r"none is not in catalogue"),
+        ({"flow": {"imported": {"layout": "x"}}}, r"imported\.layout: expected 'mars', 'dense"),
+        ({"catalogue": {"motions": {"images_fps": 25}}},
+         r"catalogue\.motions\.images_fps: expected null, since the workflow gets videos"),
+        ({"catalogue": {"ucf101": {"images_fps": 25, "fetch": True}}},
+         r"catalogue\.ucf101\.images_fps: expected null, since the workflow gets videos"),
         ({"flow": {"tvl1": {"median_filtering": 2}}}, r"median_filtering: expected 1, 3 or 5"),
         ({"flow": {"backend": "opencv"}}, r"flow: opencv does not follow semantics cuda"),
+        ({"flow": {"algorithm": "diss"}}, r"flow\.algorithm: unknown name 'diss'; .*dis"),
+        ({"flow": {"dis": {"preset": "fast"}}}, r"flow\.dis\.preset: unknown key"),
+        ({"flow": {"farneback": {"neighbourhood": 6}}}, r"neighbourhood: expected 5 or 7"),
+        ({"clips": {"stride": 20}}, r"motions\.length: expected more frames than clips"),
+        ({"clips": {"stride": 0}}, r"clips\.stride: expected"),
         ({"streams": {"ds": {"title": "MARS"}}}, r"streams: two have the title 'MARS'"),
         ({"streams": {"ds": {"init": "flwo"}}}, r"streams\.ds\.init: flwo is not in streams"),
         ({"streams": {"ds": {"pretrained": "x.pth"}}}, r"streams\.ds: init and pretrained exclude"),

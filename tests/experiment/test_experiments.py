@@ -137,3 +137,14 @@ def test_the_papers_teacher_and_rgb_stream_are_mars_releases_as_they_are(recipe,
     assert shared == all(found[key] == recipe("best")[key] for key in ("frames", "flow"))
     others = [recipe(other)["results"] for other in ("best", "mars", "literal") if other != name]
     assert found["results"] not in others
+
+
+def test_the_recipe_for_own_videos_is_the_one_that_is_tried(loaded):
+    own, tried = (
+        yaml.safe_load((ROOT / f"experiments/{name}.yaml").read_text(encoding="utf-8"))
+        for name in ("own-data", "few-videos")
+    )
+    recipe = loaded(own)
+    compared = loaded(tried)
+    for name, stream in (("ds-all", "ds"), ("flow-all", "flow")):
+        assert compared.streams[name].training == recipe.streams[stream].training

@@ -1,10 +1,13 @@
 """Specs: what an artifact depends on and nothing else."""
 
+import hashlib
 import json
+import os
 
 import pytest
 
 from dsnet.experiment import specs, streams
+from dsnet.experiment.data import TVL1
 
 
 def spec(experiment, stream="ds"):
@@ -35,6 +38,7 @@ def test_a_spec_has_what_a_stream_depends_on_and_nothing_else(experiment, loaded
     [
         ("title", "New", set()),
         ("flip", False, {"train"}),
+        ("images_fps", 25, {"manifest"}),
         ("shards", 9, {"manifest"}),
         ("seed", 9, {"videos", "manifest"}),
     ],
@@ -94,6 +98,7 @@ def test_keys_with_their_defaults_leave_the_specs_of_results_as_they_were(experi
     assert set(specs.flow_spec(experiment).values()) == expected
     clips = {"crop", "scales", "rgb_mean", "flow_mean"}
     assert set(spec(experiment).values()["clips"]) == clips
+    assert "images_fps" not in specs.manifest_spec(experiment, "motions").values()["entry"]
     changed = loaded(
         {
             "frames": {"sampling": "output_rate"},
@@ -102,8 +107,35 @@ def test_keys_with_their_defaults_leave_the_specs_of_results_as_they_were(experi
         },
     )
     assert set(spec(changed).values()["clips"]) == clips | {"rgb_std", "flow_std"}
+    assert "first_convolution" not in spec(experiment).values()["stream"]
+    averaged = loaded({"streams": {"ds": {"first_convolution": "averaged"}}})
+    assert spec(averaged).values()["stream"]["first_convolution"] == "averaged"
     assert specs.frames_spec(changed).values()["sampling"] == "output_rate"
     assert specs.flow_spec(changed).values()["rounding"] == "truncate"
+
+
+def test_the_stride_is_of_the_flow_and_of_the_streams_but_not_of_the_frames(experiment, loaded):
+    changed = loaded({"clips": {"stride": 3}})
+    assert specs.frames_spec(changed) == specs.frames_spec(experiment)
+    same = specs.flow_spec(experiment).values()
+    assert specs.flow_spec(changed).values() == {**same, "stride": 3}
+    assert spec(changed).values()["clips"]["stride"] == 3
+
+
+def test_other_weights_of_raft_are_other_flow(loaded, tmp_path):
+    weights = tmp_path / "raft.pth"
+    experiment = loaded({"flow": {"algorithm": "raft", "raft": {"weights": str(weights)}}})
+    assert "weights" not in specs.flow_spec(experiment).values()
+    found = []
+    for number, content in enumerate((b"one", b"another")):
+        weights.write_bytes(content)
+        os.utime(weights, ns=(number, number))
+        found.append(specs.flow_spec(experiment))
+    assert found[0] != found[1]
+    digests = [hashlib.sha256(content).hexdigest()[:16] for content in (b"one", b"another")]
+    assert [made.values()["weights"] for made in found] == digests
+    for values in (made.values() for made in found):
+        assert specs.FlowSpec.model_validate(values).values() == values
 
 
 def test_tables_are_given_the_streams_in_their_order(loaded):
@@ -130,7 +162,59 @@ def test_the_specs_of_figures_name_what_they_show(experiment):
     assert set(similarity.teachers.values()) == {"flow"}
 
 
+def test_the_spec_of_imported_flow_says_where_it_is_from_and_not_how_it_is_computed(loaded):
+    def made(**flow):
+        overlay = {"algorithm": "imported", "imported": {"layout": "tsn"}, **flow}
+        entry = {"images_fps": 25}
+        changes = {"datasets": ["weizmann"], "catalogue": {"weizmann": entry}, "flow": overlay}
+        return loaded(changes)
+
+    spec = specs.flow_spec(made())
+    keys = {"algorithm", "imported", "bound", "quality", "version"}
+    assert set(spec.values()) == keys
+    assert spec.values()["imported"] == {"layout": "tsn", "bound": 20}
+    assert type(spec).model_validate(json.loads(json.dumps(spec.values()))) == spec.model_copy(
+        update={"tvl1": TVL1()}
+    )
+    other = made(backend="numba", tvl1={"warps": 1}, semantics="cpu")
+    assert specs.flow_spec(other).values() == spec.values()
+    assert (other.flow.n_gpus(), other.flow.n_threads()) == (0, 1)
+    rows = [names for _, names in streams.latency_rows(other)]
+    assert rows == [["rgb"], ["ds"], ["ds", "rgb"]]  # what computes its flow is not known
+
+
 @pytest.mark.parametrize("make", ["frames_spec", "flow_spec", "shown_spec", "latency_spec"])
 def test_a_spec_is_read_as_it_was_written(experiment, make):
     made = getattr(specs, make)(experiment)
     assert type(made).model_validate(json.loads(json.dumps(made.values()))) == made
+
+
+FEW = {
+    "least_steps": 300,
+    "class_weights": "balanced",
+    "label_smoothing": 0.1,
+    "dropout": 0.3,
+    "ema": 0.9,
+    "mixup": 0.2,
+    "augment": {"rotation": 10},
+}
+
+
+@pytest.mark.parametrize("key", FEW)
+def test_what_is_for_few_videos_is_in_a_spec_only_if_it_is_on(experiment, loaded, key):
+    def written(experiment):
+        return spec(experiment).values()["stream"]["training"]
+
+    assert not FEW.keys() & written(experiment).keys()
+    changed = written(loaded({"training": {key: FEW[key]}}))
+    assert changed.pop(key)
+    changed.pop("processes", None)
+    assert changed == written(experiment)
+
+
+@pytest.mark.parametrize("key", FEW)
+def test_processes_count_where_each_draws_its_own(loaded, key):
+    def made(processes):
+        return spec(loaded({"training": {key: FEW[key], "processes": processes}}))
+
+    assert (made(1) != made(2)) == (key in ("dropout", "mixup"))

@@ -25,7 +25,7 @@ def test_accuracy_is_drawn_against_cost_with_and_without_tvl1():
     bars = [tuple(line.get_ydata()) for line in axes.lines if line.get_linestyle() == "-"]
     assert (60.0, 80.0) in bars
     assert (85.0, 95.0) in bars
-    assert axes.get_title("left") == "motions, split 1, 16 frames; CPU; TV-L1 by numba"
+    assert axes.get_title("left") == "motions, split 1, 16 frames; CPU; flow by numba"
     with pytest.raises(ValueError, match="no method of Table 1 is among those"):
         figures.accuracy_cost(scored(), timed().tail(1))
 

@@ -47,23 +47,33 @@ MOTIONS = {
 }
 
 
-def known(name, size=96):
-    """(frames (2, size, size) uint8, flow, where to judge it) of a motion, or of the sprite."""
+def known(name, size=96, steps=1):
+    """Frames (steps + 1, size, size) uint8 of a motion or the sprite, flow, where to judge it.
+
+    Every step is the same motion. The flow is that from the first frame to the last.
+    """
     inner = np.zeros((size, size), bool)
     inner[10:-10, 10:-10] = True
     if name != "sprite":
         image, matrix = texture(3, size, size), about_centre(size, **MOTIONS[name])
-        return np.stack([image, warped(image, matrix)]), affine_flow(image.shape, matrix), inner
+        powers = [repeated(matrix, step) for step in range(1, steps + 1)]
+        frames = np.stack([image, *(warped(image, power) for power in powers)])
+        return frames, affine_flow(image.shape, powers[-1]), inner
     # A textured square moves over a background that moves otherwise, and hides a part of it.
     ground, square = texture(4, size, size), texture(5, size // 3, size // 3, 1.5)
-    frames = np.stack([ground, np.roll(ground, -1, 0)])
+    frames = np.stack([np.roll(ground, -step, 0) for step in range(steps + 1)])
     flow = np.zeros((size, size, 2), np.float32)
-    flow[..., 1] = -1
+    flow[..., 1] = -steps
     at, n = size // 3, size // 3
-    frames[0, at : at + n, at : at + n] = square
-    frames[1, at + 1 : at + 1 + n, at + 4 : at + 4 + n] = square
-    flow[at : at + n, at : at + n] = 4, 1
+    for step, frame in enumerate(frames):
+        frame[at + step : at + step + n, at + 4 * step : at + 4 * step + n] = square
+    flow[at : at + n, at : at + n] = 4 * steps, steps
     return frames, flow, inner
+
+
+def repeated(matrix, steps):
+    """The affine map (2, 3) that does as much as ``steps`` times ``matrix``."""
+    return np.linalg.matrix_power(np.vstack([matrix, [0, 0, 1]]), steps)[:2]
 
 
 def end_point_error(found, flow, where):

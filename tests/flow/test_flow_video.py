@@ -7,6 +7,7 @@ from scenes import texture
 
 from dsnet import flow, video
 from dsnet.cli import main
+from dsnet.experiment.specs import FlowSpec
 from dsnet.figures import flow as flow_figure
 
 
@@ -50,6 +51,17 @@ def test_semantics_and_backend_can_be_chosen(moving, tmp_path):
     np.testing.assert_array_equal(np.load(raw), flow.compute(gray, "opencv"))
 
 
+@pytest.mark.parametrize("algorithm", ["dis", "farneback"])
+def test_another_algorithm_can_be_chosen(moving, tmp_path, algorithm):
+    output, raw = tmp_path / "out.mkv", tmp_path / "out.npy"
+    assert run(moving, "-o", output, "--raw", raw, "--algorithm", algorithm) == 0
+    frames = list(video.decode(moving, 25, resize=None))
+    gray = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
+    expected = flow.of_spec(FlowSpec(algorithm=algorithm))(gray)
+    np.testing.assert_array_equal(np.load(raw), expected)
+    assert np.median(expected[..., 0]) == pytest.approx(2, abs=0.2)
+
+
 def test_a_failure_leaves_what_was_there(moving, tmp_path, caplog):
     output = tmp_path / "out.mp4"
     output.write_bytes(b"kept")
@@ -76,6 +88,7 @@ def test_a_video_too_small_for_flow_is_refused_in_words(tmp_path, caplog, size):
         (["VIDEO", "-o", "x.mp4", "--fps", "4"], "flow needs two frames"),
         (["VIDEO", "-o", "x.mp4", "--raw", "VIDEO"], "in.avi is the input itself"),
         (["VIDEO", "-o", "x.mp4", "--backend", "opencv"], "follows the semantics cpu, not cuda"),
+        (["VIDEO", "-o", "x.mp4", "--algorithm", "raft"], "get https://download.pytorch.org/"),
     ],
 )
 def test_what_cannot_be_done_is_said(moving, tmp_path, monkeypatch, caplog, arguments, message):

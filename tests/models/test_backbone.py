@@ -105,8 +105,17 @@ def test_a_network_of_other_arguments_is_refused_by_name(arch):
         models.build({**arch, "depth": 3}, "rgb", 2)
 
 
-def test_a_model_refuses_clips_of_another_flow(tmp_path, arch):
-    tvl1, own = ({"rgb": {}, "flow": flow} for flow in ({}, {"algorithm": "my_flow.py:Normal"}))
+@pytest.mark.parametrize(
+    ("known", "name"),
+    [
+        ({"algorithm": "my_flow.py:Normal"}, r"my_flow\.py:Normal"),
+        ({"algorithm": "dis", "dis": {}}, "dis"),
+        ({"algorithm": "raft", "raft": {"model": "raft_large"}}, "raft_large"),
+        ({"stride": 2}, "tvl1 over 2 frames"),
+    ],
+)
+def test_a_model_refuses_clips_of_another_flow(tmp_path, arch, known, name):
+    tvl1, own = ({"rgb": {}, "flow": flow} for flow in ({}, known))
     for modality in ("flow", "rgb"):
         trained = content(models.build(arch, modality, 2), arch, modality)
         models.save(
@@ -114,5 +123,5 @@ def test_a_model_refuses_clips_of_another_flow(tmp_path, arch):
         )
     models.load_trained(tmp_path / "flow.pt", own)
     models.load_trained(tmp_path / "rgb.pt", tvl1)
-    with pytest.raises(models.CheckpointError, match=r"trained on flow by my_flow\.py:Normal"):
+    with pytest.raises(models.CheckpointError, match=f"trained on flow by {name}, and"):
         models.load_trained(tmp_path / "flow.pt", tvl1)

@@ -1,9 +1,11 @@
-"""Releases of MARS and torchvision by name."""
+"""Releases of MARS, torchvision and mmaction2 by name."""
+
+import re
 
 import pytest
 
 from dsnet import vision
-from dsnet.releases import PretrainedError, locate, published
+from dsnet.releases import MMACTION2, PretrainedError, locate, published
 
 
 def test_a_release_is_found_by_name_and_a_file_by_its_path(tmp_path):
@@ -43,3 +45,13 @@ def test_addresses_and_hashes_are_torchvisions():
     assert address == weights.url
     assert address.endswith(f"/r2plus1d_18-{digits}.pth")
     assert int(digits, 16) > 0
+
+
+@pytest.mark.parametrize("name", MMACTION2)
+def test_a_release_of_mmaction2_can_be_fetched_and_its_name_has_its_hash(tmp_path, name):
+    with pytest.raises(PretrainedError, match=f"`dsnet fetch {name}` puts it at"):
+        locate(name, 8, "ucf101", tmp_path)
+    address, digits = published(name)
+    assert re.fullmatch(r"[0-9a-f]{8}", digits)
+    assert address.endswith(f"-{digits}.pth")
+    assert ("_flow_" in address) == ("_Flow_" in name)

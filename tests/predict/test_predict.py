@@ -262,7 +262,7 @@ def test_videos_without_motion_or_pictures_are_named(run, tmp_path, caplog):
     single = film(tmp_path / "single.mp4", 1)
     assert main(["predict", str(single), "--model", model]) == 0
     assert main(["predict", str(single), "--model", model, "--with-flow"]) == 1
-    assert f"{single}: flow needs two frames, and it has one" in caplog.text
+    assert f"{single}: flow needs 2 frames, and it has 1" in caplog.text
     assert main(["predict", str(tmp_path / "none.mp4"), "--model", model]) == 1
     assert "none.mp4: cannot be read: No such file or directory" in caplog.text
     (tmp_path / "empty").mkdir()

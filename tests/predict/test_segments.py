@@ -24,11 +24,16 @@ def prediction(times, shares, name="a.mp4"):
     return Prediction(name, CLASSES, np.array(times), logits, logits.mean(axis=0), {}, "cpu")
 
 
-@given(frames=st.integers(0, 40), span=st.integers(1, 9), stride=st.integers(1, 12))
-def test_windows_are_the_slices_that_are_full(frames, span, stride):
-    found = list(windows(iter(range(frames)), span, stride))
+@given(
+    frames=st.integers(0, 40),
+    span=st.integers(1, 9),
+    more=st.integers(0, 4),
+    stride=st.integers(1, 12),
+)
+def test_windows_are_the_slices_that_are_full(frames, span, more, stride):
+    found = list(windows(iter(range(frames)), span, more, stride))
     starts = [0] if 0 < frames < span else range(0, frames - span + 1, stride)
-    expected = [(start, list(range(frames))[start : start + span + 1]) for start in starts]
+    expected = [(start, list(range(frames))[start : start + span + more]) for start in starts]
     assert found == (expected if frames else [])
 
 

@@ -250,7 +250,7 @@ def test_a_busy_machine_shows_in_the_cost_and_one_interruption_does_not(run, mon
         ("folder", "{path} is a folder"),
     ],
 )
-@pytest.mark.parametrize("verb", ["predict", "features", "export"])
+@pytest.mark.parametrize("verb", ["predict", "features", "export", "show", "benchmark"])
 def test_a_wrong_model_is_told_before_pytorch_is_imported(tmp_path, verb, content, said):
     path = tmp_path / "model.pt"
     if content == "folder":
@@ -261,6 +261,8 @@ def test_a_wrong_model_is_told_before_pytorch_is_imported(tmp_path, verb, conten
         "predict": ["predict", "a.mp4", "--model", str(path)],
         "features": ["features", "a.mp4", "--model", str(path), "-o", "a.npy"],
         "export": ["export", str(path), "a.onnx", "--onnx"],
+        "show": ["show", str(path)],
+        "benchmark": ["benchmark", str(path)],
     }[verb]
     code = (
         "import sys; from dsnet.cli import main; main(sys.argv[1:]); print('torch' in sys.modules)"

@@ -86,6 +86,15 @@ def test_an_epoch_of_a_student_of_two_processes_is_that_of_one(clips_path, teach
     assert_an_epoch_of_one(alone, together, train(spec, clips_path, together, teacher))
 
 
+def test_an_average_of_two_processes_is_that_of_one(clips_path, tmp_path):
+    """With weighted and smoothed cross-entropy, whose parts have to add up."""
+    alone, together = tmp_path / "1", tmp_path / "2"
+    few = {"ema": 0.9, "class_weights": "balanced", "label_smoothing": 0.2}
+    spec = make_spec(**few, **OPTIONS)
+    training.train(spec, clips_path, alone)
+    assert_an_epoch_of_one(alone, together, train(spec, clips_path, together))
+
+
 def share(rank, folder):
     """Take the share of one of two processes: the steps of both streams, and a batch norm."""
     dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=2)

@@ -53,7 +53,7 @@ TINY: dict[str, Any] = {
     "model": {"widths": [4, 4, 8, 8], "stem": 4, "cardinality": 2},
     "training": {"epochs": 2, "warmup_epochs": 1},
     "streams": {
-        "rgb": {"training": {"epochs": 2}},
+        "rgb": {"training": {"epochs": 2, "ema": 0.5, "augment": {"rotation": 9, "hue": 9}}},
         **dict.fromkeys(("rgb-from-flow", "mars-mae", "mars-gram", "ds-mae")),
         **dict.fromkeys(("ds-gram", "ds-gram-literal", "ds-gram-mean", "ds-literal", "ds-mean")),
     },

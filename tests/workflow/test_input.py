@@ -131,6 +131,20 @@ def test_a_stream_starts_from_a_release_once_it_is_there(fresh: Project):
     assert "--init resources/checkpoints/Flow_Kinetics_16f.pth" in fresh.finish("-n", "-p").text
 
 
+def test_the_first_convolution_of_a_student_is_averaged(fresh: Project):
+    """With a rate so low that the weights after the training are those before it."""
+    start = {"input": "rgb", "init": "flow", "first_convolution": "averaged"}
+    still = {"lr": 1e-12, "weight_decay": 0, "warmup_epochs": 0}
+    fresh.configure(streams={"student": {"title": "Student", **start, "training": still}})
+    models = [f"results/motions/split1/4f/seed0/{name}/model.pt" for name in ("flow", "student")]
+    fresh.finish(models[1])
+    assert "drawn anew: nothing; averaged over its channels: conv1.weight" in fresh.logs()
+    teacher, student = (read(fresh / model)["state_dict"]["conv1.weight"] for model in models)
+    expected = teacher.double().numpy().sum(axis=1) / 3
+    for channel in student.unbind(1):
+        np.testing.assert_allclose(channel, expected, rtol=1e-5, atol=1e-7)
+
+
 def test_a_stream_is_trained_from_weights_in_mars_layout(fresh: Project):
     arch = {"stem_kernel": 3, **yaml.safe_load((fresh / "config.yaml").read_text())["model"]}
     network = build({**arch, **TINY["model"]}, "flow", 400)

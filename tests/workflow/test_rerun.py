@@ -56,6 +56,12 @@ EDITS = {
         "- length, 0) + 2",
         after_training(STREAMS),
     ),
+    "augmentation": (
+        "clips/augmentation.py",
+        "(1 + own.zoom)",
+        "(2 + own.zoom)",
+        after_training(["rgb"]) - {("table2", "")},
+    ),
     "schedule": ("training/schedule.py", "0.5 * (1 +", "0.6 * (1 +", AFTER_TRAINING),
     "step": ("training/steps.py", "set_to_none=True", "set_to_none=False", AFTER_TRAINING),
     "evaluation": ("scoring.py", "len(ids)", "len(ids) + 1", SCORED),
@@ -87,8 +93,11 @@ MESSAGES = {
     "an option": ("cli/options.py", "import argparse\n", "import argparse\n\nOPTION = 1\n"),
     "a rule's command": ("stages/stage.py", " 2> {{log:q}}", " 2>> {{log:q}}"),
     "doctor": ("doctor/machine.py", "import os\n", "import os\n\nD = 1\n"),
-    "predict": ("predict/classifier.py", "import itertools\n", "import itertools\n\nP = 1\n"),
+    "predict": ("predict/classifier.py", "import logging\n", "import logging\n\nP = 1\n"),
     "export": ("export.py", "import logging\n", "import logging\n\nE = 1\n"),
+    "the page of show": ("pages/templates/show.html", "What does", "What, then, does"),
+    "show": ("show/server.py", "import logging\n", "import logging\n\nS = 1\n"),
+    "benchmark": ("benchmark.py", "import logging\n", "import logging\n\nB = 1\n"),
     "fetching": ("fetching/downloads.py", "import logging\n", "import logging\n\nF = 1\n"),
 }
 

@@ -49,7 +49,7 @@ pathvars:
     setting=SETTING,
 
 
-# Figures of the rules `figures` and `features`, for a split and clip length: what each shows.
+# Figures of the rules `figures` and `feature_maps`, for a split and clip length: what each shows.
 SCORE_FIGURES = {
     "training": "training of every stream",
     "curves": "accuracy by epoch",

@@ -108,7 +108,7 @@ rule bars:
 
 
 rule cost:
-    """Draw accuracy against the time that a clip costs, with TV-L1 and without."""
+    """Draw accuracy against the time that a clip costs, with flow and without."""
     input:
         table="<results>/tables/table1.csv",
         latency="<results>/tables/latency.csv",

@@ -1,8 +1,10 @@
 # The target `flow` in targets.smk makes all shards: a rule with wildcards is no target.
 rule flow_shard:
-    """Compute TV-L1 between the consecutive frames of a shard."""
+    """Compute optical flow between the frames of a shard, or import it."""
     input:
         frames=rules.frames.output,
+        # Imported flow lies in the videos' folders.
+        manifest=rules.manifest.output if experiment.flow.algorithm == "imported" else [],
     output:
         passing("<data>/{dataset}/flow/{shard}.h5"),
     log:

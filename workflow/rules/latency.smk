@@ -1,5 +1,5 @@
 rule latency:
-    """Measure milliseconds, parameters and GFLOPs per clip, with and without TV-L1."""
+    """Measure milliseconds, parameters and GFLOPs per clip, with and without flow."""
     input:
         clips=clips()[0],
         models=[

@@ -1,6 +1,6 @@
 # Targets for stages of many jobs. Stages of one job, such as table1, are targets themselves.
 rule flow:
-    """Compute TV-L1 of all videos."""
+    """Compute the flow of all videos."""
     input:
         # If shards are not kept, asking for them would make them and everything after them again.
         shards("flow") if KEEP == "all" else clips(),
