@@ -162,7 +162,9 @@ def test_every_folder_of_images_is_a_video_of_its_class(entry, tmp_path: Path) -
 
 def test_folders_in_wrong_places_are_named(entry, tmp_path: Path) -> None:
     (tmp_path / "mine/run/index.txt").unlink()
-    with pytest.raises(DataSetError, match="found images; if every folder of them is a video, set"):
+    with pytest.raises(
+        DataSetError, match=r"no videos; .*if each folder of pictures is a video, set images_fps"
+    ):
         catalogue.build("mine", {**entry, "images_fps": None})
     put(tmp_path / "mine/hop", count=2)
     with pytest.raises(DataSetError, match="mine/hop has images; expected a folder of them"):

@@ -465,8 +465,9 @@ def test_a_class_without_usable_videos_keeps_its_label(manifest, tmp_path, monke
 
 
 def test_no_usable_video_is_an_error(tmp_path, request):
-    (tmp_path / "videos/a").mkdir(parents=True)
-    (tmp_path / "videos/a/x.avi").write_text("text")
+    for name in "ab":
+        (tmp_path / f"videos/{name}").mkdir(parents=True)
+        (tmp_path / f"videos/{name}/x.avi").write_text("text")
     entry = {"kind": "folder", "videos": str(tmp_path / "videos"), "csv": None, "test_share": 0.5}
     schema = request.config.rootpath / "workflow/schemas/manifest.schema.yaml"
     with pytest.raises(DataSetError, match="usable"):

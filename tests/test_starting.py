@@ -148,8 +148,8 @@ def own(loaded, here):
         ),
         (
             {f"{name}/{clip}/{i}.jpg" for name in ("a", "b") for clip in "cd" for i in range(9)},
-            r"expected videos/CLASS/VIDEO; .* left out: a/c/0\.jpg, a/c/1\.jpg, .* and 31 more; to "
-            r"use pictures, make a video of each folder .*; videos: folders without .*: a, b$",
+            r"expected videos/CLASS/VIDEO; .* left out: a/c/0\.jpg, a/c/1\.jpg, .* and 31 more; if "
+            r"each folder of pictures is a video, set images_fps .*; videos: folders .*: a, b$",
         ),
         (
             {"1.mp4", "2.mp4"},
