@@ -181,10 +181,11 @@ class VideoClassifier:
                 sums[number] = sum(found, sums[number])
                 counts[number] += len(found)
             means = [total / count for total, count in zip(sums, counts, strict=True)]
+            logits = self._fused([found[0] for found in rows]) if all(rows) else rows[0][0]
             yield Scored(
                 window.start / self.fps,
                 window.end / self.fps,
-                self._fused([found[0] for found in rows if found])[0],
+                logits[0],
                 self._fused(means)[0],
                 window.frames,
             )

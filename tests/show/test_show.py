@@ -77,7 +77,13 @@ def sent(address: str, content: bytes) -> list[dict]:
 # --- answers -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["ds/model.pt", "flow/model.pt", "fusion/ds+flow.attention.json"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("ds/model.pt", "flow/model.pt"),
+        *("fusion/ds+flow.attention.json", "fusion/ds+rgb+flow.attention.json"),
+    ],
+)
 @pytest.mark.parametrize("frames", [2, 8, 11])
 def test_the_answers_are_those_of_predict(run, tmp_path, name, frames):
     path = film(tmp_path / "film.mp4", frames)

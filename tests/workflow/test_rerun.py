@@ -52,8 +52,8 @@ EDITS = {
     ),
     "sampling": (
         "clips/sampling.py",
-        "- length, 0) + 1",
-        "- length, 0) + 2",
+        "stride), 0) + 1",
+        "stride), 0) + 2",
         after_training(STREAMS),
     ),
     "augmentation": (
@@ -71,9 +71,19 @@ EDITS = {
         "sigmoid()",
         ATTENTION | TABLES - {("significance", "")} | {("attention", "")},
     ),
-    "statistics": ("tables/statistics.py", "np.std(values, ddof=1)", "np.std(values)", TABLES),
+    "statistics": (
+        "tables/statistics.py",
+        "np.std(values, ddof=1)",
+        "np.std(values)",
+        TABLES | {("classes", "")},
+    ),
     "colour": ("figures/style.py", "#0072B2", "#0072B3", DRAWN | {("classes", "")}),
-    "CSS": ("tables/formats.py", "border-collapse: collapse", "border-collapse: separate", TABLES),
+    "CSS": (
+        "tables/formats.py",
+        "border-collapse: collapse",
+        "border-collapse: separate",
+        TABLES | {("classes", "")},
+    ),
 }
 # What follows are edits that concern nothing.
 MESSAGES = {
