@@ -11,6 +11,8 @@ import numpy as np
 
 from dsnet import images
 from dsnet.disk import PathLike
+from dsnet.experiment.data import IMPORTED
+from dsnet.experiment.specs import FlowSpec
 from dsnet.figures.colours import full_speed
 from dsnet.figures.contact import Row
 from dsnet.flow import of_spec
@@ -36,6 +38,8 @@ class Answerer:
         self._thread = ThreadPoolExecutor(1)
         self.classifier = self._thread.submit(VideoClassifier, model, False, device).result()
         spec = self.classifier.streams[0].data.flow
+        if spec.algorithm == IMPORTED:  # nothing computes the same, and this flow is only shown
+            spec = FlowSpec()
         self.method = self.classifier.method or self._thread.submit(of_spec, spec, "auto").result()
 
     def answers(self, path: PathLike) -> Iterator[Answer]:

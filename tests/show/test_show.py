@@ -23,6 +23,7 @@ from project import RUN, Project
 import dsnet
 from dsnet import models, video
 from dsnet.cli import main
+from dsnet.experiment.specs import FlowSpec
 from dsnet.models import checkpoints
 from dsnet.scores import softmax
 from dsnet.show.answers import Answerer
@@ -134,6 +135,15 @@ def test_with_a_stride_the_frames_of_the_clip_are_shown_and_the_flow_between_the
         assert apart.argmin() == 7 + 2 * number
     plain = next(iter(Answerer(run / "ds/model.pt").answers(path)))
     assert 1.5 < found[0]["full"] / plain["full"] < 2.5
+
+
+def test_a_student_of_imported_flow_shows_flow_that_is_computed(run, tmp_path):
+    content = checkpoints.read(run / "ds/model.pt")
+    content["data"]["flow"] = FlowSpec(algorithm="imported").values()
+    models.save(tmp_path / "model.pt", content)
+    (answer,) = Answerer(tmp_path / "model.pt").answers(film(tmp_path / "film.mp4", 4))
+    red, green, _ = np.median(picture(answer["flow"]).reshape(-1, 3), axis=0)
+    assert red > 200 > green + 50
 
 
 # --- the server ----------------------------------------------------------------------------
