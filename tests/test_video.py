@@ -189,7 +189,7 @@ def pattern_of_pictures(path: Path) -> None:
 BROKEN: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "empty": ("a.avi", Path.touch, "empty file"),
     "absent": ("a.avi", lambda path: None, "cannot be read: No such file"),
-    "folder": ("a.avi", Path.mkdir, "not a regular file"),
+    "folder": ("a.avi", Path.mkdir, "a folder; if it has numbered images, set images_fps"),
     "pipe": ("a.avi", os.mkfifo, "not a regular file"),
     "text": ("a.avi", lambda path: path.write_text("not a video\n" * 9), "not a video: plain text"),
     "text as .txt": ("a.txt", lambda path: path.write_text("art\n" * 500), "plain text"),
