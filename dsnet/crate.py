@@ -11,7 +11,7 @@ from typing import Any
 from dsnet.disk import PathLike
 from dsnet.errors import UserError
 from dsnet.experiment import read
-from dsnet.provenance import PACKAGE, record, replacing
+from dsnet.provenance import PACKAGE, keep_input, record, replacing
 
 # Workflow Run Crate, and the two profiles that it builds on.
 PROFILES = {
@@ -50,13 +50,16 @@ def crate(
     Raises:
         CrateError: the package rocrate is missing, dsnet is no copy of the repository, or there is
             no table yet.
-        ConfigError, yaml.YAMLError, OSError: the configuration cannot be read, or is wrong.
+        ConfigError, OSError: the configuration cannot be read, or is wrong.
+        UserError: ``output`` is a file of the configuration.
     """
     try:
         from rocrate.model.contextentity import ContextEntity
         from rocrate.rocrate import ROCrate
     except ImportError:
         raise CrateError("a crate needs the package rocrate: pip install 'dsnet[crate]'") from None
+    for path in (CONFIG, *overlays):
+        keep_input(path, output)
     root, experiment = PACKAGE.parent, read(overlays)
     folder = Path(experiment.results)
     if not (root / SNAKEFILE).is_file():

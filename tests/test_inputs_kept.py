@@ -15,6 +15,10 @@ COMMANDS = {
         "film.mp4",
         ["predict", "{input}", "--model", "model.pt", "--annotate", "{output}"],
     ),
+    "table": (
+        "model.pt",
+        ["predict", "film.mp4", "--model", "{input}", "--csv", "{output}"],
+    ),
     "features": (
         "film.npy",
         ["features", "{input}", "--model", "model.pt", "--output", "{output}"],

@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
-import yaml
-
 from dsnet.disk import PathLike
 from dsnet.doctor import experiment, machine
 from dsnet.doctor.finding import Check, Finding, run
@@ -57,7 +55,7 @@ def _configuration(overlays: Sequence[PathLike]) -> tuple[Experiment, Finding]:
         advice += "files that are there"
         what = f"{error.filename}: {error.strerror}"
         wrong = Finding("configuration", "problem", what, advice)
-    except (ConfigError, yaml.YAMLError) as error:
+    except ConfigError as error:
         wrong = Finding("configuration", "problem", str(error), "see docs/config.md")
     else:
         names = ", ".join(map(str, ("config.yaml", *overlays)))

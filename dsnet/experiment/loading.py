@@ -58,7 +58,7 @@ def load(config: Mapping[str, Any]) -> Experiment:
 def read(overlays: Sequence[PathLike] = ()) -> Experiment:
     """Load ``config.yaml`` of this folder with ``overlays`` over it, merged as Snakemake does.
 
-    Raises ConfigError, yaml.YAMLError or OSError.
+    Raises ConfigError or OSError.
     """
     from snakemake.utils import update_config  # a job does without it
 
@@ -70,6 +70,8 @@ def read(overlays: Sequence[PathLike] = ()) -> Experiment:
             if not isinstance(content, dict):
                 raise ConfigError(f"{path}: expected keys with values, got {content!r}")
             update_config(merged, content)
+        except yaml.YAMLError as error:  # it names the file
+            raise ConfigError(str(error)) from None
         except RecursionError:
             raise ConfigError(
                 f"{path}: a value contains itself; write it out, without the anchor (&)"

@@ -17,7 +17,7 @@ from dsnet.models.backbone import CHANNELS, Backbone
 from dsnet.models.building import build
 from dsnet.models.checkpoints import FORMAT, VERSION, CheckpointError, check_version, read, save
 from dsnet.models.resnext3d import TELLING, ResNeXt3D, read_architecture
-from dsnet.models.weights import differing, in_order, may_differ, take_up, tensors
+from dsnet.models.weights import differing, in_order, misfits, surplus, take_up, tensors
 from dsnet.provenance import canonical, keep_input, record
 from dsnet.registry import BACKBONES
 
@@ -30,10 +30,11 @@ def start_from(
     """Copy the weights of a checkpoint into ``model``; return the keys that stay as drawn.
 
     It takes the files of :func:`load_checkpoint`. The first convolution and the classifier may have
-    another shape and then stay as drawn; CheckpointError if other keys differ. ``classes`` are
-    names in the label order of ``model``. If the file names the same classes in another order, the
-    rows of its classifier are reordered. ``averaged`` makes a first convolution for another input
-    by :func:`.averaging.averaged`; CheckpointError if its kernels are of another size.
+    another shape and then stay as drawn; CheckpointError if other keys differ, or if the file has
+    further blocks. ``classes`` are names in the label order of ``model``. If the file names the
+    same classes in another order, the rows of its classifier are reordered. ``averaged`` makes a
+    first convolution for another input by :func:`.averaging.averaged`; CheckpointError if its
+    kernels are of another size.
     """
     return _copy(model, path, read(path), classes, averaged)
 
@@ -69,8 +70,7 @@ def _copy(
     """Copy ``content``, read from ``path``; see :func:`start_from`."""
     weights = in_order(model, _weights(content), _names(content), classes)
     own = model.state_dict()
-    wrong = [k for k in differing(own, weights) if not may_differ(model, k)]
-    if wrong:
+    if wrong := misfits(model, weights):
         raise CheckpointError(_differences(path, own, weights, wrong))
     changed = _average(f"{model.first}.weight", own, weights, path) if averaged else {}
     drawn = take_up(model, {**weights, **changed})
@@ -199,7 +199,7 @@ def inspect(path: PathLike) -> Checkpoint:
     with torch.device("meta"):
         network = build(arch, modality, count)
     own = network.state_dict()
-    if wrong := differing(own, found):
+    if wrong := [*differing(own, found), *surplus(own, found)]:
         raise CheckpointError(_differences(path, own, found, wrong))
     return Checkpoint(
         path=os.fspath(path),
@@ -222,10 +222,10 @@ def _known(weights: Mapping[str, Tensor]) -> tuple[dict[str, Any], str, int] | N
     for name in BACKBONES:
         with torch.device("meta"):
             network = build({"backbone": name}, "rgb", 1)
-        wrong = [k for k in differing(network.state_dict(), weights) if not may_differ(network, k)]
         keys = (f"{network.first}.weight", f"{network.classifier}.weight")
         first, last = (tuple(weights[key].shape) if key in weights else () for key in keys)
-        if not wrong and (len(first), len(last)) == (5, 2) and first[1] in inputs:
+        fits = (len(first), len(last)) == (5, 2) and first[1] in inputs
+        if fits and not misfits(network, weights):
             return {"backbone": name}, inputs[first[1]], last[0]
     return None
 
@@ -282,7 +282,7 @@ def _differences(
     keys: Sequence[str],
 ) -> str:
     lines = [
-        f"{key}: expected {tuple(own[key].shape)}, "
+        f"{key}: expected {tuple(own[key].shape) if key in own else 'none'}, "
         + (f"found {tuple(theirs[key].shape)}" if key in theirs else "absent")
         for key in sorted(keys, key=lambda key: key in theirs)[:5]  # absent keys first
     ]

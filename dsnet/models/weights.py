@@ -41,6 +41,19 @@ def differing(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> list[s
     ]
 
 
+def surplus(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> list[str]:
+    """Return the keys of ``theirs`` that modules of ``own`` lack, as those of further blocks."""
+    modules = {key.partition(".")[0] for key in own}
+    return [key for key in theirs if key not in own and key.partition(".")[0] in modules]
+
+
+def misfits(model: Backbone, theirs: Mapping[str, Tensor]) -> list[str]:
+    """Return the keys by which ``theirs`` are the weights of another network than ``model``."""
+    own = model.state_dict()
+    keys = (*differing(own, theirs), *surplus(own, theirs))
+    return [key for key in keys if not may_differ(model, key)]
+
+
 def may_differ(model: Backbone, key: str) -> bool:
     """Return whether a tensor may have another shape and then stay as drawn.
 

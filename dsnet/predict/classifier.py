@@ -223,7 +223,8 @@ class VideoClassifier:
         """Return the frames from the beginning of a clip to that of the next."""
         if stride is None:
             return self.streams[0].span
-        return round(check_number("stride", stride, 1 / self.fps, "one frame's time") * self.fps)
+        step = check_number("stride", stride, 1 / self.fps, "one frame's time") * self.fps
+        return round(min(step, 1e18))  # no video has more frames, and no index more digits
 
     def _warm_up(self) -> None:
         """Score black frames: the first pass is slower and must not count in a video's cost."""

@@ -60,8 +60,9 @@ def predict(
         threads: CPU threads of the networks; the default is all cores.
 
     Raises:
-        UserError: ``annotated`` does not name a video file, or an output is the video itself.
-        PredictError: there are no videos, or some are unusable; all others are done first.
+        UserError: ``annotated`` does not name a video file, or an output is an input.
+        PredictError: an output is a folder or another output; there are no videos; or some are
+            unusable, and all others are done first.
     """
     single = {"--annotate": annotated, "--srt": srt}
     live = _live(videos, camera)
@@ -79,8 +80,7 @@ def predict(
     if annotated is not None:
         check_name(annotated)
     outputs = [path for path in (annotated, srt, csv) if path is not None]
-    for output, file in itertools.product(outputs, files):
-        keep_input(file, output)
+    _check_outputs(outputs, [*files, model, *([] if isinstance(flow, bool) else [flow])])
     classifier = _loaded(model, flow, device, threads)
     done: list[Prediction] = []
 
@@ -126,9 +126,9 @@ def features(
     """
     files = _files(videos)
     check_output(output, len(files))
-    for file in files:
-        keep_input(file, output)
+    _check_outputs([output], [*files, model])
     classifier = _loaded(model, False, device, threads)
+    classifier.streams[0].check_level(level)
     found = []
     failed = _each(
         files, lambda file: found.append(classifier.features(file, level, stride=stride)), False
@@ -164,6 +164,18 @@ def _files(videos: Sequence[str]) -> list[Path]:
     if not files:
         raise PredictError(f"no videos in {', '.join(videos)}")
     return files
+
+
+def _check_outputs(outputs: Sequence[PathLike], inputs: Sequence[PathLike]) -> None:
+    """Raise UserError if an output is an input, a folder or another output: later, work is lost."""
+    for output, file in itertools.product(outputs, inputs):
+        keep_input(file, output)
+    paths = [os.path.realpath(output) for output in outputs]
+    for path, output in zip(paths, outputs, strict=True):
+        if os.path.isdir(path):
+            raise PredictError(f"{os.fspath(output)} is a folder; name a file")
+        if paths.count(path) > 1:
+            raise PredictError(f"{os.fspath(output)} is the file of two outputs; name two")
 
 
 def _loaded(

@@ -12,6 +12,7 @@ from dsnet.clips import normalise
 from dsnet.experiment.data import Clips
 from dsnet.experiment.networks import Model
 from dsnet.models import (
+    CheckpointError,
     Frozen,
     build,
     convert,
@@ -183,6 +184,18 @@ def test_a_stream_starts_from_mmaction2s_file_but_for_the_classifier(tmp_path):
     own = network.state_dict()
     for ours, theirs in names.items():
         assert torch.equal(own[ours], weights[f"backbone.{theirs}"])
+
+
+def test_a_deeper_networks_file_is_refused(tmp_path):
+    """SlowOnly R101 has all tensors of R50, in the same shapes, and 17 blocks more."""
+    deeper = (*STAGES[:2], (23, *STAGES[2][1:]), STAGES[3])
+    shapes = published(2, stages=deeper)
+    path = save(tmp_path / "r101.pth", {k: torch.zeros(()).expand(s) for k, s in shapes.items()})
+    said = r"another network \(306 of \d+ keys differ\):\n +layer3\.6\.conv1\.weight: expected none"
+    with pytest.raises(CheckpointError, match=said):
+        start_from(build(ARCH, "flow", 51), path)
+    with pytest.raises(CheckpointError, match="another network"):
+        inspect(path)
 
 
 def test_a_teacher_starts_from_mmaction2s_file_and_teaches(monkeypatch, make_clips, tmp_path):

@@ -94,6 +94,8 @@ def test_numbers_out_of_range_are_refused(run, model, caplog):
             model.predict(moving(5), **options)
     with pytest.raises(ValueError, match="a file has its own"):
         model.predict("a.mp4", fps=25)
+    for endless in (1e30, 1e308):
+        assert model.predict(moving(9), stride=endless).times.tolist() == [[0, LENGTH / 25]]
     words = ["predict", "a.mp4", "b.mp4", "--model", str(run / "ds/model.pt"), "--stride", "0.01"]
     assert main(words) == 1
     assert caplog.text.count("stride: expected one frame's time or more, got 0.01") == 1
@@ -142,6 +144,19 @@ def test_a_long_video_has_the_segments_of_its_parts(run, model, two_actions, tmp
     assert titles.read_text().count(" --> ") == len(runs)
     assert main(words[:-1]) == 0
     assert "the last 0.08 s fill no clip and were ignored" in capsys.readouterr().out
+
+
+def test_outputs_that_cannot_be_are_told_before_the_first_video(run, tmp_path, caplog):
+    path = lossless(tmp_path / "a.avi", moving(9), 25)
+    (tmp_path / "out").mkdir()
+    words = ["predict", str(path), "--model", str(run / "ds/model.pt"), "--srt"]
+    for given, said in (
+        ([str(tmp_path / "out")], "out is a folder; name a file"),
+        ([str(tmp_path / "b"), "--csv", f"{tmp_path}/out/../b"], "b is the file of two outputs"),
+    ):
+        assert main([*words, *given]) == 1
+        assert said in caplog.text
+    assert not (tmp_path / "b").exists()
 
 
 def test_below_the_threshold_it_says_none(run, tmp_path, capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import zipfile
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 from project import OVERLAY, ROOT, TINY, Outcome, Project, forked
 
 from dsnet.crate import PROFILES
+from dsnet.crate import crate as pack_run
+from dsnet.errors import UserError
 
 MODULE = """
 configfile: "{project}/config.yaml"
@@ -124,6 +127,19 @@ def test_a_run_without_tables_gives_no_crate(fresh: Project):
     assert done.returncode == 1
     assert "results has no tables; run snakemake with the same files first" in done.stderr
     assert not (fresh / "crate.zip").exists()
+
+
+@pytest.mark.parametrize(
+    ("written", "output", "said"),
+    [("a: [1\n", "crate.zip", "mine.yaml"), ("{}\n", "mine.yaml", "mine.yaml is the input itself")],
+)
+def test_a_wrong_overlay_is_told_and_none_is_replaced(tmp_path, monkeypatch, written, output, said):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "config.yaml", "config.yaml")
+    Path("mine.yaml").write_text(written)
+    with pytest.raises(UserError, match=said):
+        pack_run(output, ["mine.yaml"])
+    assert Path("mine.yaml").read_text() == written
 
 
 def test_the_container_installs_what_make_installs():
