@@ -172,7 +172,12 @@ def test_a_stream_is_told_line_by_line_until_ctrl_c(model, server):
     address, process = server
     command = [sys.executable, "-m", "dsnet", "predict", address, "--model", model]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell has background jobs ignore it, and their children too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as done:
         lines = [done.stdout.readline() for _ in range(3)]
         done.send_signal(signal.SIGINT)
