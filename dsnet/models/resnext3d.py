@@ -2,52 +2,30 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from dsnet.models.backbone import CHANNELS, Backbone
+from dsnet.models.backbone import CHANNELS
 from dsnet.models.convolutions import FormedConv3d
+from dsnet.models.resnet3d import Bottleneck, ResNet3D
 
 EXPANSION = 2
 TELLING = ("conv1.weight", *(f"layer{i}.0.conv2.weight" for i in range(1, 5)), "fc.weight")
 
 
-class Bottleneck(nn.Module):
-    """Convolutions 1x1x1, grouped 3x3x3 and 1x1x1, with a shortcut of type B."""
-
-    def __init__(self, channels: int, width: int, cardinality: int, stride: int) -> None:
-        super().__init__()
-        out = width * EXPANSION
-        self.conv1 = nn.Conv3d(channels, width, 1, bias=False)
-        self.bn1 = nn.BatchNorm3d(width)
-        self.conv2 = FormedConv3d(
-            width, width, 3, stride=stride, padding=1, groups=cardinality, bias=False
-        )
-        self.bn2 = nn.BatchNorm3d(width)
-        self.conv3 = nn.Conv3d(width, out, 1, bias=False)
-        self.bn3 = nn.BatchNorm3d(out)
-        self.relu = nn.ReLU(inplace=True)
-        self.downsample = (
-            nn.Sequential(
-                nn.Conv3d(channels, out, 1, stride=stride, bias=False), nn.BatchNorm3d(out)
-            )
-            if stride != 1 or channels != out
-            else None
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, channels, T, H, W) to (N, 2 width, T/stride, H/stride, W/stride)."""
-        shortcut = x if self.downsample is None else self.downsample(x)
-        x = self.relu(self.bn1(self.conv1(x)))
-        x = self.relu(self.bn2(self.conv2(x)))
-        return self.relu(self.bn3(self.conv3(x)) + shortcut)
+def block(width: int, cardinality: int, channels: int, stride: int) -> Bottleneck:
+    """Make a bottleneck: convolutions 1x1x1, grouped 3x3x3 and 1x1x1."""
+    return Bottleneck(
+        nn.Conv3d(channels, width, 1, bias=False),
+        FormedConv3d(width, width, 3, stride=stride, padding=1, groups=cardinality, bias=False),
+        EXPANSION,
+    )
 
 
-class ResNeXt3D(Backbone):
+class ResNeXt3D(ResNet3D):
     """3D ResNeXt; the defaults are MARS's ResNeXt-101.
 
     Args:
@@ -72,9 +50,7 @@ class ResNeXt3D(Backbone):
         stem_kernel: int = 7,
         cardinality: int = 32,
     ) -> None:
-        super().__init__()
-        self.cardinality = cardinality
-        self.conv1 = FormedConv3d(
+        first = FormedConv3d(
             in_channels,
             stem,
             stem_kernel,
@@ -82,42 +58,9 @@ class ResNeXt3D(Backbone):
             padding=stem_kernel // 2,
             bias=False,
         )
-        self.bn1 = nn.BatchNorm3d(stem)
-        self.relu = nn.ReLU(inplace=True)
-        self.maxpool = nn.MaxPool3d(3, stride=2, padding=1)
-        channels = stem
-        for number, (blocks, width) in enumerate(zip(layers, widths, strict=True), start=1):
-            stage = []
-            for block in range(blocks):
-                stride = 2 if number > 1 and block == 0 else 1
-                stage.append(Bottleneck(channels, width, cardinality, stride))
-                channels = width * EXPANSION
-            self.add_module(f"layer{number}", nn.Sequential(*stage))
-        self.avgpool = nn.AdaptiveAvgPool3d(1)
-        self.fc = nn.Linear(channels, num_classes)
-        for module in self.modules():
-            if isinstance(module, nn.Conv3d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out")
-
-    def forward_features(self, x: Tensor) -> tuple[Tensor, OrderedDict[str, Tensor]]:
-        """Compute logits (N, K) and the features of all ``levels``, in order.
-
-        The input is (N, in_channels, T, H, W). ``stem`` (after the max pool) and ``layer1`` to
-        ``layer4`` are (N, C, T, H, W), ``avgpool`` is (N, C).
-        """
-        features: OrderedDict[str, Tensor] = OrderedDict()
-        x = features["stem"] = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        for level in self.levels[1:5]:
-            x = features[level] = getattr(self, level)(x)
-        x = features["avgpool"] = self.avgpool(x).flatten(1)
-        return self.fc(x), features
-
-    def folds(self) -> Iterator[tuple[str, str]]:
-        """Yield every convolution and its batch norm, which is registered after it."""
-        for parent, module in self.named_modules():
-            for (first, conv), (second, norm) in pairwise(module.named_children()):
-                if isinstance(conv, nn.Conv3d) and isinstance(norm, nn.BatchNorm3d):
-                    yield f"{parent}.{first}".lstrip("."), f"{parent}.{second}".lstrip(".")
+        stages = zip(layers, (partial(block, width, cardinality) for width in widths), strict=True)
+        super().__init__(num_classes, first, nn.MaxPool3d(3, stride=2, padding=1), stages)
+        self.cardinality = cardinality
 
     @property
     def depth(self) -> int:

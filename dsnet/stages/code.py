@@ -23,6 +23,7 @@ NUMBERS = (
     "dsnet.clips.augmentation",
     "dsnet.models.backbone",
     "dsnet.models.convolutions",
+    "dsnet.models.resnet3d",
     "dsnet.models.resnext3d",
     "dsnet.models.videoresnet",
     "dsnet.models.swin3d",
