@@ -282,10 +282,16 @@ class Term(Settings):
         "the sum of all terms' norms. The shares of a stream sum to less than 1. null keeps the "
         "weight.",
     )
+    fade: bool = Field(
+        False,
+        exclude_if=operator.not_,
+        description="The weight, or the share, follows half a cosine from its value in the first "
+        "epoch to zero in the last.",
+    )
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of the loss's class."""
-        return self.model_dump(exclude={"weight", "share"})
+        return self.model_dump(exclude={"weight", "share", "fade"})
 
 
 class MSE(Term):

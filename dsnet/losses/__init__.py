@@ -38,4 +38,5 @@ def build(
         made[name] = registry.make(f"losses.{name}", "LOSSES", place, **term.arguments())
     shares = {name: term.share for name, term in terms.items() if term.share}
     weights = {name: term.weight for name, term in terms.items() if name not in shares}
-    return Distillation(teacher, made, weights, shares)
+    fading = [name for name, term in terms.items() if term.fade]
+    return Distillation(teacher, made, weights, shares, fading)

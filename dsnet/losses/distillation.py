@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from inspect import signature
 
 import torch
@@ -26,6 +26,7 @@ class Distillation(nn.Module):
         weights: a weight for each term.
         shares: share of the gradient, for terms that have one instead of a weight. Their weight is
             1 until :meth:`balance` sets it.
+        fading: terms whose weight or share goes to zero during the training, see :meth:`reset`.
     """
 
     inputs: Sequence[str] = ("rgb", "flow")
@@ -38,6 +39,7 @@ class Distillation(nn.Module):
         terms: Mapping[str, nn.Module],
         weights: Mapping[str, float],
         shares: Mapping[str, float] | None = None,
+        fading: Collection[str] = (),
     ) -> None:
         super().__init__()
         self.teacher = Frozen(teacher)
@@ -47,10 +49,11 @@ class Distillation(nn.Module):
         }
         self.cross_entropy: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy
         self._side: torch.cuda.Stream | None = None
+        self.given, self.fading = {**weights, **(shares or {})}, fading
         self.shares: Mapping[str, float] = dict(shares or {})
-        self.start = [1.0 if name in self.shares else weights[name] for name in terms]
         # A tensor: code would be compiled again for every new Python number.
-        self.register_buffer("weights", torch.tensor(self.start, dtype=torch.float32), False)
+        self.register_buffer("weights", torch.zeros(len(terms)), False)
+        self.reset()
 
     def forward(
         self, student: Backbone, clips: Mapping[str, Tensor], labels: Tensor
@@ -86,9 +89,19 @@ class Distillation(nn.Module):
         )
         return factors
 
-    def reset(self) -> None:
-        """Set the weight of terms with a share to 1; no epoch depends on the one before."""
-        self.weights = self.weights.new_tensor(self.start)
+    def reset(self, done: float = 0) -> dict[str, float]:
+        """Set weights and shares for an epoch; return the weights that fade, by name.
+
+        ``done`` is 0 in the first epoch and 1 in the last. What fades is (1 + cos(π done)) / 2 of
+        what was given. The weight of a term with a share becomes 1. No epoch depends on the one
+        before.
+        """
+        left = 0.5 * (1 + math.cos(math.pi * done))
+        now = {n: value * left if n in self.fading else value for n, value in self.given.items()}
+        self.shares = {name: now[name] for name in self.shares}
+        start = {name: 1.0 if name in self.shares else now[name] for name in self.terms}
+        self.weights = self.weights.new_tensor(list(start.values()))
+        return {name: start[name] for name in self.fading if name not in self.shares}
 
     def _one_by_one(
         self, student: Backbone, clips: Mapping[str, Tensor]

@@ -17,13 +17,14 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def seed_epoch(seed: int, epoch: int, rank: int) -> None:
-    """Seed PyTorch's generators for an epoch, from 0, in the process of this rank.
+def seed_step(seed: int, epoch: int, step: int, rank: int) -> None:
+    """Seed PyTorch's generators for a step of an epoch, both from 0, in the process of this rank.
 
-    So what they give depends neither on an interruption nor on what the processes drew before.
+    So what a network draws depends neither on an interruption nor on what others drew before.
+    Students of one seed drop the same values, whatever their losses draw.
     """
     # A 1 before them: with trailing zeros, it would be the generator of a clip.
-    (word,) = np.random.SeedSequence((1, seed, epoch, rank)).generate_state(1)
+    (word,) = np.random.SeedSequence((1, seed, epoch, step, rank)).generate_state(1)
     torch.manual_seed(int(word))
 
 

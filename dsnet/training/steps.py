@@ -42,8 +42,11 @@ class Task(Protocol):
     def balance(self, norms: Mapping[str, float]) -> dict[str, float]:
         """Give the terms their shares; return the factors by which they change."""
 
-    def reset(self) -> None:
-        """Undo :meth:`balance`."""
+    def reset(self, done: float) -> dict[str, float]:
+        """Undo :meth:`balance` for an epoch; return the weights that fade, by name.
+
+        ``done`` goes from 0 in the first epoch to 1 in the last.
+        """
 
 
 class Classification(nn.Module):
@@ -67,8 +70,9 @@ class Classification(nn.Module):
         """Return no factors."""
         return {}
 
-    def reset(self) -> None:
-        """Do nothing."""
+    def reset(self, done: float) -> dict[str, float]:
+        """Return no weights."""
+        return {}
 
 
 class _Loss(nn.Module):
@@ -149,9 +153,9 @@ class Step:
         with computing_in(self.precision, self.device):
             return self._forward(batch, labels)
 
-    def start_epoch(self) -> None:
-        """Undo :meth:`balance`."""
-        self.task.reset()
+    def start_epoch(self, done: float) -> dict[str, float]:
+        """Undo :meth:`balance`; for ``done`` and what is returned see :meth:`Task.reset`."""
+        return self.task.reset(done)
 
     def balance(
         self, terms: Mapping[str, Tensor], share: float

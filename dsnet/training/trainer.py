@@ -101,7 +101,7 @@ class Trainer:
 
         Returns the means of ``loss``, its terms and ``top1``, the share of steps that were
         ``clipped``, and for the first step the norm of each term's gradient and its share of the
-        sum.
+        sum; and the weight of each term whose weight fades.
         """
         self.network.train()
         if self.options.frozen_statistics == "keep":
@@ -112,13 +112,12 @@ class Trainer:
         batches.epoch = epoch
         totals = Totals(epoch + 1, self.device.type != "cpu")
         gradients = {"none yet": math.nan}
-        self.step.start_epoch()
-        if self.options.dropout:
-            randomness.seed_epoch(self.seed, epoch, self.processes.rank)
+        weights = self.step.start_epoch(epoch / max(self.schedule.epochs - 1, 1))
         for step, (batch, labels) in enumerate(
             on_device(self.training, self.settings, self.device)
         ):
             self.schedule.before_step(epoch * len(self.training) + step)
+            randomness.seed_step(self.seed, epoch, step, self.processes.rank)
             if self.mixup:
                 batch, labels = self.mixup(batch, labels, epoch, step)
             logits, terms = self.step.forward(batch, labels)
@@ -141,6 +140,7 @@ class Trainer:
             **{f"loss_{name}": value for name, value in means.items()},
             **gradients,
             **shares(gradients, means),
+            **{f"weight_{name}": value for name, value in weights.items()},
             "clipped": clipped,
         }
 

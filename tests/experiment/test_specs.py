@@ -107,6 +107,13 @@ def test_keys_with_their_defaults_leave_the_specs_of_results_as_they_were(experi
         },
     )
     assert set(spec(changed).values()["clips"]) == clips | {"rgb_std", "flow_std"}
+    assert set(spec(experiment, "mars").values()["stream"]["losses"]["mse"]) == {
+        "weight",
+        "share",
+        "levels",
+    }
+    faded = loaded({"streams": {"mars": {"losses": {"mse": {"fade": True}}}}})
+    assert spec(faded, "mars").values()["stream"]["losses"]["mse"]["fade"] is True
     assert "first_convolution" not in spec(experiment).values()["stream"]
     averaged = loaded({"streams": {"ds": {"first_convolution": "averaged"}}})
     assert spec(averaged).values()["stream"]["first_convolution"] == "averaged"

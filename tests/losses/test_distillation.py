@@ -73,3 +73,25 @@ def test_balance_gives_each_term_its_share_of_the_norms():
     assert distillation.weights.tolist() == weights
     distillation.reset()
     assert distillation.weights.tolist() == [2, 1, 1]
+
+
+@pytest.mark.parametrize(("done", "left"), [(0, 1), (1 / 3, 3 / 4), (1 / 2, 1 / 2), (1, 0)])
+def test_weights_and_shares_fade_by_half_a_cosine(batch, done, left):
+    entries = {
+        "mse": {"weight": 2, "levels": ["avgpool"], "fade": True},
+        "mae": {"levels": ["stem"], "share": 0.4, "fade": True},
+        "gram": {"weight": 3, "levels": ["stem"]},
+    }
+    task = losses.build(small(2), {name: Term(**entry) for name, entry in entries.items()})
+    student, labels = small(3), torch.tensor([1, 3])
+    _, before = task(student, batch, labels)
+    assert task.reset(done) == {"mse": pytest.approx(2 * left)}
+    _, after = task(student, batch, labels)
+    expected = {"ce": 1, "mse": left, "mae": 1, "gram": 1}
+    for name, part in expected.items():
+        assert after[name].item() == pytest.approx(part * before[name].item(), rel=1e-5)
+    # The others have 6 of what must be 1 - 0.4 left of the sum.
+    factors = task.balance({"ce": 1.0, "mse": 2.0, "mae": 0.5, "gram": 3.0})
+    assert factors == {"mae": pytest.approx(2 * 0.4 * left * 6 / (1 - 0.4 * left))}
+    assert task.reset() == {"mse": 2}
+    assert task.weights.tolist() == [2, 1, 3]

@@ -1,5 +1,9 @@
-"""Losses as a user writes them: plainly, with labels, and with parameters of their own."""
+"""Losses as a user writes them: plainly, with labels, with parameters and draws of their own."""
 
+import random
+
+import numpy as np
+import torch
 from torch import nn
 from torch.nn import functional as F
 
@@ -31,4 +35,18 @@ class Projected(nn.Module):
         return F.mse_loss(self.projector(student["avgpool"]), teacher["avgpool"])
 
 
-LOSSES = {"plain": Plain, "trusting": Trusting, "projected": Projected}
+class Drawing(Projected):
+    """The same of some clips and channels, drawn from every generator."""
+
+    def __init__(self, channels):
+        super().__init__(channels)
+        self.scale = random.random() + np.random.rand()  # noqa: NPY002 - as users do
+
+    def forward(self, student, teacher):
+        kept = torch.randperm(len(student["avgpool"]))[: random.choice((1, 2))]
+        dropped = F.dropout(self.projector(student["avgpool"]), 0.5)
+        scale = self.scale * np.random.rand()  # noqa: NPY002
+        return scale * F.mse_loss(dropped[kept], teacher["avgpool"][kept])
+
+
+LOSSES = {"plain": Plain, "trusting": Trusting, "projected": Projected, "drawing": Drawing}

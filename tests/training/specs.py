@@ -39,6 +39,9 @@ DS = {
 # The same terms by their shares of the gradient.
 SHARED = {"mae": {**DS["mae"], "share": 0.3}, "gram": {**DS["gram"], "share": 0.6}}
 
+# One by its weight and one by its share, and both less with every epoch.
+FADING = {"mae": {**DS["mae"], "fade": True}, "gram": {**SHARED["gram"], "fade": True}}
+
 
 def make_spec(stream="flow", losses=None, plugins=None, run=None, clips=None, **options):
     modality = "flow" if stream == "flow" else "rgb"

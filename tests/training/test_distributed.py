@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from forked import programs
-from specs import DS, make_spec, weights
+from specs import DS, FADING, make_spec, weights
 from specs import terms as named
 
 from dsnet import losses, models, training
@@ -84,6 +84,16 @@ def test_an_epoch_of_a_student_of_two_processes_is_that_of_one(clips_path, teach
     alone, together, spec = tmp_path / "1", tmp_path / "2", make_spec("ds", DS, **OPTIONS)
     training.train(spec, clips_path, alone, teacher=teacher)
     assert_an_epoch_of_one(alone, together, train(spec, clips_path, together, teacher))
+
+
+def test_weights_fade_in_two_processes_as_in_one(clips_path, teacher, tmp_path):
+    alone, together = tmp_path / "1", tmp_path / "2"
+    spec = make_spec("ds", FADING, **OPTIONS)
+    training.train(spec, clips_path, alone, teacher=teacher)
+    assert_an_epoch_of_one(alone, together, train(spec, clips_path, together, teacher))
+    for folder in (alone, together):
+        last = pd.read_csv(folder / "history.csv").iloc[-1]
+        assert (last[["weight_mae", "share_mae", "share_gram"]] == 0).all()
 
 
 def test_an_average_of_two_processes_is_that_of_one(clips_path, tmp_path):

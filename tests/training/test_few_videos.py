@@ -206,21 +206,21 @@ def test_dropout_is_before_the_classifier_and_in_training_alone(user, monkeypatc
     assert torch.equal(found, expected)
 
 
-def test_what_is_dropped_depends_on_seed_epoch_and_rank_alone(clips_path, tmp_path, monkeypatch):
+def test_what_is_dropped_depends_on_seed_step_and_rank_alone(clips_path, tmp_path, monkeypatch):
     """So in several processes too, an interrupted training drops what an undisturbed one does."""
 
     def drawn(*where):
         torch.rand(5)
-        randomness.seed_epoch(*where)
+        randomness.seed_step(*where)
         return torch.rand(3).tolist()
 
-    assert drawn(3, 1, 0) == drawn(3, 1, 0)
-    assert not {*drawn(3, 1, 0)} & {*drawn(3, 2, 0), *drawn(3, 1, 1), *drawn(4, 1, 0)}
+    assert drawn(3, 1, 2, 0) == drawn(3, 1, 2, 0)
+    others = [drawn(*where) for where in ((3, 1, 2, 1), (3, 1, 0, 0), (3, 2, 1, 0), (4, 1, 2, 0))]
+    assert not {*drawn(3, 1, 2, 0)} & {*sum(others, [])}
     seeded = []
-    monkeypatch.setattr(randomness, "seed_epoch", lambda *where: seeded.append(where))
-    for name, options in (("off", {}), ("on", {"dropout": 0.2})):
-        training.train(make_spec(epochs=2, **options), clips_path, tmp_path / name)
-    assert seeded == [(3, 0, 0), (3, 1, 0)]
+    monkeypatch.setattr(randomness, "seed_step", lambda *where: seeded.append(where))
+    training.train(make_spec(epochs=2, dropout=0.2), clips_path, tmp_path)
+    assert seeded == [(3, epoch, step, 0) for epoch in range(2) for step in range(3)]
 
 
 def test_dropout_without_a_classifier_is_an_error(monkeypatch):

@@ -23,6 +23,7 @@ def test_the_places_are_read_from_the_file():
         "plain": f"{FILE}:Plain",
         "trusting": f"{FILE}:Trusting",
         "projected": f"{FILE}:Projected",
+        "drawing": f"{FILE}:Drawing",
     } == PLUGINS
     assert registry.load(PLUGINS["plain"]) is registry.load(PLUGINS["plain"])
     built_in = registry.places("LOSSES", losses.LOSSES, [])

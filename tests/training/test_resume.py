@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from specs import DS, SHARED, Killed, make_spec, same, stop_after, weights
+from specs import DS, FADING, SHARED, Killed, make_spec, same, stop_after, weights
 
 from dsnet import models, training
 from dsnet.training import randomness, resuming, steps
@@ -94,11 +94,11 @@ def test_four_epochs_leave_the_state_that_two_a_kill_and_two_leave(
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "plateau"])
-@pytest.mark.parametrize("stream", ["flow", "ds", "shares"])
+@pytest.mark.parametrize("stream", ["flow", "ds", "shares", "fading"])
 def test_an_interrupted_training_ends_bit_for_bit_as_an_undisturbed_one(
     clips_path, teacher, tmp_path, monkeypatch, stream, schedule
 ):
-    losses = {"ds": DS, "shares": SHARED}.get(stream)
+    losses = {"ds": DS, "shares": SHARED, "fading": FADING}.get(stream)
     source = teacher if losses else None
     spec = make_spec(stream, losses, schedule=schedule, plateau_patience=0)
     whole, cut = tmp_path / "whole", tmp_path / "cut"

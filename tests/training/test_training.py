@@ -1,9 +1,10 @@
 """The trainer: its history, repeatability, freezing, selection and what a model records."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
-from specs import DS, make_spec, same, weights
+from specs import DS, SHARED, make_spec, same, weights
 from torch.nn import functional as F
 
 from dsnet import devices, inference, models, training
@@ -21,6 +22,25 @@ def test_history_has_every_term_and_its_gradient(teacher, clips_path, tmp_path):
     pd.testing.assert_series_equal(total, history["train_loss"], check_names=False, rtol=1e-5)
     assert (history[terms] > 0).all(axis=None)
     assert any((tmp_path / "tensorboard").iterdir())
+
+
+def test_a_term_that_fades_ends_as_none(teacher, clips_path, tmp_path):
+    """Of its weight or of its share, whatever the rate does; the other term keeps its own."""
+    for name, losses in (("weight", DS), ("share", SHARED)):
+        faded = {**losses, "mae": {**losses["mae"], "fade": True}}
+        spec = make_spec("ds", faded, epochs=5, schedule="plateau", plateau_patience=0)
+        training.train(spec, clips_path, tmp_path / name, teacher=teacher)
+    left = np.cos(np.arange(5) * np.pi / 8) ** 2
+    weighted, shared = (pd.read_csv(tmp_path / name / "history.csv") for name in ("weight", "share"))
+    np.testing.assert_allclose(weighted["weight_mae"], 50 * left, atol=1e-12)
+    np.testing.assert_allclose(shared["share_mae"], 0.3 * left, rtol=1e-4, atol=1e-12)
+    np.testing.assert_allclose(shared["share_gram"], 0.6, rtol=1e-4)
+    for history in (weighted, shared):
+        assert (history[["loss_mae", "grad_mae", "share_mae"]].iloc[-1] == 0).all()
+        assert (history[["loss_mae", "grad_mae", "share_mae"]].iloc[:-1] > 0).all(axis=None)
+        assert (history["loss_gram"] > 0).all()
+        assert "weight_gram" not in history
+    assert "weight_mae" not in shared
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_gives_others(clips_path, tmp_path):
