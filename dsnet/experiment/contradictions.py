@@ -131,6 +131,8 @@ def _stream(name: str, stream: Stream, streams: Mapping[str, Stream], first: str
         yield f"{where}.training.epochs: 0 trains nothing; set teacher to null, and its losses too"
     if (shares := sum(term.share or 0 for term in terms.values())) >= 1:
         yield f"{where}.losses: expected shares that sum to less than 1, got {shares:g}"
+    if stream.second_teacher is not None:
+        yield from _second_teacher(where, stream, stream.second_teacher, streams)
     init = stream.init
     if init is not None and init not in streams:
         yield f"{where}.init: {init} is not in streams ({', '.join(streams)}); see pretrained"
@@ -145,13 +147,36 @@ def _stream(name: str, stream: Stream, streams: Mapping[str, Stream], first: str
             )
     if init is not None and stream.pretrained is not None:
         yield f"{where}: init and pretrained exclude each other; set one of them to null"
-    seen = {name}
-    while init is not None and init in streams:
-        if init in seen:
-            yield f"{where}.init: starts from itself"
-            break
-        seen.add(init)
-        init = streams[init].init
+    for key in ("init", "teacher", "second_teacher"):
+        if name in _made_from(getattr(stream, key), streams):
+            yield f"{where}.{key}: {getattr(stream, key)} is made from {name} itself"
+
+
+def _second_teacher(
+    where: str, stream: Stream, second: str, streams: Mapping[str, Stream]
+) -> Iterator[str]:
+    where = f"{where}.second_teacher"
+    if second not in streams:
+        yield f"{where}: {second} is not in streams ({', '.join(streams)})"
+    elif streams[second].input != "rgb":
+        yield f"{where}: expected an rgb stream, which sees the student's clip, got {second}"
+    if stream.teacher is None:
+        yield f"{where}: expected a teacher too, whose logits are averaged with those of {second}"
+    terms = stream.losses.terms()
+    if all("logits" not in term.arguments().get("levels", ["logits"]) for term in terms.values()):
+        yield f"{where}: no loss compares logits; add one that does, or set it to null"
+
+
+def _made_from(name: str | None, streams: Mapping[str, Stream]) -> set[str]:
+    """Return a stream and all that it starts or learns from."""
+    found, waiting = set(), [name]
+    while waiting:
+        name = waiting.pop()
+        if name is not None and name in streams and name not in found:
+            found.add(name)
+            stream = streams[name]
+            waiting += [stream.init, stream.teacher, stream.second_teacher]
+    return found
 
 
 def _averaged(where: str, stream: Stream, streams: Mapping[str, Stream]) -> Iterator[str]:

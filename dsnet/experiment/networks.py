@@ -372,6 +372,13 @@ class Network(Settings):
         "UCF101 or HMDB51, as in MARS_{dataset}_{clip_length}f.",
     )
     teacher: str | None = Field(None, description="The flow stream that is distilled from; frozen.")
+    second_teacher: str | None = Field(
+        None,
+        exclude_if=_absent,
+        description="An RGB stream, frozen too, that sees the student's own clip. Losses on logits "
+        "get the mean of its logits and the teacher's. Features are compared with the teacher's "
+        "alone.",
+    )
     losses: Losses = Field(
         Losses(),
         description="Distillation terms that are added to the cross-entropy, by name: these and "

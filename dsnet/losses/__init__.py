@@ -20,10 +20,12 @@ def build(
     teacher: Backbone,
     terms: Mapping[str, Term],
     plugins: Mapping[str, str] | None = None,
+    second: Backbone | None = None,
 ) -> Distillation:
     """Build a stream's loss against ``teacher``.
 
     Args:
+        second: a second teacher, see :class:`.Distillation`.
         terms: settings of the stream's losses by name.
         plugins: places of losses that are not in :data:`LOSSES` (see :mod:`dsnet.registry`).
 
@@ -39,4 +41,4 @@ def build(
     shares = {name: term.share for name, term in terms.items() if term.share}
     weights = {name: term.weight for name, term in terms.items() if name not in shares}
     fading = [name for name, term in terms.items() if term.fade]
-    return Distillation(teacher, made, weights, shares, fading)
+    return Distillation(teacher, made, weights, shares, fading, second)

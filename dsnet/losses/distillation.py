@@ -27,6 +27,8 @@ class Distillation(nn.Module):
         shares: share of the gradient, for terms that have one instead of a weight. Their weight is
             1 until :meth:`balance` sets it.
         fading: terms whose weight or share goes to zero during the training, see :meth:`reset`.
+        second: network of an RGB stream, frozen too. It sees the student's clips. The terms get the
+            mean of its logits and the teacher's as the teacher's ``logits``.
     """
 
     inputs: Sequence[str] = ("rgb", "flow")
@@ -40,9 +42,11 @@ class Distillation(nn.Module):
         weights: Mapping[str, float],
         shares: Mapping[str, float] | None = None,
         fading: Collection[str] = (),
+        second: Backbone | None = None,
     ) -> None:
         super().__init__()
         self.teacher = Frozen(teacher)
+        self.second = Frozen(second) if second is not None else None
         self.terms = nn.ModuleDict(terms)
         self.labelled = {
             n for n, loss in terms.items() if "labels" in signature(loss.forward).parameters
@@ -107,23 +111,32 @@ class Distillation(nn.Module):
         self, student: Backbone, clips: Mapping[str, Tensor]
     ) -> tuple[Tensor, Features, Features]:
         """Return the student's logits and features, and the teacher's features."""
-        return *student.forward_features(clips["rgb"]), self.teacher(clips["flow"])
+        return *student.forward_features(clips["rgb"]), self._targets(clips)
+
+    def _targets(self, clips: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return what the student is compared with: the teacher's features, and logits."""
+        targets = self.teacher(clips["flow"])
+        if self.second is not None:
+            both = [targets["logits"], self.second(clips["rgb"])["logits"]]
+            targets["logits"] = torch.stack(both).mean(dim=0)
+        return targets
 
     def _overlapping(
         self, student: Backbone, clips: Mapping[str, Tensor]
     ) -> tuple[Tensor, Features, Features]:
         """Return the same, with both forward passes at once, on a GPU."""
-        flow = clips["flow"]
+        device = clips["flow"].device
         # Always the same stream: each stream has its own pool of memory.
-        self._side = side = self._side or torch.cuda.Stream(flow.device)
-        main = torch.cuda.current_stream(flow.device)
+        self._side = side = self._side or torch.cuda.Stream(device)
+        main = torch.cuda.current_stream(device)
         side.wait_stream(main)  # the clips must be ready
         with torch.cuda.stream(side):
-            targets = self.teacher(flow)
+            targets = self._targets(clips)
         logits, features = student.forward_features(clips["rgb"])
         main.wait_stream(side)
         # Otherwise the allocator could reuse their memory while the other stream still needs it.
-        flow.record_stream(side)
+        for clip in clips.values():
+            clip.record_stream(side)
         for target in targets.values():
             target.record_stream(main)
         return logits, features, targets

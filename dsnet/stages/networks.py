@@ -65,6 +65,7 @@ def train(
     code: str = "",
     init: MaybeInput = None,
     teacher: MaybeInput = None,
+    second_teacher: MaybeInput = None,
     device: Device = "auto",
     threads: Threads = 1,
     workers: Workers = 0,
@@ -74,7 +75,9 @@ def train(
     """Train one stream."""
     from dsnet import training
 
-    training.train(spec, clips, output, code, init, teacher, device, workers, threads)
+    training.train(
+        spec, clips, output, code, init, teacher, device, workers, threads, second_teacher
+    )
 
 
 @stage(code=("dsnet.scoring",))

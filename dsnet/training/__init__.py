@@ -40,6 +40,7 @@ def train(
     device: str = "auto",
     workers: int = 0,
     threads: int = 1,
+    second_teacher: PathLike | None = None,
 ) -> None:
     """Train one stream and write ``model.pt``, ``history.csv`` and ``tensorboard/``.
 
@@ -60,11 +61,12 @@ def train(
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         workers: processes that prepare clips, for each training process.
         threads: CPU threads of the network, for each training process.
+        second_teacher: ``model.pt`` of the RGB stream whose logits teach too.
 
     Raises:
         TrainingError: a loss is not finite, or the spec trains a module that does not exist.
         DeviceError: the device does not exist, or does not support the spec's precision.
-        CheckpointError: ``init`` or ``teacher`` cannot be used.
+        CheckpointError: ``init`` or a teacher cannot be used.
         DamagedError: ``clips_path`` is damaged.
     """
     torch.set_num_threads(threads)
@@ -87,6 +89,8 @@ def train(
             "init": init and file_digest(init),
             "teacher": teacher and file_digest(teacher),
         }
+        if second_teacher is not None:
+            sources["second_teacher"] = file_digest(second_teacher)
         provenance = record(device=str(chosen), processes=processes.count)
         results = Results(output, spec, reader, sources, provenance)
         options, classes = spec.stream.training, reader.extra["classes"]
@@ -95,7 +99,7 @@ def train(
             set_up(options, chosen)
             randomness.seed_everything(spec.run.seed)
             network = preparation.make_network(spec, classes, chosen, processes, init)
-            task = preparation.make_task(spec, chosen, teacher, reader)
+            task = preparation.make_task(spec, chosen, teacher, reader, second_teacher)
             if options.autotune and chosen.type == "cuda":
                 preparation.tune(network, task, spec, processes)
             augmentation = preparation.make_augmentation(spec, network)

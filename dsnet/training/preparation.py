@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from dsnet.experiment.specs import TrainSpec
 from dsnet.inference import to_device
 from dsnet.losses.cross_entropy import CrossEntropy, balanced
 from dsnet.losses.distillation import Distillation
-from dsnet.models import Backbone, convolutions
+from dsnet.models import Backbone, CheckpointError, convolutions
 from dsnet.processes import Processes
 from dsnet.store import Reader
 from dsnet.training.batch_norm import synchronise_batch_norm
@@ -63,7 +64,7 @@ def make_network(
 
 
 def tune(network: Backbone, task: Task, spec: TrainSpec, processes: Processes) -> None:
-    """Give the convolutions of a network on a GPU, and of its teacher, their fastest forms."""
+    """Give the convolutions of a network on a GPU, and of its teachers, their fastest forms."""
     options = spec.stream.training
     count, size = math.ceil(options.batch_size / processes.count), spec.clips.crop
     device = next(network.parameters()).device
@@ -76,6 +77,8 @@ def tune(network: Backbone, task: Task, spec: TrainSpec, processes: Processes) -
         found = convolutions.tune(network, example(spec.stream.input))
         if isinstance(task, Distillation):
             found += convolutions.tune(task.teacher.network, example("flow"))
+            if task.second is not None:
+                found += convolutions.tune(task.second.network, example("rgb"))
     for line in found:
         log.info("%s", line)
 
@@ -95,18 +98,27 @@ def taken_network(
 
 
 def make_task(
-    spec: TrainSpec, device: torch.device, teacher: PathLike | None, reader: Reader
+    spec: TrainSpec,
+    device: torch.device,
+    teacher: PathLike | None,
+    reader: Reader,
+    second_teacher: PathLike | None = None,
 ) -> Task:
     """Make a stream's loss on ``device``: distillation with a ``teacher``, else cross-entropy.
 
-    ``reader`` is of ``clips.h5``. Raises CheckpointError if ``teacher`` does not fit these
-    clips, and PluginError if a user's loss cannot be made of its arguments.
+    ``reader`` is of ``clips.h5``. Raises CheckpointError if a teacher does not fit these clips, and
+    PluginError if a user's loss cannot be made of its arguments.
     """
     made: Classification | Distillation = Classification(spec.stream.input)
     if teacher is not None:
         network, content = models.load_model(teacher)
         models.check_flow(content, reader.spec, teacher)
-        made = losses.build(network, spec.stream.losses.terms(), spec.plugins)
+        second = None
+        if second_teacher is not None:
+            second, also = models.load_model(second_teacher)
+            for path, own in ((teacher, content), (second_teacher, also)):
+                _check_classes(path, own["classes"], reader.extra["classes"])
+        made = losses.build(network, spec.stream.losses.terms(), spec.plugins, second)
     options, classes = spec.stream.training, len(reader.extra["classes"])
     if options.class_weights or options.label_smoothing:
         weights = None
@@ -117,6 +129,16 @@ def make_task(
         made.cross_entropy = CrossEntropy(classes, options.label_smoothing, weights)
     to_device(made, device)
     return made
+
+
+def _check_classes(path: PathLike, own: Sequence[str], classes: Sequence[str]) -> None:
+    """Raise CheckpointError if the logits of the file ``path`` are of other classes."""
+    if list(own) != list(classes):
+        raise CheckpointError(
+            f"{os.fspath(path)} has {len(own)} classes ({', '.join(own[:3])}, ...), and these "
+            f"clips have {len(classes)} ({', '.join(classes[:3])}, ...): the logits of two "
+            f"teachers need the same in the same order; train both on these clips"
+        )
 
 
 def make_augmentation(spec: TrainSpec, network: Backbone) -> Augmentation | None:

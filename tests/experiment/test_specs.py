@@ -114,7 +114,10 @@ def test_keys_with_their_defaults_leave_the_specs_of_results_as_they_were(experi
     }
     faded = loaded({"streams": {"mars": {"losses": {"mse": {"fade": True}}}}})
     assert spec(faded, "mars").values()["stream"]["losses"]["mse"]["fade"] is True
-    assert "first_convolution" not in spec(experiment).values()["stream"]
+    assert not {"first_convolution", "second_teacher"} & spec(experiment).values()["stream"].keys()
+    logits = {"second_teacher": "rgb", "losses": {"mae": {"levels": ["logits"]}}}
+    taught = loaded({"streams": {"ds": logits}})
+    assert spec(taught).values()["stream"]["second_teacher"] == "rgb"
     averaged = loaded({"streams": {"ds": {"first_convolution": "averaged"}}})
     assert spec(averaged).values()["stream"]["first_convolution"] == "averaged"
     assert specs.frames_spec(changed).values()["sampling"] == "output_rate"

@@ -50,6 +50,27 @@ def test_the_teacher_stays_frozen_and_in_eval_mode(distillation, batch):
     assert all(p.grad is not None for p in student.parameters())
 
 
+def test_two_teachers_teach_their_mean_logits_and_the_first_its_features(batch):
+    entries = {"mse": {"weight": 5, "levels": ["logits"]}, "mae": {"levels": ["stem", "layer4"]}}
+    terms = {name: Term(**entry) for name, entry in entries.items()}
+    flow, rgb, student = small(2), small(3), small(3)
+    torch.nn.init.normal_(rgb.fc.weight)
+    labels = torch.tensor([1, 3])
+    both, one = losses.build(flow, terms, second=rgb).train(), losses.build(flow, terms)
+    logits, found = both(student, batch, labels)
+    _, alone = one(student, batch, labels)
+    theirs = [flow.eval()(batch["flow"]), rgb.eval()(batch["rgb"])]
+    assert not torch.allclose(*theirs, atol=0.1)
+    mean = (theirs[0].double() + theirs[1].double()) / 2
+    expected = 5 * (logits.double() - mean).square().mean()
+    assert found["mse"].item() == pytest.approx(expected.item(), rel=1e-4)
+    assert found["mae"].item() == alone["mae"].item()
+    assert found["mse"].item() != pytest.approx(alone["mse"].item(), rel=1e-2)
+    sum(found.values()).backward()
+    assert not any(p.requires_grad for p in both.second.parameters())
+    assert not any(module.training for module in both.second.modules())
+
+
 def test_balance_gives_each_term_its_share_of_the_norms():
     entries = {
         "mse": {"weight": 2, "levels": ["avgpool"], "share": None},

@@ -216,7 +216,7 @@ def test_what_is_dropped_depends_on_seed_step_and_rank_alone(clips_path, tmp_pat
 
     assert drawn(3, 1, 2, 0) == drawn(3, 1, 2, 0)
     others = [drawn(*where) for where in ((3, 1, 2, 1), (3, 1, 0, 0), (3, 2, 1, 0), (4, 1, 2, 0))]
-    assert not {*drawn(3, 1, 2, 0)} & {*sum(others, [])}
+    assert not {*drawn(3, 1, 2, 0)} & {draw for other in others for draw in other}
     seeded = []
     monkeypatch.setattr(randomness, "seed_step", lambda *where: seeded.append(where))
     training.train(make_spec(epochs=2, dropout=0.2), clips_path, tmp_path)
@@ -245,6 +245,22 @@ def test_with_everything_an_interrupted_training_ends_bit_for_bit(
     assert_identical(kept(whole / "model.pt"), kept(cut / "model.pt"))
     pd.testing.assert_frame_equal(history(whole), history(cut), check_exact=True)
     assert history(whole)["train_top1"].between(0, 100).all()
+
+
+def test_the_average_of_a_students_weights_is_kept_and_teaches_nothing(
+    clips_path, teacher, tmp_path
+):
+    """Its last weights differ from the plain ones, which are trained as without an average."""
+    for name, decay in (("off", None), ("on", 0.9)):
+        spec = make_spec("ds", DS, ema=decay, select="last")
+        training.train(spec, clips_path, tmp_path / name, teacher=teacher)
+    off, on = (weights(tmp_path / name) for name in ("off", "on"))
+    assert off.keys() == on.keys()
+    assert not same(off, on)
+    trained = ["train_loss", "loss_ce", "loss_mae", "loss_gram"]
+    plain, averaged = (history(tmp_path / name) for name in ("off", "on"))
+    pd.testing.assert_frame_equal(plain[trained], averaged[trained], check_exact=True)
+    assert not plain["val_loss"].equals(averaged["val_loss"])
 
 
 @pytest.mark.parametrize("key", EVERYTHING)

@@ -31,7 +31,9 @@ def test_a_term_that_fades_ends_as_none(teacher, clips_path, tmp_path):
         spec = make_spec("ds", faded, epochs=5, schedule="plateau", plateau_patience=0)
         training.train(spec, clips_path, tmp_path / name, teacher=teacher)
     left = np.cos(np.arange(5) * np.pi / 8) ** 2
-    weighted, shared = (pd.read_csv(tmp_path / name / "history.csv") for name in ("weight", "share"))
+    weighted, shared = (
+        pd.read_csv(tmp_path / name / "history.csv") for name in ("weight", "share")
+    )
     np.testing.assert_allclose(weighted["weight_mae"], 50 * left, atol=1e-12)
     np.testing.assert_allclose(shared["share_mae"], 0.3 * left, rtol=1e-4, atol=1e-12)
     np.testing.assert_allclose(shared["share_gram"], 0.6, rtol=1e-4)

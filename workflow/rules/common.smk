@@ -211,7 +211,7 @@ def ablation_runs():
 
 
 def model_of(wildcards, role):
-    """The model that a stream is started from (``init``) or distilled from (``teacher``)."""
+    """The model that a stream is started from (``init``), or of a teacher, by the key of either."""
     stream = experiment.streams[wildcards.stream]
     if role == "init" and stream.pretrained is not None:
         return locate(stream.pretrained, int(wildcards.length), entry(wildcards).kind)

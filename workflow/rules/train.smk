@@ -1,9 +1,10 @@
 rule train:
-    """Train one stream, after the stream it starts from and its teacher."""
+    """Train one stream, after the stream it starts from and its teachers."""
     input:
         clips=rules.pack.output.clips,
         init=lambda wildcards: model_of(wildcards, "init"),
         teacher=lambda wildcards: model_of(wildcards, "teacher"),
+        second_teacher=lambda wildcards: model_of(wildcards, "second_teacher"),
     output:
         model="<results>/<run>/{stream}/model.pt",
         history="<results>/<run>/{stream}/history.csv",
