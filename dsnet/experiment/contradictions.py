@@ -8,7 +8,7 @@ from pathlib import PurePath
 from dsnet import registry
 from dsnet.experiment.data import FETCHED, IMPORTED, LAYOUTS, Entry, Flow, following
 from dsnet.experiment.experiment import Experiment
-from dsnet.experiment.networks import Stream
+from dsnet.experiment.networks import MAE, MSE, Gram, Stream
 from dsnet.experiment.results import Result, Row
 from dsnet.experiment.schema import suggestion
 from dsnet.experiment.streams import fusion_kinds, losses_by_name, named_results, shown
@@ -162,8 +162,8 @@ def _second_teacher(
         yield f"{where}: expected an rgb stream, which sees the student's clip, got {second}"
     if stream.teacher is None:
         yield f"{where}: expected a teacher too, whose logits are averaged with those of {second}"
-    terms = stream.losses.terms()
-    if all("logits" not in term.arguments().get("levels", ["logits"]) for term in terms.values()):
+    terms = stream.losses.terms().values()
+    if all(isinstance(term, MSE | MAE | Gram) and "logits" not in term.levels for term in terms):
         yield f"{where}: no loss compares logits; add one that does, or set it to null"
 
 

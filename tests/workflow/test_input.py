@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from project import TINY, Project, merge
+from project import RUN, TINY, Project, merge
 
 from dsnet import video
 from dsnet.models import build, read
@@ -143,6 +143,26 @@ def test_the_first_convolution_of_a_student_is_averaged(fresh: Project):
     expected = teacher.double().numpy().sum(axis=1) / 3
     for channel in student.unbind(1):
         np.testing.assert_allclose(channel, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_a_second_teacher_is_an_input_of_its_student_and_the_weight_fades(project: Project):
+    losses = {"mse": {"weight": 1, "levels": ["logits"], "fade": True}}
+    student = {"title": "Two", "input": "rgb", "teacher": "flow", "losses": losses}
+    two = {**student, "second_teacher": "rgb"}
+    model = f"{RUN}/two/model.pt"
+    project.configure(streams={"two": two})
+    assert project.finish(model).jobs == {("train", "two")}
+    sources = read(project / model)["sources"]
+    for key, stream in (("teacher", "flow"), ("second_teacher", "rgb")):
+        assert sources[key] == file_digest(project / f"{RUN}/{stream}/model.pt")
+    history = pd.read_csv(project / f"{RUN}/two/history.csv")
+    assert history["weight_mse"].tolist() == [1, 0]
+    assert history["grad_mse"].iloc[0] > history["grad_mse"].iloc[1] == 0
+
+    project.configure(streams={"two": two, "rgb": {"training": {"lr": 0.01}}})
+    assert project.finish("-n", model).jobs == {("train", "rgb"), ("train", "two")}
+    project.configure(streams={"two": student})
+    assert project.finish("-n", model).jobs == {("train", "two")}
 
 
 def test_a_stream_is_trained_from_weights_in_mars_layout(fresh: Project):
