@@ -46,11 +46,11 @@ class Distillation(nn.Module):
     ) -> None:
         super().__init__()
         self.teacher = Frozen(teacher)
-        self.second = Frozen(second) if second is not None else None
         self.terms = nn.ModuleDict(terms)
         self.labelled = {
             n for n, loss in terms.items() if "labels" in signature(loss.forward).parameters
         }
+        self.second = Frozen(second) if second is not None else None
         self.cross_entropy: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy
         self._side: torch.cuda.Stream | None = None
         self.given, self.fading = {**weights, **(shares or {})}, fading
