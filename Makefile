@@ -44,7 +44,7 @@ SETUP := $(VENV)/.installed
 
 all: setup
 	$(BIN)/snakemake --cores $(CORES)
-	$(BIN)/snakemake --report results/report.zip --report-stylesheet workflow/report/style.css
+	$(BIN)/snakemake --report results/report.zip
 
 setup: $(SETUP)
 

@@ -97,6 +97,26 @@ def lease(wanted: int, device: str = "auto") -> None:
     log.info("leased %s", ", ".join(leased))
 
 
+def check(wanted: int, device: str = "auto") -> None:
+    """Raise GpuError if a job would not get the GPUs that it cannot do without.
+
+    These are the GPU of ``cuda`` or ``cuda:N``, and several of ``auto``. Of AMD's GPUs, it is not
+    known how many there are.
+    """
+    must = device.startswith("cuda")
+    if device == "cpu" or not (must or wanted > 1):
+        return
+    usable, names = len(_visible()), _listed()
+    if not usable and devices() and names != []:
+        return
+    if usable < max(wanted, int(device.partition(":")[2] or 0) + 1):
+        raise GpuError(
+            f"training asks for {max(wanted, 1)} GPUs (device {device}), and this machine has "
+            f"{usable} to use; set training.gpus to what there is (null, and device: cpu, where "
+            f"there is none), and look at CUDA_VISIBLE_DEVICES"
+        )
+
+
 def _wait_for(usable: Sequence[str], wanted: int) -> list[str]:
     """Lock ``wanted`` of the ``usable`` GPUs as soon as so many are free."""
     with _for_all_users(), suppress(FileExistsError):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import shlex
+import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from snakemake.exceptions import WorkflowError
 
-from dsnet import registry
+from dsnet import gpus, registry
 from dsnet.disk import existing
 from dsnet.errors import UserError
 from dsnet.experiment import ConfigError, Experiment
@@ -34,6 +36,19 @@ def explained() -> Iterator[None]:
         yield
     except UserError as error:
         raise WorkflowError(str(error)) from None
+
+
+def handle_sigterm_apart() -> None:
+    """Have Snakemake's handler of SIGTERM run in a thread of its own.
+
+    The handler takes a lock of the scheduler. Python runs handlers in the main thread, which may
+    hold this lock already, and would then wait for itself for ever.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    if callable(handler):
+        with suppress(ValueError):  # another thread runs Snakemake, which has then no handler
+            # Not by threading, which has locks of its own.
+            signal.signal(signal.SIGTERM, lambda *about: _thread.start_new_thread(handler, about))
 
 
 def check_folders(experiment: Experiment, fetched: str) -> None:
@@ -120,6 +135,13 @@ def unusual(experiment: Experiment, dataset: str, listing: pd.DataFrame) -> list
         except splits.SplitError as error:
             raise splits.SplitError(f"{dataset}: {error}") from None
     return catalogue.remarks(experiment.catalogue[dataset].values(), listing)
+
+
+def check_gpus(jobs: Iterable[Any]) -> None:
+    """Raise GpuError if one of Snakemake's ``jobs`` asks for GPUs that this machine lacks."""
+    resources = (job.resources for job in jobs if "device" in job.resources)
+    for wanted, device in {(each.gpu, each.device) for each in resources}:
+        gpus.check(wanted, device)
 
 
 def check_pretrained(experiment: Experiment) -> None:

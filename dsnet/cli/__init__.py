@@ -21,16 +21,17 @@ from dsnet.cli import stages, tools
 from dsnet.cli.options import Run
 from dsnet.disk import DiskFullError, naming_full_disk
 from dsnet.errors import RemakeError, UserError, set_aside
-from dsnet.launching import launch, launched
+from dsnet.launching import catch_interrupt, launch, launched
 from dsnet.stages import STAGES
 
 log = logging.getLogger(__name__)
+INTERRUPTED = 130  # as shells say it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; return 0 on success, 1 on an error that its message explains.
 
-    Without any argument it shows the help and returns 2.
+    Without any argument it shows the help and returns 2; after Ctrl-C it returns 130.
     """
     if not (sys.argv[1:] if arguments is None else arguments):
         parser().print_help()
@@ -48,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         gpus.lease(getattr(options, "gpus", 0), getattr(options, "device", "auto"))
         if getattr(options, "processes", 1) > 1 and not launched():
             launch(options.processes, sys.argv[1:] if arguments is None else arguments)
+        if options.verb not in STAGES:  # stages leave nothing half-written when they are killed
+            catch_interrupt()
         with naming_full_disk(_first_output(options)):
             options.run(options)
     except RemakeError as error:
@@ -66,6 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (UserError, OSError) as error:  # a bug keeps its traceback
         log.error("%s: %s", options.verb, error)
         return 1
+    except KeyboardInterrupt:
+        log.error("%s: stopped", options.verb)
+        return INTERRUPTED
     return 0
 
 

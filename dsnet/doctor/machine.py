@@ -166,7 +166,7 @@ def _asked(experiment: Experiment, count: int) -> Iterator[Finding]:
         what = f"the experiment asks for {max(wanted, 1)}, and PyTorch finds {count or 'none'}"
         slow = "" if count else " and training.device: cpu; training takes long then"
         advice = f"set training.gpus to what there is{slow}; {elsewhere}"
-        yield Finding("gpu", "problem" if must or count else "warning", what, advice)
+        yield Finding("gpu", "problem" if must or count or wanted > 1 else "warning", what, advice)
     elif not count and not gpus.devices():
         yield Finding("gpu", "ok", "none, and none is asked for: trained on the CPU")
 

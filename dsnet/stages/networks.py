@@ -8,6 +8,7 @@ from typing import Annotated
 
 from dsnet.experiment import Experiment, specs, streams
 from dsnet.experiment.augmentation import NOTHING
+from dsnet.launching import catch_interrupt
 from dsnet.registry import BACKBONES, module_of
 from dsnet.stages.stage import (
     Device,
@@ -75,6 +76,7 @@ def train(
     """Train one stream."""
     from dsnet import training
 
+    catch_interrupt()  # a checkpoint that is being written is finished first
     training.train(
         spec, clips, output, code, init, teacher, device, workers, threads, second_teacher
     )

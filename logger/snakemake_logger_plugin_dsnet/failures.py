@@ -1,10 +1,12 @@
-"""Explanation of a failed job: the end of its log, and the command that runs it alone."""
+"""Explanation of a failed job or command: the end of a log, and the command to give instead."""
 
 from __future__ import annotations
 
 import argparse
 import errno
+import logging
 import os
+import re
 import shlex
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +37,7 @@ SHARED = (
     (("--configfile", "--configfiles"), "+"),
     (("--config", "-C"), "*"),
 )
+UNREADABLE = re.compile("load_configfile|Config file")  # in errors about configuration files
 
 
 class Formatter(DefaultFormatter):  # type: ignore[misc, unused-ignore]
@@ -52,6 +55,13 @@ class Formatter(DefaultFormatter):  # type: ignore[misc, unused-ignore]
         super().__init__(quiet, show_failed_logs=False)
         self.tails = show_failed_logs
         self.arguments = list(arguments)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format a record; instead of a traceback, say which word is no configuration file."""
+        text = super().format(record)
+        if record.levelno >= logging.ERROR and UNREADABLE.search(str(text)):
+            return misplaced(self.arguments) or text
+        return text
 
     def format_job_error(self, msg: dict[str, Any]) -> str:
         """Describe a failed job."""
@@ -91,16 +101,42 @@ def rerun_command(arguments: Sequence[str], target: str) -> str:
 
     ``arguments`` are the arguments of the failed Snakemake, without the program.
     """
+    # The target is first, since some options take all words after them.
+    return shlex.join(["snakemake", target, *shared_options(arguments)])
+
+
+def misplaced(arguments: Sequence[str]) -> str | None:
+    """Return what to do about words after ``--configfile`` that are no configuration files."""
+    given = _parsed(arguments)[0].get("configfile", [])
+    files = [word for word in given if word.endswith((".yaml", ".yml", ".json"))]
+    if targets := [word for word in given if word not in files]:
+        words = ["snakemake", *targets, *(word for word in arguments if word not in targets)]
+        return (
+            f"{', '.join(targets)}: no configuration file, and --configfile takes all words after "
+            f"it; put targets first:\n    {shlex.join(words)}"
+        )
+    if missing := [path for path in files if not os.path.exists(path)]:
+        return f"--configfile: there is no file {', '.join(missing)} (looked in {os.getcwd()})"
+    return None
+
+
+def shared_options(arguments: Sequence[str]) -> list[str]:
+    """Return those of a run's arguments that say where and how to run."""
+    given, flags = _parsed(arguments)
+    words = []
+    for name, value in given.items():
+        values = value if isinstance(value, list) else [value] if value is not None else []
+        words += [flags[name], *values]
+    return words
+
+
+def _parsed(arguments: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the values of the shared options by name, and each one's flag."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     flags = {}
     for names, count in SHARED:
         flags[parser.add_argument(*names, nargs=count, default=argparse.SUPPRESS).dest] = names[0]
-    given = vars(parser.parse_known_args(list(arguments))[0])
-    words = ["snakemake", target]  # first, since some options take all words after them
-    for name, value in given.items():
-        values = value if isinstance(value, list) else [value] if value is not None else []
-        words += [flags[name], *values]
-    return shlex.join(words)
+    return vars(parser.parse_known_args(list(arguments))[0]), flags
 
 
 def _is_full(path: str) -> bool:

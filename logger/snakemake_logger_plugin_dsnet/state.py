@@ -79,6 +79,17 @@ class State:
         self.started = time.time()
         self.stages: dict[str, Stage] = {}
         self.jobs: dict[int, Job] = {}
+        self.stopped: list[Job] = []
+
+    def count(self) -> tuple[int, int]:
+        """Count the finished jobs, and all."""
+        stages = self.stages.values()
+        return sum(len(stage.done) for stage in stages), sum(stage.total for stage in stages)
+
+    def stop(self) -> None:
+        """Take all running jobs as stopped."""
+        self.stopped = list(self.jobs.values())
+        self.jobs.clear()
 
     def plan(self, counts: Mapping[str, int]) -> None:
         """Set the number of jobs of each rule; ``total`` is their sum."""
@@ -90,7 +101,9 @@ class State:
     def update(self, record: logging.LogRecord) -> Job | None:
         """Update the state by a record; return the job that it reports as finished, if any."""
         event, about = getattr(record, "event", None), record.__dict__
-        if event == LogEvent.JOB_INFO:
+        if event == LogEvent.RUN_INFO:
+            self.plan(about["stats"])
+        elif event == LogEvent.JOB_INFO:
             self._begin(about)
         elif event == LogEvent.JOB_ERROR:
             job = self.jobs.pop(about["jobid"], None)
@@ -114,7 +127,8 @@ class State:
         stage.started = stage.started or job.started
 
     def _stage(self, job: Job) -> Stage:
-        return self.stages[stage_of(job.rule)]
+        name = stage_of(job.rule)
+        return self.stages.setdefault(name, Stage(name))  # with --quiet, no plan is told
 
 
 def stage_of(rule: str) -> str:

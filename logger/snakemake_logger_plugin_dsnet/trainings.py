@@ -11,6 +11,7 @@ from dataclasses import dataclass
 READ = 1 << 14  # bytes at the end of a log, about forty epochs
 RECENT = 5  # epochs used to estimate the next ones
 EPOCH = re.compile(rb"dsnet\.training: (epoch=.*)\n")
+LAST = re.compile(rb"dsnet\.training: (?:epoch=|going on after epoch )(\d+)")
 
 
 @dataclass(frozen=True)
@@ -34,19 +35,33 @@ def progress(log: str | os.PathLike[str], since: float = 0.0) -> Progress | None
 
     ``since`` is the start of the training in Unix seconds; an older log is of another training.
     """
-    try:
-        with open(log, "rb") as file:
-            status = os.fstat(file.fileno())
-            file.seek(max(0, status.st_size - READ))
-            found = EPOCH.findall(file.read())
-    except OSError:
-        return None
-    if not found or status.st_mtime < since - 1:  # file systems round times
+    end, written = _end(log, since)
+    found = EPOCH.findall(end)
+    if not found:
         return None
     rows = [dict(pair.split("=") for pair in line.decode().split()) for line in found[-RECENT:]]
     last = {name: float(value) for name, value in rows[-1].items()}
     each = statistics.median(float(row["seconds"]) for row in rows)
-    gone = max(time.time() - status.st_mtime, 0.0)
+    gone = max(time.time() - written, 0.0)
     epoch, epochs = int(last["epoch"]), int(last["epochs"])
     left = max((epochs - epoch) * each - gone, 0.0)
     return Progress(epoch, epochs, last["train_loss"], last["val_top1"], each, left)
+
+
+def last_epoch(log: str | os.PathLike[str], since: float) -> int:
+    """Read the number of the last complete epoch, of an earlier run too; 0 before the first."""
+    found = LAST.findall(_end(log, since)[0])
+    return int(found[-1]) if found else 0
+
+
+def _end(log: str | os.PathLike[str], since: float) -> tuple[bytes, float]:
+    """Return the end of a log and when it was written; nothing of a log older than ``since``."""
+    try:
+        with open(log, "rb") as file:
+            status = os.fstat(file.fileno())
+            if status.st_mtime < since - 1:  # file systems round times
+                return b"", 0.0
+            file.seek(max(0, status.st_size - READ))
+            return file.read(), status.st_mtime
+    except OSError:
+        return b"", 0.0

@@ -48,9 +48,8 @@ def ended(job: Job) -> Text | None:
 
 
 def _heading(state: State) -> Text:
-    stages = state.stages.values()
-    done, total = sum(len(s.done) for s in stages), sum(s.total for s in stages)
-    failed = sum(len(s.failed) for s in stages)
+    done, total = state.count()
+    failed = sum(len(stage.failed) for stage in state.stages.values())
     text = Text.assemble(
         ("dsnet ", "bold"), f"{done} of {total} jobs, {duration(time.time() - state.started)}"
     )

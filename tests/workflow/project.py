@@ -120,9 +120,9 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Where Python finds the copy's ``dsnet`` before the one that is installed."""
+        """Where Python finds the copy's ``dsnet``, and this logger, before those installed."""
         own = {
-            "PYTHONPATH": str(self.folder),
+            "PYTHONPATH": os.pathsep.join([str(self.folder), str(ROOT / "logger")]),
             "PYTHONDONTWRITEBYTECODE": "1",  # an edit within a second must not go unseen
         }
         dropped = ("SNAKEMAKE_PROFILE", "DSNET_KILL_ROUNDS", "DSNET_FLIPS")

@@ -67,14 +67,26 @@ with starting.explained():
 
 
 onstart:
+    starting.handle_sigterm_apart()
     with starting.explained():
         for line in starting.check_videos(experiment):
             logger.warning(line)
+        if workflow.local_exec and not workflow.touch:  # a login node needs no GPU
+            starting.check_gpus(workflow.dag.needrun_jobs())
     for folder in map(Path, {RESULTS, DATA}):
         with starting.explained():
             starting.check_writable(folder)
             starting.check_dates(folder)
         remove_leftovers(folder.rglob(".*.tmp"))
+
+
+onsuccess:
+    # Only a run of everything has all that a report shows.
+    if any(job.rule.name in ("all", "whole") for job in workflow.dag.jobs):
+        path = f"{RESULTS}/report.zip"
+        logger.info(
+            f"The same command with --report {path} makes a report.", extra={"report": path}
+        )
 
 
 wildcard_constraints:
