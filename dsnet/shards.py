@@ -30,7 +30,7 @@ from dsnet.provenance import alone, digest, replacing
 from dsnet.store import Reader, StoreError, Video, Writer
 
 log = logging.getLogger(__name__)
-TELL = 60  # seconds between two log lines
+TELL = 10  # seconds between two log lines
 
 
 class ReplacedError(RemakeError):
@@ -149,6 +149,7 @@ def _told(pairs: Mapping[str, int], name: str) -> Iterator[str]:
             if bar.disable and now - logged > TELL:
                 logged, rate = now, done / (now - start)
                 left = (total - done) / rate / 60
+                # The live view (logger/) finds this line and reads its first two numbers.
                 log.info("%d of %d pairs, %.1f per second, %.0f min left", done, total, rate, left)
     log.info("flow of %d pairs in %.1f s", total, time.monotonic() - start)
 

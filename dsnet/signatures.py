@@ -1,8 +1,9 @@
-"""A first look at files of weights, before PyTorch is imported."""
+"""A first look at files of weights and videos, before PyTorch is imported."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from dsnet.disk import PathLike
 from dsnet.errors import UserError
@@ -34,3 +35,9 @@ def check_model(path: PathLike) -> None:
                 f"{name} is no file of weights; name the model.pt of a stream, or the .json of a "
                 f"fusion"
             )
+
+
+def check_videos(names: Sequence[str]) -> None:
+    """Raise FileNotFoundError if none of the videos is there; addresses are not looked for."""
+    if names and not any("://" in name or os.path.exists(name) for name in names):
+        raise FileNotFoundError(f"there is no {', '.join(names)} (looked in {os.getcwd()})")

@@ -138,3 +138,36 @@ def test_a_verb_for_people_moves_no_damaged_file(tmp_path, caplog):
     assert "is damaged or was edited" in caplog.text
     assert "nothing was moved" in caplog.text
     assert model.exists()
+
+
+@pytest.mark.parametrize("verb", ["predict", "features"])
+def test_videos_that_are_not_there_are_missed_before_pytorch_is_imported(verb, tmp_path):
+    model = tmp_path / "model.pt"
+    model.write_bytes(b"PK\x03\x04")
+    script = (
+        "import sys; from dsnet.cli import main; code = main(sys.argv[1:]);"
+        "assert 'torch' not in sys.modules; sys.exit(code)"
+    )
+    words = [verb, "none.mp4", "nor.mp4", "--model", str(model)]
+    words += ["-o", str(tmp_path / "out.h5")] if verb == "features" else []
+    result = subprocess.run(
+        [sys.executable, "-c", script, *words], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert f"{verb}: there is no none.mp4, nor.mp4 (looked in" in result.stderr
+
+
+def test_ctrl_c_is_no_crash_of_a_verb(tmp_path):
+    reading, writing = os.pipe()  # nobody writes: the verb waits
+    script = (
+        "import os, signal, sys\nfrom dsnet.cli import main, tools\n"
+        "def wait(*about):\n    os.kill(os.getpid(), signal.SIGINT)\n    sys.stdin.read()\n"
+        "tools.check_model = wait\nsys.exit(main(['show', 'model.pt']))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], stdin=reading, capture_output=True, text=True, check=False
+    )
+    os.close(reading), os.close(writing)
+    assert result.returncode == 130
+    assert "show: stopped" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -207,3 +208,25 @@ def test_a_lease_is_taken_before_pytorch_is_imported():
     code = "import sys, dsnet.cli; print('torch' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "device", "there"),
+    [(1, "auto", None), (2, "cpu", None), (0, "auto", None), (1, "cuda", 1), (2, "auto", 2),
+     (1, "cuda:1", 2), (1, "cuda", 0), (2, "auto", 0), (2, "auto", 1), (1, "cuda:2", 2)],
+)  # fmt: skip
+def test_gpus_that_a_job_cannot_do_without_are_checked(pretend, monkeypatch, wanted, device, there):
+    monkeypatch.setattr(gpus, "devices", list)
+    pretend(listing(UUIDS[: there or 0]))
+    enough = there is None or there >= max(wanted, int(device.partition(":")[2] or 0) + 1)
+    with nullcontext() if enough else pytest.raises(gpus.GpuError, match=f"has {there} to use"):
+        gpus.check(wanted, device)
+
+
+def test_gpus_that_cannot_be_counted_may_be_enough(pretend, monkeypatch):
+    pretend("")
+    monkeypatch.setattr(gpus, "devices", lambda: ["/dev/kfd"])  # AMD's, one file for all
+    gpus.check(2, "cuda")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(gpus.GpuError):
+        gpus.check(2, "cuda")

@@ -13,7 +13,7 @@ from dsnet.experiment.data import FOLLOWED, IMPORTED, TVL1_NAME
 from dsnet.provenance import replacing
 from dsnet.registry import FLOWS
 from dsnet.releases import FOLDER, fetchable
-from dsnet.signatures import check_model
+from dsnet.signatures import check_model, check_videos
 from dsnet.stages.stage import positive
 
 DEVICE = "auto, cpu, cuda or cuda:N"
@@ -178,6 +178,7 @@ def predict(options: argparse.Namespace) -> None:
     """Say which actions videos, a camera or a stream show."""
     for path in filter(None, (options.model, options.flow_model)):
         check_model(path)  # before PyTorch is imported, which takes seconds
+    check_videos(options.videos)
     from dsnet.predict import command
 
     names = ("camera", "stride", "threshold", "panel", "csv", "srt", "device", "threads")
@@ -194,6 +195,7 @@ def predict(options: argparse.Namespace) -> None:
 def features(options: argparse.Namespace) -> None:
     """Write a vector for each clip of videos: features of a network."""
     check_model(options.model)
+    check_videos(options.videos)
     from dsnet.predict import command
 
     names = ("stride", "device", "threads")

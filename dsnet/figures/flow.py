@@ -56,7 +56,7 @@ def flow_video(
     spec = FlowSpec(algorithm=algorithm, backend=backend, semantics=semantics)
     method = flow.of_spec(spec)
     log.info("flow by %s", method.where)
-    chunks = _chunks(source, fps, method)
+    chunks = _chunks(source, fps, method, _pairs(source, fps))
     first = next(chunks, None)
     if first is None:
         raise UserError(f"{source}: flow needs two frames, and at {fps} fps there are fewer")
@@ -69,7 +69,16 @@ def flow_video(
         write_video(output, _pictures(everything, full), fps)
 
 
-def _chunks(source: PathLike, fps: float, method: Method) -> Iterator[Chunk]:
+def _pairs(source: PathLike, fps: float) -> int | None:
+    """Count the pairs of frames of a video; ``None`` if it is unusable, which decoding explains."""
+    try:
+        info = video.probe(source)
+    except video.VideoError:
+        return None
+    return max(round(info.frames / info.fps * fps) - 1, 0)
+
+
+def _chunks(source: PathLike, fps: float, method: Method, expected: int | None) -> Iterator[Chunk]:
     frames = _frames(source, fps)
     kept = list(islice(frames, 1))
     if kept and min(kept[0].shape[:2]) < 3:
@@ -78,7 +87,7 @@ def _chunks(source: PathLike, fps: float, method: Method) -> Iterator[Chunk]:
             f"{source}: flow needs 3 x 3 pixels at least, and it has {width} x {height}"
         )
     pairs = max(1, CHUNK // kept[0][..., 0].size) if kept else 1
-    with tqdm(desc=f"flow ({method.name})", unit="pair", disable=None) as bar:
+    with tqdm(total=expected, desc=f"flow ({method.name})", unit="pair", disable=None) as bar:
         while new := list(islice(frames, pairs)):
             kept += new
             gray = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in kept])

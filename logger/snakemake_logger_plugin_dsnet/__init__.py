@@ -31,7 +31,8 @@ class LogHandler(LogHandlerBase):  # type: ignore[misc, unused-ignore]
     """Snakemake's normal log; in a terminal, a live view replaces it while jobs run.
 
     There is no live view on a cluster, in a dry run, or with --quiet. :class:`Formatter` explains a
-    failed job everywhere. A long plan is told by rule in a terminal. The last lines say how a stopped run goes on, or how to make a report.
+    failed job everywhere. In a terminal, a long plan is told by rule. The last line says how a
+    stopped run goes on, or how to make a report.
     """
 
     writes_to_stream = True
@@ -100,7 +101,7 @@ class LogHandler(LogHandlerBase):  # type: ignore[misc, unused-ignore]
             self.planned = record.__dict__["stats"]["total"]
         is_long = (self.planned or 0) > LONG
         return is_long and (
-            event == LogEvent.JOB_INFO or event == LogEvent.RUN_INFO and not is_first
+            event == LogEvent.JOB_INFO or (event == LogEvent.RUN_INFO and not is_first)
         )
 
     def _is_watched(self) -> bool:

@@ -47,6 +47,12 @@ class Job:
             return None
         return trainings.progress(self.log, self.started)
 
+    def share_of_flow(self) -> float:
+        """Read which part of its flow is computed, 0 to 1; 0 for other jobs."""
+        if self.rule != "flow_shard" or self.log is None:
+            return 0.0
+        return trainings.share_of_flow(self.log, self.started)
+
     @property
     def run(self) -> str:
         """The run of a training, such as ``motions/split1/16f/seed0``."""
@@ -64,9 +70,12 @@ class Stage:
     started: float | None = None
     ended: float | None = None
 
-    def left(self) -> float | None:
-        """Estimate the seconds left, at the speed so far; ``None`` if it is unknown."""
-        made = len(self.done)
+    def left(self, begun: float = 0.0) -> float | None:
+        """Estimate the seconds left, at the speed so far; ``None`` if it is unknown.
+
+        ``begun`` is the sum of what is done of each running job, 0 to 1.
+        """
+        made = len(self.done) + begun
         if self.started is None or made == 0 or made == self.total:
             return None
         return (time.time() - self.started) * (self.total - made) / made

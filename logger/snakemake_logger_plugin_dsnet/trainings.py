@@ -1,4 +1,4 @@
-"""Progress of a training, read from its log."""
+"""Progress of a training, or of a shard of flow, read from its log."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ READ = 1 << 14  # bytes at the end of a log, about forty epochs
 RECENT = 5  # epochs used to estimate the next ones
 EPOCH = re.compile(rb"dsnet\.training: (epoch=.*)\n")
 LAST = re.compile(rb"dsnet\.training: (?:epoch=|going on after epoch )(\d+)")
+PAIRS = re.compile(rb"dsnet\.shards: (\d+) of (\d+) pairs, ")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,12 @@ def last_epoch(log: str | os.PathLike[str], since: float) -> int:
     """Read the number of the last complete epoch, of an earlier run too; 0 before the first."""
     found = LAST.findall(_end(log, since)[0])
     return int(found[-1]) if found else 0
+
+
+def share_of_flow(log: str | os.PathLike[str], since: float) -> float:
+    """Read which part of a shard's flow is computed, 0 to 1; 0 before its log has it."""
+    found = PAIRS.findall(_end(log, since)[0])
+    return int(found[-1][0]) / int(found[-1][1]) if found else 0.0
 
 
 def _end(log: str | os.PathLike[str], since: float) -> tuple[bytes, float]:

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from snakemake_logger_plugin_dsnet.state import Job, Stage, State, stage_of
+from snakemake_logger_plugin_dsnet.state import STAGES, Job, Stage, State, stage_of
 from snakemake_logger_plugin_dsnet.trainings import Progress
 
 BAR = 14  # columns
@@ -67,16 +67,18 @@ def _stages(state: State, found: list[Training]) -> Table:
     for stage in state.stages.values():
         of_training = found if stage.name == "train" else []
         begun = sum(last.epoch / last.epochs for _, last in of_training if last)
+        if stage.name == STAGES["flow_shard"]:
+            begun = sum(job.share_of_flow() for job in state.jobs.values())
         table.add_row(
             stage.name,
             ProgressBar(stage.total, len(stage.done) + begun, BAR),
             f"{len(stage.done)}/{stage.total}",
-            _note(state, stage, of_training),
+            _note(state, stage, of_training, begun),
         )
     return table
 
 
-def _note(state: State, stage: Stage, found: list[Training]) -> Text:
+def _note(state: State, stage: Stage, found: list[Training], begun: float) -> Text:
     """Describe a stage: running jobs, the time left, failures."""
     working = sum(stage_of(job.rule) == stage.name for job in state.jobs.values())
     text = Text()
@@ -84,7 +86,7 @@ def _note(state: State, stage: Stage, found: list[Training]) -> Text:
         text.append(duration(stage.ended - stage.started), "dim")
     elif working:
         text.append(f"{working} running")
-        left = trainings_left(stage, found) if found else stage.left()
+        left = trainings_left(stage, found) if found else stage.left(begun)
         if left is not None:
             text.append(f", {duration(left)} left")
     if stage.failed:

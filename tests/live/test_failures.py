@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from snakemake_logger_plugin_dsnet import failures
-from snakemake_logger_plugin_dsnet.failures import Formatter, rerun_command, tail
+from snakemake_logger_plugin_dsnet.failures import Formatter, misplaced, rerun_command, tail
 
 TARGET = "results/a b/model.pt"
 
@@ -107,3 +107,18 @@ def test_a_full_disk_is_named_where_the_log_may_not_have_room(monkeypatch):
     monkeypatch.setattr(failures.tempfile, "TemporaryFile", Full)
     text = Formatter(None, True, []).format_job_error(about())
     assert f"The disk of {TARGET} is full" in text
+
+
+def test_words_after_configfile_that_are_no_configuration_are_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").touch()
+    words = ["-n", "--configfile", "mine.yaml", "table1", "a/model.pt", "--cores", "2"]
+    assert misplaced(words).splitlines() == [
+        "table1, a/model.pt: no configuration file, and --configfile takes all words after it; put "
+        "targets first:",
+        "    snakemake table1 a/model.pt -n --configfile mine.yaml --cores 2",
+    ]
+    said = misplaced(["--configfile", "mine.yaml", "none.yaml"])
+    assert said == f"--configfile: there is no file none.yaml (looked in {tmp_path})"
+    assert misplaced(["table1", "--configfile", "mine.yaml"]) is None
+    assert misplaced([]) is None

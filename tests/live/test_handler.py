@@ -12,7 +12,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from snakemake_logger_plugin_dsnet import LogHandler
 from snakemake_logger_plugin_dsnet.state import Job, Stage, State
-from snakemake_logger_plugin_dsnet.trainings import Progress, progress
+from snakemake_logger_plugin_dsnet.trainings import Progress, last_epoch, progress
 from snakemake_logger_plugin_dsnet.view import duration, trainings_left
 
 COUNTS = {"all": 1, "frames": 2, "flow_shard": 2, "train": 2, "table1": 1, "total": 8}
@@ -204,6 +204,81 @@ def test_elsewhere_there_is_snakemakes_normal_log(make_handler, stream, changes)
     assert "rule frames:" in text
     assert "Finished jobid: 1" in text
     assert ("\x1b" in shown.getvalue()) == (stream is Terminal)
+
+
+def test_a_shard_of_flow_has_an_estimate_before_it_ends(tmp_path, make_handler):
+    log = tmp_path / "flow.log"
+    handler = make_handler(Terminal())
+    handler.emit(record(LogEvent.RUN_INFO, "Job stats:", stats=COUNTS))
+    handler.emit(begun(1, "flow_shard", [str(log)], dataset="motions", shard="0000"))
+    assert handler.state.jobs[1].share_of_flow() == 0
+    told = "2026-01-01 00:00:00,000 INFO dsnet.shards: {} of 40 pairs, 1.0 per second, 1 min left\n"
+    log.write_text(told.format(5) + told.format(10))
+    assert handler.state.jobs[1].share_of_flow() == 0.25
+    handler.state.stages["flow"].started -= 60  # of two shards, an eighth is done in a minute
+    with handler.console.capture() as shown:
+        handler.console.print(handler._view())
+    handler.close()
+    assert "0/2  1 running, 0:07:0" in shown.get()
+
+
+@pytest.mark.parametrize("jobs", [48, 8])
+def test_a_long_plan_is_told_by_rule_in_a_terminal(make_handler, jobs):
+    stream = Terminal()
+    handler = make_handler(stream, dryrun=True, stdout=False)
+    for _ in range(2):  # Snakemake repeats its table
+        handler.emit(record(LogEvent.RUN_INFO, "Job stats:", stats={**COUNTS, "total": jobs}))
+        handler.emit(begun(1, "frames", dataset="motions", shard="0000"))
+    handler.close()
+    text = plain(stream)
+    assert ("rule frames:" in text) == (jobs == 8)
+    assert text.count("Job stats:") == (1 if jobs == 48 else 2)
+    assert text.endswith("with | less after it.\n") == (jobs == 48)
+
+
+def test_a_finished_run_ends_with_the_command_of_its_report(make_handler, monkeypatch):
+    for stream in (Terminal(), io.StringIO()):
+        handler = make_handler(stream)
+        monkeypatch.setattr(sys, "argv", ["snakemake", "--cores", "2", "--configfile", "a b.yaml"])
+        handler.emit(record(LogEvent.RUN_INFO, "Job stats:", stats=COUNTS))
+        handler.emit(record(None, "add --report", report="results/report.zip"))
+        handler.emit(record(None, "Elapsed time: 0:00:01"))
+        handler.close()
+        handler.close()
+        text = plain(stream)
+        command = "snakemake --report results/report.zip --cores 2 --configfile 'a b.yaml'"
+        assert text.endswith(f"For a report of it: {command}\n")
+        assert text.count("report") == 4
+
+
+@pytest.mark.parametrize("first", ["Terminating processes on user request.", "bash"])
+def test_errors_of_interrupted_jobs_are_not_shown_and_others_are(training, make_handler, first):
+    died = "Command 'python' died with <Signals.SIGINT: 2>."
+    handler = make_handler(stream := io.StringIO())
+    handler.emit(record(LogEvent.RUN_INFO, "Job stats:", stats=COUNTS))
+    handler.emit(begun(1, "frames", dataset="motions", shard="0000"))
+    handler.emit(failed(1, "frames"))
+    handler.emit(begun(2, "train", [str(training)], stream="ds", **RUN))
+    if first != "bash":
+        handler.emit(record(None, first))
+    handler.emit(record(LogEvent.ERROR, died, logging.ERROR))
+    handler.emit(failed(2, "train"))
+    handler.close()
+    text = plain(stream)
+    assert "Error in rule frames" in text
+    assert "SIGINT" not in text
+    assert "Error in rule train" not in text
+    assert text.endswith(
+        "Stopped after 0 of 8 jobs. The same command goes on after epoch 2 of ds "
+        "(motions/split1/16f/seed0).\n"
+    )
+
+
+def test_a_training_that_went_on_counts_the_epochs_of_before(training):
+    assert last_epoch(training, 0) == 2
+    training.write_text("INFO dsnet.training: going on after epoch 48 of an interrupted training\n")
+    assert last_epoch(training, 0) == 48
+    assert last_epoch(training, time.time() + 60) == 0
 
 
 def test_a_cluster_has_no_live_view(make_handler):

@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 
+import pytest
 from project import OVERLAY, RUN, Project
 
 MODEL = f"{RUN}/rgb/model.pt"
@@ -55,3 +56,24 @@ def test_a_failure_shows_its_log_and_a_command_whose_progress_can_be_watched(pro
     assert f"trained rgb of {RUN.removeprefix('results/')}: 2 epochs, loss " in plain
     assert "rule train:" not in plain
     assert (project / MODEL).exists()
+
+
+@pytest.mark.parametrize("word", ["table1", MODEL])
+def test_a_target_after_configfile_is_told_without_a_traceback(project: Project, word: str):
+    outcome = project.snakemake("-n", overlays=[OVERLAY, word])
+    assert outcome.code != 0
+    assert "Traceback" not in outcome.text
+    command = outcome.text.split("put targets first:\n")[1]
+    assert shlex.split(command)[:2] == ["snakemake", word]
+    assert project.snakemake(*shlex.split(command)[1:], overlays=[]).code == 0
+
+
+def test_a_run_of_everything_names_the_command_of_its_report(project: Project):
+    (project / "results/summary.html").unlink()
+    outcome = project.finish()
+    command = outcome.text.splitlines()[-1].removeprefix("For a report of it: ")
+    made = project.snakemake(*shlex.split(command)[1:], overlays=[])
+    assert made.code == 0, made.text
+    assert (project / "results/report.zip").exists()
+    (project / "results/tables/table1.csv").unlink()
+    assert "report" not in project.finish("table1").text.splitlines()[-1]

@@ -4,6 +4,7 @@ import os
 import uuid
 
 import numpy as np
+import pytest
 from project import RUN, Project
 
 from dsnet import models
@@ -33,6 +34,33 @@ def test_without_a_synchronised_batch_norm_their_number_counts(project: Project)
     assert ("train", "flow") in jobs
     project.configure(training={"sync_batch_norm": False, "processes": 3})
     assert ("train", "flow") in project.plan().jobs
+
+
+@pytest.mark.parametrize("changes", [{"device": "cuda"}, {"gpus": 2}])
+def test_gpus_that_are_not_there_are_missed_before_the_first_job(project: Project, changes):
+    project.configure(training=changes)
+    assert project.finish().nothing_to_do  # all is trained
+    (project / "results/tables/table1.csv").unlink()
+    project.finish("table1")
+    (project / f"{RUN}/rgb/model.pt").unlink()
+    (project / "results/motions/flow/0000.h5").unlink()
+    outcome = project.snakemake(f"{RUN}/rgb/model.pt", "results/motions/flow/0000.h5")
+    assert outcome.code != 0
+    assert "this machine has 0 to use; set training.gpus" in outcome.text
+    assert not outcome.jobs  # not even the flow
+    assert "Traceback" not in outcome.text
+
+
+def test_a_login_node_needs_no_gpu(project: Project, tmp_path, monkeypatch):
+    project.configure(training={"device": "cuda"})
+    (project / f"{RUN}/rgb/model.pt").unlink()
+    sbatch = tmp_path / "sbatch"
+    sbatch.write_text("#!/bin/sh\necho this was submitted >&2; exit 1\n")
+    sbatch.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    words = ("--executor", "slurm", "--jobs", "1")
+    outcome = project.snakemake(f"{RUN}/rgb/model.pt", *words)
+    assert "this was submitted" in outcome.text
 
 
 def test_each_job_leases_the_gpus_that_it_asks_for(project: Project, tmp_path, monkeypatch):
