@@ -139,8 +139,10 @@ def unusual(experiment: Experiment, dataset: str, listing: pd.DataFrame) -> list
 
 def check_gpus(jobs: Iterable[Any]) -> None:
     """Raise GpuError if one of Snakemake's ``jobs`` asks for GPUs that this machine lacks."""
-    resources = (job.resources for job in jobs if "device" in job.resources)
-    for wanted, device in {(each.gpu, each.device) for each in resources}:
+    asked = {
+        (job.resources.gpu, job.resources.device) for job in jobs if job.resources.get("device")
+    }
+    for wanted, device in asked:
         gpus.check(wanted, device)
 
 

@@ -51,16 +51,36 @@ def test_gpus_that_are_not_there_are_missed_before_the_first_job(project: Projec
     assert "Traceback" not in outcome.text
 
 
-def test_a_login_node_needs_no_gpu(project: Project, tmp_path, monkeypatch):
+# An executor that runs jobs on other machines, which refuse them.
+ELSEWHERE = """
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+from snakemake_interface_executor_plugins.executors.real import RealExecutor
+from snakemake_interface_executor_plugins.settings import CommonSettings, ExecMode
+common_settings = CommonSettings(
+    non_local_exec=True, implies_no_shared_fs=False, job_deploy_sources=False
+)
+class Executor(RealExecutor):
+    cores = "all"
+    def run_job(self, job):
+        self.report_job_error(SubmittedJobInfo(job), msg="submitted elsewhere")
+    def get_exec_mode(self):
+        return ExecMode.REMOTE
+    def get_python_executable(self):
+        return "python"
+    def cancel(self):
+        pass
+    shutdown = cancel
+"""
+
+
+def test_a_login_node_needs_no_gpu(project: Project):
     project.configure(training={"device": "cuda"})
     (project / f"{RUN}/rgb/model.pt").unlink()
-    sbatch = tmp_path / "sbatch"
-    sbatch.write_text("#!/bin/sh\necho this was submitted >&2; exit 1\n")
-    sbatch.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    words = ("--executor", "slurm", "--jobs", "1")
-    outcome = project.snakemake(f"{RUN}/rgb/model.pt", *words)
-    assert "this was submitted" in outcome.text
+    plugin = project / "snakemake_executor_plugin_elsewhere"
+    plugin.mkdir()
+    (plugin / "__init__.py").write_text(ELSEWHERE)
+    outcome = project.snakemake(f"{RUN}/rgb/model.pt", "--executor", "elsewhere", "--jobs", "1")
+    assert "submitted elsewhere" in outcome.text
 
 
 def test_each_job_leases_the_gpus_that_it_asks_for(project: Project, tmp_path, monkeypatch):
