@@ -120,6 +120,8 @@ def _stream(name: str, stream: Stream, streams: Mapping[str, Stream], first: str
         yield f"{where}.training.batch_size: expected a clip or more for each process"
     if training.n_processes() > 1 and ":" in training.device:
         yield f"{where}.training.device: {training.device} is one GPU for several processes"
+    if stream.still and stream.input == "flow":
+        yield f"{where}.still: expected false, since the flow of a still picture is zero"
     teacher = stream.teacher
     if teacher is not None and teacher not in streams:
         yield f"{where}.teacher: {teacher} is not in streams ({', '.join(streams)})"

@@ -352,6 +352,12 @@ class Network(Settings):
     """What determines a stream's network, beside its training."""
 
     input: Literal["rgb", "flow"] = Field(description="What the network sees.")
+    still: bool = Field(
+        False,
+        exclude_if=operator.not_,
+        description="The network sees the middle frame of each clip in the place of all others, so "
+        "its accuracy is what single frames tell; for `rgb` alone.",
+    )
     init: str | None = Field(
         None,
         description="The stream whose weights it starts from; null draws them. Layers of another "

@@ -20,6 +20,7 @@ from dsnet.models.pretrained import (
     take_all,
 )
 from dsnet.models.resnext3d import ResNeXt3D, resnext3d_101
+from dsnet.models.still import see_stills
 
 __all__ = [
     "CHANNELS",
@@ -38,6 +39,7 @@ __all__ = [
     "read",
     "resnext3d_101",
     "save",
+    "see_stills",
     "start_from",
     "take_all",
 ]

@@ -18,6 +18,7 @@ from dsnet.experiment.specs import TrainSpec
 from dsnet.models.backbone import Backbone
 from dsnet.models.building import build
 from dsnet.models.resnext3d import read_architecture
+from dsnet.models.still import see_stills
 from dsnet.provenance import canonical, check_seal, is_refusal, replacing
 
 FORMAT = "dsnet-model"
@@ -168,6 +169,8 @@ def load_trained(
         content["spec"] = TrainSpec.model_validate(content["spec"])
     except ValidationError as error:
         raise CheckpointError(f"{os.fspath(path)} has a spec of another version: {error}") from None
+    if content["spec"].stream.still:
+        see_stills(model)
     if data is not None:
         check_flow(content, data, path)
     return model, content

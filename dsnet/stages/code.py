@@ -31,6 +31,7 @@ NUMBERS = (
     "dsnet.models.frozen",
     "dsnet.models.weights",
     "dsnet.models.averaging",
+    "dsnet.models.still",
     "dsnet.losses.features",
     "dsnet.losses.distillation",
     "dsnet.losses.cross_entropy",

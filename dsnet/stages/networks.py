@@ -42,6 +42,8 @@ def _train_code(experiment: Experiment, wildcards: Wildcards) -> Iterator[str]:
         yield "dsnet.losses.distillation"
     if stream.first_convolution == "averaged":
         yield "dsnet.models.averaging"
+    if stream.still:
+        yield "dsnet.models.still"
     recipe = stream.training
     used = {
         "dsnet.clips.augmentation": recipe.augment != NOTHING,

@@ -48,6 +48,8 @@ def make_network(
     if init is not None:
         averaged = spec.stream.first_convolution == "averaged"
         models.start_from(made, init, classes, averaged)
+    if spec.stream.still:
+        models.see_stills(made)
     if processes.count > 1 and spec.stream.training.sync_batch_norm:
         synchronise_batch_norm(made, device)
     to_device(made, device)

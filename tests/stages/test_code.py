@@ -63,7 +63,7 @@ WHOLE |= {"provenance", "show", "stages", "store", "video"}
 ALLOWED = {"dsnet.errors", "dsnet.vision"}
 SCORED = ("train", "evaluate", "fuse", "network")
 STUDENTS = ("mars", "ds-mae", "ds-gram", "ds-literal", "ds", "mars-mae", "mars-gram")
-TRAINED = ("flow", "rgb", "few", *STUDENTS)
+TRAINED = ("flow", "rgb", "few", "frame", *STUDENTS)
 # A stream with everything for few videos, which the others do without.
 FEW = {
     "title": "Few videos",
@@ -73,6 +73,7 @@ FEW = {
         **{"mixup": 0.2, "augment": {"rotation": 10}},
     },
 }
+FRAME = {"title": "One frame", "input": "rgb", "still": True}
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -100,7 +101,7 @@ def digests(loaded, package: Path) -> Callable[[], dict[str, str]]:
     The first convolution of ``ds-gram`` is averaged.
     """
     averaged = {"first_convolution": "averaged"}
-    experiment = loaded({"streams": {"few": FEW, "ds-gram": averaged}})
+    experiment = loaded({"streams": {"few": FEW, "frame": FRAME, "ds-gram": averaged}})
     jobs = {name: (name, None) for name in STAGES if STAGES[name].has_code}
     del jobs["train"], jobs["fuse"]
     jobs |= {f"train {name}": ("train", SimpleNamespace(stream=name)) for name in TRAINED}
@@ -262,6 +263,7 @@ def test_arithmetic_of_what_determines_numbers_concerns_something(name, package,
         ("models/swin3d.py", set()),
         ("models/slowonly.py", set()),
         ("models/averaging.py", {"ds-gram"}),
+        ("models/still.py", {"frame"}),
         ("scoring.py", set()),
         ("fusion/attention.py", set()),
     ],
