@@ -89,6 +89,13 @@ class Listed(Settings):
     size: int = Field(64, ge=32, le=512, description="Height and width in pixels (`motions`).")
     length: int = Field(20, ge=2, description="Frames per video (`motions`).")
     seed: int = Field(0, ge=0, description="Seed of the generator (`motions`).")
+    # Left out of specs if it is the default, so that older videos stay valid.
+    camera: Number = Field(
+        1,
+        ge=0,
+        exclude_if=lambda value: value == 1,
+        description="How much faster than by default the camera drifts and shakes (`motions`).",
+    )
 
 
 class Entry(Listed):

@@ -48,6 +48,7 @@ class VideosSpec(Settings):
     size: int
     length: int
     seed: int
+    camera: Number = Field(1, exclude_if=lambda value: value == 1)
     version: int = 2
 
 

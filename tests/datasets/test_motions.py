@@ -61,6 +61,21 @@ def test_pixels_depend_on_seed_role_index_and_class_but_not_on_the_number_of_vid
     assert len({pixels(*arguments) for arguments in [("up", "train", 0, 0), *others]}) == 4
 
 
+@pytest.mark.parametrize("name", ["left", "rotate_cw", "expand", "shake_vertical"])
+def test_the_camera_moves_the_whole_scene_as_many_times_as_fast(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def frames(**camera: float) -> np.ndarray:
+        return motions.render(name, "train", 0, 1, size=32, length=5, **camera)
+
+    assert np.array_equal(frames(), frames(camera=1))
+    offset = np.array([[0, 0], [1, 0], [2, 1], [3, 1], [4, 2]])  # whole pixels, x and y
+    monkeypatch.setattr(motions.rendering, "_camera", lambda rng, length: 2 * offset)
+    still, moved = frames(camera=0).astype(int), frames(camera=3)  # a frame of 32 halves pixels
+    for one, other, (x, y) in zip(still, moved, 3 * offset, strict=True):
+        assert np.abs(np.roll(one, (y, x), axis=(0, 1)) - other).max() <= 1
+
+
 def test_a_half_written_set_is_not_taken_for_a_whole_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

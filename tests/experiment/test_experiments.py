@@ -3,6 +3,7 @@
 import functools
 import re
 
+import pandas as pd
 import pytest
 import yaml
 from project import ROOT, merge
@@ -15,6 +16,30 @@ def test_every_experiment_is_valid(raw, loaded, path):
     overlay = yaml.safe_load(path.read_text(encoding="utf-8"))
     found = loaded(overlay)
     assert found.datasets == overlay.get("datasets", raw["datasets"])
+
+
+def test_the_list_of_egogestar_tests_each_balanced_scene_in_one_fold(loaded):
+    overlay = yaml.safe_load((ROOT / "experiments/egogestar.yaml").read_text(encoding="utf-8"))
+    found = pd.read_csv(ROOT / loaded(overlay).catalogue["egogestar"].csv)
+    assert found.shape == (217, 6)
+    assert found["class"].value_counts().between(20, 22).all()
+    assert (found["path"].str.split("/").str[0] == found["class"]).all()
+    tested = [{*found["group"][found[f"split{fold}"] == "test"]} for fold in (1, 2, 3)]
+    assert [len(scenes) for scenes in tested] == [5, 5, 5]
+    unbalanced = {"bright", "home", "misc", "office", "plaid"}
+    assert set.union(*tested, unbalanced) == {*found["group"]}
+    assert len(set.union(*tested)) == 15
+    for fold, scenes in enumerate(tested, start=1):
+        assert ((found[f"split{fold}"] == "test") == found["group"].isin(scenes)).all()
+    counts = pd.crosstab(found["group"], found["class"]).drop(index=[*unbalanced])
+    assert (counts == 1).sum().sum() == 144  # of 150; two scenes lack a class, and four have two
+    assert counts.sum(axis=1).between(9, 12).all()
+
+
+def test_the_list_of_egogestar_names_the_videos(loaded, shared_data):
+    listed = {*pd.read_csv(ROOT / "experiments/egogestar.csv")["path"]}
+    root = shared_data / "egogestar"
+    assert listed == {path.relative_to(root).as_posix() for path in root.rglob("*.mp4")}
 
 
 def test_the_settings_for_torchvisions_weights_are_valid(loaded):

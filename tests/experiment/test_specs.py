@@ -41,6 +41,7 @@ def test_a_spec_has_what_a_stream_depends_on_and_nothing_else(experiment, loaded
         ("images_fps", 25, {"manifest"}),
         ("shards", 9, {"manifest"}),
         ("seed", 9, {"videos", "manifest"}),
+        ("camera", 2, {"videos", "manifest"}),
     ],
 )
 def test_a_key_of_a_data_set_changes_what_depends_on_it(experiment, loaded, key, value, changed):
@@ -98,7 +99,9 @@ def test_keys_with_their_defaults_leave_the_specs_of_results_as_they_were(experi
     assert set(specs.flow_spec(experiment).values()) == expected
     clips = {"crop", "scales", "rgb_mean", "flow_mean"}
     assert set(spec(experiment).values()["clips"]) == clips
-    assert "images_fps" not in specs.manifest_spec(experiment, "motions").values()["entry"]
+    entry = specs.manifest_spec(experiment, "motions").values()["entry"]
+    assert not {"images_fps", "camera"} & entry.keys()
+    assert "camera" not in specs.videos_spec(experiment, "motions").values()
     changed = loaded(
         {
             "frames": {"sampling": "output_rate"},
@@ -120,6 +123,8 @@ def test_keys_with_their_defaults_leave_the_specs_of_results_as_they_were(experi
     assert spec(taught).values()["stream"]["second_teacher"] == "rgb"
     averaged = loaded({"streams": {"ds": {"first_convolution": "averaged"}}})
     assert spec(averaged).values()["stream"]["first_convolution"] == "averaged"
+    assert "still" not in spec(experiment).values()["stream"]
+    assert spec(loaded({"streams": {"ds": {"still": True}}})).values()["stream"]["still"] is True
     assert specs.frames_spec(changed).values()["sampling"] == "output_rate"
     assert specs.flow_spec(changed).values()["rounding"] == "truncate"
 

@@ -60,8 +60,9 @@ class Motions:
 def generate(entry: Mapping[str, Any], folder: PathLike, jobs: int = 1) -> None:
     """Write the videos ``CLASS/ROLE_INDEX.mp4`` (MPEG-4, 25 fps) to ``folder``.
 
-    ``entry``: train_per_class, test_per_class, size (pixels, square), length (frames), seed. The
-    same entry gives the same pixels, for any ``jobs``. ``folder`` appears or changes when complete.
+    ``entry``: train_per_class, test_per_class, size (pixels, square), length (frames), seed, and
+    optionally camera, see :func:`.render`. The same entry gives the same pixels, for any ``jobs``.
+    ``folder`` appears or changes when complete.
     """
     with alone(folder):
         _generate(entry, Path(folder), jobs)
@@ -96,5 +97,6 @@ def _generate(entry: Mapping[str, Any], folder: Path, jobs: int) -> None:
 
 def _write(entry: Mapping[str, Any], folder: Path, video: tuple[str, str, int]) -> None:
     class_name, role, index = video
-    frames = render(class_name, role, index, entry["seed"], entry["size"], entry["length"])
+    settings = {key: entry[key] for key in ("seed", "size", "length")}
+    frames = render(class_name, role, index, **settings, camera=entry.get("camera", 1))
     encode(folder / class_name / f"{role}_{index:03d}.mp4", frames, FPS, gop=1)

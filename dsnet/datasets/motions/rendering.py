@@ -34,7 +34,8 @@ TURN = (0.07, 0.18)  # radians per frame: about SPEED near the blob's rim
 GROWTH = (0.08, 0.16)  # e-folds per frame: likewise
 SHAKE_AMPLITUDE = (2.5, 4.5)  # pixels
 SHAKE_PERIOD = (6.0, 10.0)  # frames
-DRIFT = 0.3  # pixels per frame, at most; with the jitter, slower than any blob
+# The camera, as it moves by default. With the jitter, the drift is slower than any blob.
+DRIFT = 0.3  # pixels per frame, at most
 JITTER = 0.15  # pixels, standard deviation
 # Nearly grey. With strong colours, a network tells 200 training videos apart before it learns any
 # motion, and all RGB streams stay at chance.
@@ -65,9 +66,18 @@ class Trajectory:
 
 
 def render(
-    class_name: str, role: str, index: int, seed: int = 0, size: int = 64, length: int = 20
+    class_name: str,
+    role: str,
+    index: int,
+    seed: int = 0,
+    size: int = 64,
+    length: int = 20,
+    camera: float = 1,
 ) -> np.ndarray:
-    """Render the frames of one video before encoding, (length, size, size, 3) uint8 RGB."""
+    """Render the frames of one video before encoding, (length, size, size, 3) uint8 RGB.
+
+    The camera drifts and shakes ``camera`` times as fast as :data:`DRIFT` and :data:`JITTER` say.
+    """
     label = CLASSES.index(class_name)
     rng = np.random.default_rng([seed, label, ROLES.index(role), index])
     unit = size / REFERENCE_SIZE
@@ -75,10 +85,10 @@ def render(
     background += _colour(rng)
     blob = _blob(rng, size, unit)
     path = _motion(class_name, rng, size, length)
-    camera = _camera(rng, length) * unit
+    offset = _camera(rng, length) * (camera * unit)
     return np.stack(
         [
-            _compose(background, blob, camera[t], path.position[t], path.angle[t], path.phase[t])
+            _compose(background, blob, offset[t], path.position[t], path.angle[t], path.phase[t])
             for t in range(length)
         ]
     )
