@@ -94,7 +94,8 @@ class Listed(Settings):
         1,
         ge=0,
         exclude_if=lambda value: value == 1,
-        description="How much faster than by default the camera drifts and shakes (`motions`).",
+        description="How many times as fast as by default the camera drifts and shakes "
+        "(`motions`).",
     )
 
 

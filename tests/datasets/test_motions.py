@@ -151,12 +151,13 @@ def accuracy(train: np.ndarray, test: np.ndarray, per_class: tuple[int, int]) ->
     return float(((test @ weights).argmax(1) == truth).mean())
 
 
-def test_a_single_frame_is_at_chance_and_two_frames_are_not() -> None:
+@pytest.mark.parametrize(("camera", "least"), [(1, 0.4), (3, 0.2)])
+def test_a_single_frame_is_at_chance_and_two_frames_are_not(camera: float, least: float) -> None:
     per_class = (30, 20)
     train, test = (
         np.stack(
             [
-                motions.render(name, role, index, seed=1, size=32)[[0, 1, 10, 11, 18, 19]]
+                motions.render(name, role, index, 1, 32, camera=camera)[[0, 1, 10, 11, 18, 19]]
                 for name in motions.CLASSES
                 for index in range(count)
             ]
@@ -170,7 +171,7 @@ def test_a_single_frame_is_at_chance_and_two_frames_are_not() -> None:
     assert all(0.015 < score < 0.185 for score in scores), scores
     assert np.mean(scores) < 0.16
     moves = [np.stack([flow_statistics(video) for video in videos]) for videos in (train, test)]
-    assert accuracy(moves[0], moves[1], per_class) > 0.4
+    assert accuracy(moves[0], moves[1], per_class) > least
 
 
 def flow_statistics(frames: np.ndarray) -> np.ndarray:

@@ -21,9 +21,8 @@ def project(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Proj
     """The finished run with one more stream, which sees single frames."""
     project = finished.copy_to(tmp_path_factory.mktemp("still") / "project")
     project.configure(streams={"frame": FRAME})
-    assert project.finish(*TARGETS).jobs == {
-        *{("train", "frame"), ("evaluate", "frame"), ("fuse", "frame+flow average")},
-    }
+    jobs = project.finish(*TARGETS).jobs
+    assert jobs == {("train", "frame"), ("evaluate", "frame"), ("fuse", "frame+flow.average")}
     return project
 
 
