@@ -110,6 +110,8 @@ def check_version(content: Mapping[str, Any], path: PathLike) -> None:
 def load_model(path: PathLike) -> tuple[Backbone, dict[str, Any]]:
     """Load the network of a ``model.pt`` with the selected weights, and the file's content.
 
+    A network that was trained on stills sees stills, too (:func:`.see_stills`).
+
     Raises:
         CheckpointError: not a model file of this version, or its weights are not those of the
             network that it describes.
@@ -120,6 +122,8 @@ def load_model(path: PathLike) -> tuple[Backbone, dict[str, Any]]:
         _check_network(content["arch"], content["state_dict"])
         model = build(content["arch"], content["input"], len(content["classes"]))
         model.load_state_dict(content["state_dict"])
+        if content.get("spec", {}).get("stream", {}).get("still"):
+            see_stills(model)
     except UserError:
         raise
     except Exception as error:
@@ -169,8 +173,6 @@ def load_trained(
         content["spec"] = TrainSpec.model_validate(content["spec"])
     except ValidationError as error:
         raise CheckpointError(f"{os.fspath(path)} has a spec of another version: {error}") from None
-    if content["spec"].stream.still:
-        see_stills(model)
     if data is not None:
         check_flow(content, data, path)
     return model, content

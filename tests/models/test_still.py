@@ -63,6 +63,8 @@ def test_copies_and_averages_see_stills_and_weights_keep_their_names():
     noise[:, :, 8] = clips[:, :, 8]
     for one in (copy.deepcopy(network), Average(network, 0.9).network):
         assert torch.equal(one.eval()(noise), network(clips))
+    frozen = models.Frozen(network)  # as a second teacher is
+    assert torch.equal(frozen(noise)["logits"], frozen(clips)["logits"])
 
 
 class Flat(models.Backbone):
