@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
@@ -17,19 +18,27 @@ from dsnet.experiment.settings import (
     Settings,
     Share,
     Text,
+    multiplied,
     without_nulls,
 )
+
+SHARED = "results"  # folder of the results, with the data of all experiments below it
 
 
 class Experiment(Settings):
     """What an experiment is made of. Overlays in experiments/ change single keys."""
 
-    results: Folder = Field("results", description="Folder that everything is written to.")
+    results: Folder = Field(
+        SHARED,
+        description="Folder of the networks, tables, figures and logs; `results/NAME` for an "
+        "experiment beside the default one.",
+    )
     data: Folder | None = Field(
         None,
-        description="Folder of the manifests, frames, flow and clips; null is `results`. Runs with "
-        "several recipes share them by naming one folder here and different `results`; their "
-        "`frames` and `flow` must be the same.",
+        description="Folder of the manifests, frames, flow and clips. Experiments share them by "
+        "naming one folder here and different `results`; then the settings of their data must be "
+        "the same. null is the folder `results` for all experiments in `results/NAME`, and for "
+        "others that of their `results`.",
     )
     plugins: Annotated[list[Text], Distinct] = Field(
         [],
@@ -86,6 +95,7 @@ class Experiment(Settings):
     )
     streams: Annotated[
         dict[Name, Stream],
+        BeforeValidator(multiplied),
         BeforeValidator(without_nulls, json_schema_input_type=dict[Name, Stream | None]),
     ] = Field(
         min_length=1,
@@ -102,7 +112,8 @@ class Experiment(Settings):
     @property
     def folder(self) -> str:
         """Folder of the data."""
-        return self.data or self.results
+        within = PurePath(self.results).parent == PurePath(SHARED)
+        return self.data or (SHARED if within else self.results)
 
     def entries(self) -> dict[str, Entry]:
         """Return the catalogue's entries of the data sets to run, by name."""

@@ -16,7 +16,7 @@ from dsnet.errors import UserError
 from dsnet.experiment.contradictions import contradictions
 from dsnet.experiment.data import Entry, Flow
 from dsnet.experiment.experiment import Experiment
-from dsnet.experiment.networks import Model, Stream, Training
+from dsnet.experiment.networks import LEAST_STEPS, Model, Stream, Training
 from dsnet.experiment.schema import messages, suggestion
 from dsnet.experiment.streams import following
 
@@ -98,7 +98,7 @@ def _impossible(value: Any, path: list[str], above: tuple[Any, ...] = ()) -> Ite
 def _completed(experiment: Experiment) -> Experiment:
     """Fill in settings that depend on other keys."""
     streams = {
-        name: stream.model_copy(update={"training": _merged(experiment.training, stream)})
+        name: stream.model_copy(update={"training": _merged(experiment, stream)})
         for name, stream in experiment.streams.items()
     }
     catalogue = {}
@@ -139,10 +139,24 @@ def _with_plugins(experiment: Experiment) -> tuple[Experiment, list[str]]:
     return experiment.model_copy(update=update), unknown
 
 
-def _merged(shared: Training, stream: Stream) -> Training:
+def _merged(experiment: Experiment, stream: Stream) -> Training:
     """Put a stream's own ``training`` over the top-level one."""
-    own = stream.training
-    return shared.model_copy(update={key: getattr(own, key) for key in own.model_fields_set})
+    shared, own = experiment.training, stream.training
+    update = {key: getattr(own, key) for key in own.model_fields_set}
+    if own.least_steps is None:
+        least, epochs = _least_steps(experiment), update.get("epochs", shared.epochs)
+        # In proportion, rounded up.
+        update["least_steps"] = -(-least * epochs // shared.epochs) if shared.epochs else least
+    return shared.model_copy(update=update)
+
+
+def _least_steps(experiment: Experiment) -> int:
+    """Return the least steps of a stream of the top-level epochs."""
+    if (chosen := experiment.training.least_steps) is not None:
+        return chosen
+    known = experiment.catalogue
+    kinds = {known[name].kind for name in experiment.datasets if name in known}
+    return LEAST_STEPS if kinds == {"folder"} else 0
 
 
 def _wrong(errors: Iterable[str]) -> ConfigError:

@@ -10,6 +10,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    WithJsonSchema,
     model_serializer,
     model_validator,
 )
@@ -17,6 +18,7 @@ from pydantic import (
 from dsnet import gpus
 from dsnet.experiment.augmentation import NOTHING, Augment
 from dsnet.experiment.settings import (
+    FACTOR,
     NO_OPTIONS,
     Distinct,
     Number,
@@ -27,6 +29,18 @@ from dsnet.experiment.settings import (
 )
 
 Levels = Annotated[list[str], Field(min_length=1), Distinct]
+Epochs = Annotated[
+    int,
+    Field(ge=0),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0},
+                {"type": "string", "pattern": f"^{FACTOR.pattern}$"},
+            ]
+        }
+    ),
+]
 Four = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=4, max_length=4)]
 
 
@@ -35,6 +49,7 @@ def _absent(value: Any) -> bool:
 
 
 RESNEXT3D = "resnext3d"
+LEAST_STEPS = 300  # of a training on users' own videos, by default
 DRAWN: Literal["drawn"] = "drawn"
 MOST_WORKERS = 15  # of a training process, by default
 
@@ -80,19 +95,19 @@ class Model(Settings):
 class Recipe(Settings):
     """How a network is trained: what its weights depend on."""
 
-    epochs: int = Field(
+    epochs: Epochs = Field(
         200,
-        ge=0,
-        description="Passes over the training videos, one random clip of each per pass. 0 takes "
-        "the weights of `pretrained` or `init` as they are, which must then be all that the "
-        "network has.",
+        description="Passes over the training videos, one random clip of each per pass. A stream's "
+        "own may be `x2`, twice as many as those of the top-level `training`. 0 takes the weights "
+        "of `pretrained` or `init` as they are, which must then be all that the network has.",
     )
     least_steps: int | None = Field(
         None,
-        ge=1,
-        exclude_if=_absent,
+        ge=0,
+        exclude_if=operator.not_,
         description="Steps that are taken at least: with few videos, a training is as long as if "
-        "`epochs` were the number that gives so many. null changes nothing, nor does `epochs: 0`.",
+        "`epochs` were the number that gives so many. A stream of twice the `epochs` takes twice "
+        "as many. null is 300 if all data sets are of kind `folder`, else 0.",
     )
     batch_size: int = Field(32, ge=1, description="Clips per step.")
     lr: Number = Field(0.1, gt=0, description="Learning rate at the start (after the warm-up).")

@@ -12,9 +12,12 @@ from pydantic import (
     ConfigDict,
     Field,
     GetPydanticSchema,
+    ValidationInfo,
 )
 from pydantic_core import core_schema
 
+# Epochs of a stream, as a multiple of the top-level ones.
+FACTOR = re.compile(r"[x×]([1-9][0-9]*)")
 EXPONENT = re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+")
 
 
@@ -62,6 +65,23 @@ def distinct(values: list[Any]) -> list[Any]:
 def without_nulls(value: Any) -> Any:
     """Remove the entries of a mapping that an overlay set to null."""
     return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+
+
+def multiplied(streams: Any, info: ValidationInfo) -> Any:
+    """Replace epochs of streams such as ``x2`` by so many times those of ``training``."""
+    if not isinstance(streams, dict):
+        return streams
+    shared = info.data.get("training")  # none if it is wrong
+    epochs = shared.epochs if shared else 1
+    return {name: _multiplied(stream, epochs) for name, stream in streams.items()}
+
+
+def _multiplied(stream: Any, epochs: int) -> Any:
+    training = stream.get("training") if isinstance(stream, dict) else None
+    given = training.get("epochs") if isinstance(training, dict) else None
+    if not isinstance(given, str) or not (found := FACTOR.fullmatch(given)):
+        return stream
+    return {**stream, "training": {**training, "epochs": int(found[1]) * epochs}}
 
 
 if TYPE_CHECKING:
