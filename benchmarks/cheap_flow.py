@@ -51,6 +51,7 @@ class Run:
         overlay = self.results / "overlay.yaml"
         changes = {
             "results": str(self.results),
+            "data": str(self.results),
             "seeds": self.seeds,
             "flow": {"algorithm": self.algorithm},
         }

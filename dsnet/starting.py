@@ -21,8 +21,6 @@ from dsnet.disk import existing
 from dsnet.errors import UserError
 from dsnet.experiment import ConfigError, Experiment
 from dsnet.experiment.data import FETCHED, Entry
-from dsnet.experiment.specs import flow_spec, frames_spec
-from dsnet.provenance import canonical
 from dsnet.releases import PretrainedError, locate, locate_raft
 
 if TYPE_CHECKING:
@@ -75,32 +73,6 @@ def _hint(entry: Entry, mark: Path) -> str:
     if entry.kind in FETCHED:
         hint += f"; `dsnet fetch {entry.kind}` or fetch: true gets it"
     return hint
-
-
-def check_data(experiment: Experiment) -> None:
-    """Raise ConfigError if a shared folder of data was made with other settings than this run's.
-
-    Otherwise Snakemake would replace frames and flow of other results, which cost days.
-    """
-    if experiment.data == experiment.results:
-        return
-    from dsnet.store import Reader, StoreError  # not needed elsewhere in planning
-
-    frames, flow = frames_spec(experiment).values(), flow_spec(experiment).values()
-    made = {
-        "clips.h5": {"rgb": frames, "flow": flow},
-        "frames/0000.h5": frames,
-        "flow/0000.h5": flow,
-    }
-    for dataset, (name, spec) in product(experiment.datasets, made.items()):
-        path = Path(experiment.folder) / dataset / name
-        with suppress(StoreError, FileNotFoundError):  # the job makes a damaged file again
-            if canonical(Reader(path).spec) != canonical(spec):
-                raise ConfigError(
-                    f"data: {path} was made with other settings of frames or flow, and other "
-                    f"results use it; set data to another folder, or frames and flow to\n  "
-                    f"{canonical(Reader(path).spec)}"
-                )
 
 
 def check_videos(experiment: Experiment) -> list[str]:

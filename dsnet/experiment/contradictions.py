@@ -23,6 +23,9 @@ def contradictions(experiment: Experiment) -> Iterator[str]:
     """Yield a message for every contradiction of an experiment."""
     streams, model = experiment.streams, experiment.model
     yield from _data_sets(experiment.datasets, experiment.catalogue, experiment.clips.stride)
+    for name in experiment.datasets:
+        if PurePath(experiment.results) == PurePath(experiment.folder, name):
+            yield f"results: {experiment.results} has the data of {name}; name another folder"
     yield from _flow(experiment.flow)
     if experiment.flow.algorithm == IMPORTED:
         yield from _imported(experiment)

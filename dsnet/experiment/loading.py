@@ -97,8 +97,9 @@ def _impossible(value: Any, path: list[str], above: tuple[Any, ...] = ()) -> Ite
 
 def _completed(experiment: Experiment) -> Experiment:
     """Fill in settings that depend on other keys."""
+    training = experiment.training.model_copy(update={"least_steps": _least_steps(experiment)})
     streams = {
-        name: stream.model_copy(update={"training": _merged(experiment, stream)})
+        name: stream.model_copy(update={"training": _merged(training, stream)})
         for name, stream in experiment.streams.items()
     }
     catalogue = {}
@@ -106,9 +107,8 @@ def _completed(experiment: Experiment) -> Experiment:
         videos = f"{experiment.folder}/{name}/videos" if entry.kind == "motions" else entry.videos
         update = {"title": entry.title or name, "videos": videos}
         catalogue[name] = entry.model_copy(update=update)
-    return experiment.model_copy(
-        update={"data": experiment.folder, "streams": streams, "catalogue": catalogue}
-    )
+    update = {"data": experiment.folder, "training": training}
+    return experiment.model_copy(update={**update, "streams": streams, "catalogue": catalogue})
 
 
 def _with_plugins(experiment: Experiment) -> tuple[Experiment, list[str]]:
@@ -139,19 +139,19 @@ def _with_plugins(experiment: Experiment) -> tuple[Experiment, list[str]]:
     return experiment.model_copy(update=update), unknown
 
 
-def _merged(experiment: Experiment, stream: Stream) -> Training:
+def _merged(shared: Training, stream: Stream) -> Training:
     """Put a stream's own ``training`` over the top-level one."""
-    shared, own = experiment.training, stream.training
+    own = stream.training
     update = {key: getattr(own, key) for key in own.model_fields_set}
     if own.least_steps is None:
-        least, epochs = _least_steps(experiment), update.get("epochs", shared.epochs)
+        least, epochs = shared.least_steps or 0, update.get("epochs", shared.epochs)
         # In proportion, rounded up.
         update["least_steps"] = -(-least * epochs // shared.epochs) if shared.epochs else least
     return shared.model_copy(update=update)
 
 
 def _least_steps(experiment: Experiment) -> int:
-    """Return the least steps of a stream of the top-level epochs."""
+    """Return the least steps of a stream that has the top-level epochs."""
     if (chosen := experiment.training.least_steps) is not None:
         return chosen
     known = experiment.catalogue

@@ -17,7 +17,7 @@ from pydantic import (
 from pydantic_core import core_schema
 
 # Epochs of a stream, as a multiple of the top-level ones.
-FACTOR = re.compile(r"[x×]([1-9][0-9]*)")
+FACTOR = re.compile(r"[x\u00d7]([1-9][0-9]*)")  # x or a multiplication sign
 EXPONENT = re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+")
 
 
@@ -79,7 +79,8 @@ def multiplied(streams: Any, info: ValidationInfo) -> Any:
 def _multiplied(stream: Any, epochs: int) -> Any:
     training = stream.get("training") if isinstance(stream, dict) else None
     given = training.get("epochs") if isinstance(training, dict) else None
-    if not isinstance(given, str) or not (found := FACTOR.fullmatch(given)):
+    found = FACTOR.fullmatch(given) if isinstance(given, str) else None
+    if training is None or found is None:
         return stream
     return {**stream, "training": {**training, "epochs": int(found[1]) * epochs}}
 

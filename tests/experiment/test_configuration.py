@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+import re
 
 import pytest
 import yaml
@@ -45,6 +46,74 @@ def test_streams_take_the_common_training_and_change_single_keys(experiment):
     common = experiment.training
     assert experiment.streams["rgb"].training == common.model_copy(update={"epochs": 32})
     assert experiment.streams["ds"].training == common
+
+
+@pytest.mark.parametrize("epochs", ["x3", "\u00d73"])
+def test_epochs_of_a_stream_may_be_relative_to_the_common_ones(raw, loaded, epochs):
+    assert raw["streams"]["rgb"]["training"]["epochs"] == "x2"
+    found = loaded(
+        {"training": {"epochs": 100}, "streams": {"ds": {"training": {"epochs": epochs}}}}
+    )
+    epochs = {name: stream.training.epochs for name, stream in found.streams.items()}
+    assert epochs.pop("rgb") == 200
+    assert epochs.pop("ds") == 300
+    assert set(epochs.values()) == {100}
+    pattern = re.compile(
+        schema()["properties"]["training"]["properties"]["epochs"]["anyOf"][1]["pattern"]
+    )
+    assert pattern.search("x2")
+    assert not any(map(pattern.search, ("x0", "2x", "x1.5", "x")))
+
+
+OWN = {"datasets": ["mine"], "catalogue": {"mine": {"kind": "folder", "videos": "videos"}}}
+BOTH = {**OWN, "datasets": ["mine", "motions"]}
+
+
+@pytest.mark.parametrize(
+    ("overlay", "steps"),
+    [
+        (OWN, (300, 600, 300)),  # of flow, RGB and DS
+        (BOTH, (0, 0, 0)),
+        ({}, (0, 0, 0)),
+        ({**OWN, "training": {"least_steps": 0}}, (0, 0, 0)),
+        ({"training": {"least_steps": 75}}, (75, 150, 75)),
+        ({"training": {"epochs": 7, "least_steps": 75}}, (75, 150, 75)),
+        (
+            {
+                **OWN,
+                "streams": {
+                    "rgb": {"training": {"least_steps": 9}},
+                    "ds": {"training": {"epochs": 1}},
+                },
+            },
+            (300, 9, 19),  # 300 / 16, rounded up
+        ),
+        (
+            {**OWN, "streams": {"rgb": {"pretrained": "x.pth", "training": {"epochs": 0}}}},
+            (300, 0, 300),
+        ),
+        ({**OWN, "streams": {"ds": {"training": {"least_steps": 0}}}}, (300, 600, 0)),
+    ],
+)
+def test_trainings_on_own_videos_have_a_least_length(loaded, overlay, steps):
+    streams = loaded(overlay).streams
+    assert tuple(streams[name].training.least_steps for name in ("flow", "rgb", "ds")) == steps
+
+
+@pytest.mark.parametrize(
+    ("results", "data"),
+    [
+        ("results", "results"),
+        ("results/study", "results"),
+        ("./results/study/", "results"),
+        ("results/a/b", "results/a/b"),
+        ("results-110", "results-110"),
+        ("/disk/results/study", "/disk/results/study"),
+    ],
+)
+def test_experiments_beside_the_default_one_share_its_data(loaded, results, data):
+    assert loaded({"results": results}).data == data
+    assert loaded({"results": results, "data": "other"}).data == "other"
 
 
 def test_null_leaves_out_a_stream_and_a_loss(raw, loaded):
@@ -211,6 +280,7 @@ def test_null_leaves_out_a_stream_and_a_loss(raw, loaded):
         ({"seeds": [10**20]}, r"seeds\.0: expected at most .*, got a number of 21 digits"),
         ({"training": {"lr": 10**400}}, r"training\.lr: expected at most"),
         ({"results": "a{x}"}, r"results: expected a path without \{ and \}"),
+        ({"results": "results/motions"}, r"results: results/motions has the data of motions; name"),
         ({"data": "a{dataset}"}, r"data: expected a path without \{ and \}"),
     ],
 )  # fmt: skip

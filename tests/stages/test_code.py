@@ -43,6 +43,7 @@ OTHERS = {
         "registry",
         "releases",
         "shards",
+        "sharing",
         "signatures",
         "starting",
         "vision",

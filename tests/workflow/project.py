@@ -51,7 +51,7 @@ TINY: dict[str, Any] = {
     "flow": {"tvl1": {"nscales": 2, "warps": 1, "inner_iterations": 4, "outer_iterations": 1}},
     "clips": {"crop": 24},
     "model": {"widths": [4, 4, 8, 8], "stem": 4, "cardinality": 2},
-    "training": {"epochs": 2, "warmup_epochs": 1},
+    "training": {"epochs": 2, "warmup_epochs": 1, "least_steps": 0},
     "streams": {
         "rgb": {"training": {"epochs": 2, "ema": 0.5, "augment": {"rotation": 9, "hue": 9}}},
         **dict.fromkeys(("rgb-from-flow", "mars-mae", "mars-gram", "ds-mae")),

@@ -19,7 +19,7 @@ from networks import filled  # the recipe of the parity fixtures
 PAPER = "experiments/paper.yaml"
 # The recipes for the paper's tables: their overlays, and where their results are.
 RECIPES = {
-    "paper": ((PAPER,), "results"),
+    "paper": ((PAPER,), "results/paper"),
     "paper-mars": (("experiments/paper-mars.yaml",), "results/paper-mars"),
     "paper-literal": (("experiments/paper-literal.yaml",), "results/paper-literal"),
 }

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from dsnet import starting
+from dsnet import sharing, starting
 from dsnet.experiment import load, streams
 from dsnet.provenance import canonical, remove_leftovers
 from dsnet.releases import locate
@@ -28,8 +28,8 @@ with starting.explained():
 
 RESULTS = experiment.results
 DATA = experiment.data
-# In a shared folder of data, shards are not removed, and not needed once they are packed.
-KEEP = experiment.keep if DATA == RESULTS else "shared"
+# In a shared folder of data, shards are not needed once they are packed.
+KEEP = "packed" if experiment.keep == "all" and DATA != RESULTS else experiment.keep
 # A run is one training of every stream. The runs of all seeds share a setting.
 OF_A_RUN = "{dataset}/split{split}/{length}f/seed{seed}"
 RUN = f"{RESULTS}/{OF_A_RUN}"
@@ -63,7 +63,7 @@ FEATURE_FIGURES = {"similarity": "likeness of features", "features": "feature ma
 with starting.explained():
     starting.check_folders(experiment, FETCHED)
     starting.check_pretrained(experiment)
-    starting.check_data(experiment)
+    sharing.check(experiment)
 
 
 onstart:
@@ -78,6 +78,7 @@ onstart:
             starting.check_writable(folder)
             starting.check_dates(folder)
         remove_leftovers(folder.rglob(".*.tmp"))
+    sharing.record(experiment)
 
 
 onsuccess:
