@@ -107,8 +107,14 @@ def _completed(experiment: Experiment) -> Experiment:
         videos = f"{experiment.folder}/{name}/videos" if entry.kind == "motions" else entry.videos
         update = {"title": entry.title or name, "videos": videos}
         catalogue[name] = entry.model_copy(update=update)
-    update = {"data": experiment.folder, "training": training}
-    return experiment.model_copy(update={**update, "streams": streams, "catalogue": catalogue})
+    return experiment.model_copy(
+        update={
+            "data": experiment.folder,
+            "training": training,
+            "streams": streams,
+            "catalogue": catalogue,
+        }
+    )
 
 
 def _with_plugins(experiment: Experiment) -> tuple[Experiment, list[str]]:

@@ -11,7 +11,7 @@ DATASET = "results/motions"
 CLIPS = f"{DATASET}/clips.h5"
 ALL = {f"{kind}/{shard}.h5" for kind in ("frames", "flow") for shard in SHARDS}
 PACK = {("pack", "")}
-OTHER = {"results": "results/other", "data": "results"}  # another recipe with the same data
+OTHER = {"results": "results/other"}  # another recipe with the same data
 
 
 def shards(project: Project) -> set[str]:
@@ -79,8 +79,12 @@ def test_shards_of_other_results_are_not_missed(slim: Project, keep: str):
     assert slim.plan().jobs == AFTER_PACK - PACK
 
 
-def test_shards_of_other_results_are_not_removed(project: Project):
-    project.configure(keep="clips", **OTHER)
+def test_a_run_beside_the_default_one_keeps_as_it_is_told(project: Project):
+    project.configure(keep="all", **OTHER)
     (project / CLIPS).unlink()
     assert project.finish(CLIPS).jobs == PACK
     assert shards(project) == ALL
+    project.configure(keep="clips", **OTHER)
+    (project / CLIPS).unlink()
+    assert project.finish(CLIPS).jobs == PACK
+    assert shards(project) == set()

@@ -1,6 +1,7 @@
 """What can be asked for by name: table1, table2, flow, students."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -46,18 +47,28 @@ def test_only_what_is_missing_of_it_is_made(project: Project):
 
 
 def test_another_recipe_has_results_of_its_own_and_the_same_data(project: Project):
-    project.configure(results="results/other", data="results")
+    project.configure(results="results/other")
     outcome = project.finish("-n", "students")
     assert outcome.jobs - {("students", "")} == TEACHER | of(("train", "evaluate"), STUDENTS)
 
 
-def test_data_of_other_results_are_not_made_anew(project: Project):
-    project.configure(results="results/other", data="results", frames={"quality": 80})
-    plan = project.snakemake("-n", "students")
+def test_data_that_another_experiment_uses_are_not_made_anew(project: Project):
+    scores = "results/other/motions/split1/4f/seed0/flow/scores.h5"
+    project.configure(results="results/other", frames={"quality": 80})
+    plan = project.snakemake("-n", scores)
     assert plan.code != 0
-    assert "data: results/motions/clips.h5 was made with other settings of frames" in plan.text
+    assert "data: results has other settings for motions, which would have" in plan.text
+    assert "for both: frames.quality 95, here 80; take the same settings" in plan.text
+    project.configure(frames={"quality": 80})  # its own it may change
+    assert "Params have changed" in project.finish("-n", scores).reasons["frames", SHARDS[0]]
+
+    project.configure(results="results/other")
+    assert project.finish(scores).jobs == TEACHER | of(("evaluate",), ("flow",))
     project.configure(frames={"quality": 80})
-    assert ("frames", SHARDS[0]) in project.finish("-n", "students").jobs  # its own it may change
+    plan = project.snakemake("-n")
+    assert "data: results/other has other settings for motions, which" in plan.text
+    shutil.rmtree(project / "results/other")
+    assert project.finish("-n").jobs >= FRAMES | FLOW | PACK
 
 
 def test_the_list_of_rules_says_what_each_does(fresh: Project):
