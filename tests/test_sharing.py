@@ -55,8 +55,8 @@ def test_an_experiment_may_change_its_own_data_and_not_anothers(ran, tmp_path, c
     ran("a")
     expected = (
         f"data: results/a has other settings for mine, which would have to be made again for "
-        f"both: {message}; take the same, or set the key data to a folder of this experiment's own, "
-        f"as results/NAME"
+        f"both: {message}; take the same, or set the key data to a folder of this experiment's "
+        f"own, as results/NAME"
     )
     with pytest.raises(ConfigError) as caught:
         ran("b", **changes)

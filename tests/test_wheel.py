@@ -21,14 +21,19 @@ VERBS = {
 }
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The content of a wheel."""
+def clone(folder: Path) -> None:
+    """Copy what a wheel is made of."""
     pytest.importorskip("setuptools", minversion="77")
-    folder = tmp_path_factory.mktemp("wheel")
     for part in ("dsnet", "pyproject.toml", "README.md", "LICENSE"):
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
         copy(ROOT / part, folder / part)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The content of a wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
+    clone(folder)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"]
     subprocess.run([*command, "--no-build-isolation", "."], cwd=folder, check=True)
     (wheel,) = folder.glob("*.whl")
@@ -60,3 +65,27 @@ def test_verbs_for_people_work_without_the_repository(installed: Path, tmp_path:
     if verb == "doctor":
         assert "config.yaml: No such file" in said
         assert "ok       flow" in said
+
+
+def test_a_script_beside_the_clone_finds_the_package_and_not_the_folder(tmp_path: Path):
+    """As ``import dsnet`` does after an editable install; both folders are called dsnet."""
+    (tmp_path / "dsnet").mkdir()
+    clone(tmp_path / "dsnet")
+    build = "from setuptools.build_meta import build_editable; build_editable('.')"
+    subprocess.run(
+        [sys.executable, "-c", build], cwd=tmp_path / "dsnet", check=True, capture_output=True
+    )
+    (wheel,) = (tmp_path / "dsnet").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import site; site.addsitedir({str(tmp_path / 'site')!r})\n"
+        "from dsnet import load_model\nimport dsnet\nprint(dsnet.__file__)\n"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    outcome = subprocess.run(
+        [sys.executable, script], env=environment, capture_output=True, text=True, check=False
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stdout.strip() == str(tmp_path / "dsnet/dsnet/__init__.py")

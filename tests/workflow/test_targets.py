@@ -58,7 +58,7 @@ def test_data_that_another_experiment_uses_are_not_made_anew(project: Project):
     plan = project.snakemake("-n", scores)
     assert plan.code != 0
     assert "data: results has other settings for motions, which would have" in plan.text
-    assert "for both: frames.quality 95, here 80; take the same settings" in plan.text
+    assert "for both: frames.quality 95, here 80; take the same" in plan.text
     project.configure(frames={"quality": 80})  # its own it may change
     assert "Params have changed" in project.finish("-n", scores).reasons["frames", SHARDS[0]]
 
