@@ -50,7 +50,7 @@ class Experiment(Settings):
         description="What is kept of frames and flow. `all` keeps them, and makes deleted ones "
         "again with what follows from them. `clips` removes them once clips.h5 is packed and asks "
         "for them no more; a change of frames or flow computes both anew. A run whose `data` is "
-        "not its `results` does not remove them, nor ask for them once they are packed.",
+        "not its `results` does not ask for them either once they are packed.",
     )
     datasets: Annotated[list[str], Field(min_length=1), Distinct] = Field(
         description="Names of the entries of `catalogue` to run."
