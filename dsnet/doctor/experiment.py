@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from dsnet import fetching, models, releases, starting
+from dsnet import fetching, models, releases, sharing, starting
 from dsnet.datasets import DataSetError, catalogue, duplicates
 from dsnet.disk import existing
 from dsnet.doctor import estimate
 from dsnet.doctor.finding import Finding, size
-from dsnet.experiment import Experiment
+from dsnet.experiment import ConfigError, Experiment
 from dsnet.experiment.data import Entry
 from dsnet.fetching.archives import RAR_ADVICE, has_rar_tool
 from dsnet.fetching.sources import SOURCES
@@ -25,7 +25,11 @@ MARGIN = 0.9  # of the free space
 
 
 def data_sets(experiment: Experiment) -> Iterator[Finding]:
-    """Check whether folders, official lists and videos of each data set are there."""
+    """Check whether each data set is there, and may be made with these settings."""
+    try:
+        sharing.check(experiment)
+    except ConfigError as error:
+        yield Finding("data", "problem", str(error), "see docs/data.md, several experiments")
     for name in experiment.datasets:
         entry, check = experiment.catalogue[name], f"data: {name}"
         absent = [key for key, path in entry.folders().items() if not os.path.isdir(path)]

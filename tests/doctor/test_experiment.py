@@ -8,7 +8,7 @@ import pytest
 import torch
 from findings import only
 
-from dsnet import models, video
+from dsnet import models, sharing, video
 from dsnet.doctor import estimate, experiment
 from dsnet.doctor.finding import size
 from dsnet.experiment import load
@@ -67,6 +67,18 @@ def test_what_cannot_be_trained_or_is_unusual_is_told_before(mine, here):
     shutil.rmtree(here / "mine/walk")
     _, told = experiment.data_sets(load(mine))
     assert "mine: all videos are of one class, run; at least two are needed" in told.found
+
+
+def test_data_that_another_experiment_uses(mine, here):
+    other = load({**mine, "results": "results/other"})
+    sharing.record(other)
+    (here / other.results).mkdir()
+    assert only(experiment.data_sets(load(mine))).status == "ok"
+    mine["flow"]["bound"] = 9
+    told, _ = experiment.data_sets(load(mine))
+    assert (told.check, told.status) == ("data", "problem")
+    assert "results/other has other settings for mine" in told.found
+    assert "flow.bound 5, here 9" in told.found
 
 
 @pytest.mark.parametrize(("allowed", "status"), [(False, "problem"), (True, "warning")])
