@@ -11,7 +11,7 @@ from typing import Any
 
 from dsnet.experiment import ConfigError, Experiment
 from dsnet.experiment.specs import flow_spec, frames_spec, manifest_spec
-from dsnet.provenance import digest, replacing
+from dsnet.provenance import digest, opened, replacing
 
 # The settings that files of frames and flow keep.
 KEPT = {
@@ -66,10 +66,14 @@ def _name(experiment: Experiment) -> str:
 
 def _users(experiment: Experiment, dataset: str) -> dict[str, dict[str, Any]]:
     """Return the settings of a data set by the results that use it and still exist."""
-    paths = sorted(_records(experiment, dataset).glob("*.json"))
-    records = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-    there = [each for each in records if Path(experiment.folder, each["results"]).exists()]
-    return {each["results"]: each["settings"] for each in there}
+    found = {}
+    for path in sorted(_records(experiment, dataset).glob("*.json")):
+        with opened(path, "record of settings") as content:
+            user = json.loads(content)
+            results, settings = user["results"], user["settings"]
+        if Path(experiment.folder, results).exists():
+            found[results] = settings
+    return found
 
 
 def _made(experiment: Experiment, dataset: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from dsnet import sharing
+from dsnet.errors import UserError
 from dsnet.experiment import ConfigError
 from dsnet.experiment.specs import flow_spec, frames_spec
 from dsnet.store import Writer
@@ -85,6 +86,14 @@ def test_versions_are_no_settings(ran, tmp_path):
     ran("a")
     (path,) = (tmp_path / "results/mine/used-by").glob("*.json")
     assert not {key for key in json.loads(path.read_text())["settings"] if "version" in key}
+
+
+def test_a_damaged_record_is_named(ran, tmp_path):
+    ran("a")
+    (path,) = (tmp_path / "results/mine/used-by").glob("*.json")
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(UserError, match=path.name):
+        ran("b")
 
 
 @pytest.mark.parametrize("file", ["clips.h5", "frames/0000.h5", "flow/0000.h5"])
