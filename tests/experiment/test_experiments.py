@@ -48,7 +48,7 @@ def test_experiments_have_results_of_their_own(raw):
     found = [overlay["results"] for overlay in overlays.values() if "results" in overlay]
     assert len({*found, raw["results"]}) == len(found) + 1
     parts = {name for name, overlay in overlays.items() if "results" not in overlay}
-    assert parts == {"egogestar", "fetch", "hmdb51", "three-seeds", "ucf101"}
+    assert parts == {"fetch", "hmdb51", "three-seeds", "ucf101"}
 
 
 def test_the_settings_for_torchvisions_weights_are_valid(loaded):
