@@ -23,10 +23,12 @@ from dsnet.experiment.specs import DataSpec
 from dsnet.flow.paths import along
 from dsnet.inference import to_device
 from dsnet.models import CHANNELS, Backbone
+from dsnet.provenance import canonical
 from dsnet.store import Reader
 from dsnet.tables import TextTable, render_plain
 
 log = logging.getLogger(__name__)
+Loaded = tuple[Backbone, Mapping[str, Any]]  # of a ``model.pt``
 HEADERS = {
     "method": "Method",
     "input": "Networks",
@@ -37,7 +39,6 @@ HEADERS = {
     "ms_total": "Total (ms)",
     "device": "Device",
     "backend": "Flow backend",
-    "n_missing": "Missing videos",
 }
 
 
@@ -50,7 +51,8 @@ def measure(
 ) -> pd.DataFrame:
     """Measure the time of single clips through networks, and of flow if one of them sees it.
 
-    Every network is timed once: it costs the same in all rows.
+    An architecture is timed once: it costs the same in all rows, and with other weights. The
+    architectures take turns, so that a slow while of the machine is in the times of all.
 
     Args:
         rows: title and the ``model.pt`` files that are run one after the other.
@@ -76,9 +78,9 @@ def measure(
     if any(content["input"] == "flow" for _, content in loaded.values()):
         spec = DataSpec.model_validate(reader.spec).flow
         method, gray = flow.of_spec(spec), _gray(reader, length * spec.stride)
-        ms_flow = _time(lambda: along(method(gray), spec.stride), options)
+        (ms_flow,) = _times([lambda: along(method(gray), spec.stride)], options)
         backend = method.name
-    costs = {path: _cost(*pair, chosen, options) for path, pair in loaded.items()}
+    costs = _costs(loaded, chosen, options)
     found = []
     for title, paths in rows:
         inputs = [loaded[path][1]["input"] for path in paths]
@@ -96,34 +98,58 @@ def measure(
                 "ms_total": ms + with_flow,
                 "device": _name(chosen),
                 "backend": backend if "flow" in inputs else "",
-                "n_missing": reader.extra["n_missing"],
             }
         )
         log.info("%s", found[-1])
     return pd.DataFrame(found)
 
 
-def _cost(
-    network: Backbone, content: Mapping[str, Any], device: torch.device, options: Latency
-) -> dict[str, float]:
-    """Measure a network with one clip: ms, operations (two per multiply-add), parameters."""
+def _costs(
+    loaded: Mapping[Path, Loaded], device: torch.device, options: Latency
+) -> dict[Path, dict[str, float]]:
+    """Measure networks with one clip: ms, operations (two per multiply-add), parameters."""
+    kinds = {path: _architecture(content) for path, (_, content) in loaded.items()}
+    each = {kinds[path]: pair for path, pair in loaded.items()}
+    found = {kind: _counts(*pair) for kind, pair in each.items()}
+    with torch.no_grad():
+        times = _times([_runner(*pair, device) for pair in each.values()], options)
+    for counts, ms in zip(found.values(), times, strict=True):
+        counts["ms"] = ms
+    return {path: found[kind] for path, kind in kinds.items()}
+
+
+def _architecture(content: Mapping[str, Any]) -> str:
+    """Return what the cost of a network follows from, all but its weights."""
+    size = content["spec"].clips.crop
+    return canonical([content["arch"], content["input"], len(content["classes"]), size])
+
+
+def _clip(content: Mapping[str, Any]) -> torch.Tensor:
     size, length = content["spec"].clips.crop, content["spec"].run.clip_length
-    clip = torch.randn(1, CHANNELS[content["input"]], length, size, size)
+    return torch.randn(1, CHANNELS[content["input"]], length, size, size)
+
+
+def _counts(network: Backbone, content: Mapping[str, Any]) -> dict[str, float]:
     # Counted without computing, and as the network is defined: what a device adds is not counted.
     with FlopCounterMode(display=False) as counter:
-        copy.deepcopy(network.eval()).to("meta")(clip.to("meta"))
-    to_device(network, device)
-    clip = clip.to(device, memory_format=torch.channels_last_3d)
+        copy.deepcopy(network.eval()).to("meta")(_clip(content).to("meta"))
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return {"flops": counter.get_total_flops(), "params": parameters}
+
+
+def _runner(
+    network: Backbone, content: Mapping[str, Any], device: torch.device
+) -> Callable[[], None]:
+    """Return a function that runs one clip through a network on its device, to the end."""
+    to_device(network.eval(), device)
+    clip = _clip(content).to(device, memory_format=torch.channels_last_3d)
 
     def run() -> None:
         network(clip)
         if device.type == "cuda":
             torch.cuda.synchronize()
 
-    with torch.no_grad():
-        ms = _time(run, options)
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    return {"ms": ms, "flops": counter.get_total_flops(), "params": parameters}
+    return run
 
 
 def _gray(reader: Reader, length: int) -> np.ndarray:
@@ -135,10 +161,14 @@ def _gray(reader: Reader, length: int) -> np.ndarray:
     return np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
 
 
-def _time(run: Callable[[], object], options: Latency) -> float:
-    """Return the median of ``repeats`` runs after ``warmup`` runs, in milliseconds."""
-    times = timeit.repeat(run, number=1, repeat=options.warmup + options.repeats)
-    return 1e3 * statistics.median(times[options.warmup :])
+def _times(runs: Sequence[Callable[[], object]], options: Latency) -> list[float]:
+    """Return each run's median time in milliseconds.
+
+    The runs take turns for ``repeats`` rounds, after ``warmup`` rounds.
+    """
+    rounds = range(options.warmup + options.repeats)
+    times = [[timeit.timeit(run, number=1) for run in runs] for _ in rounds]
+    return [1e3 * statistics.median(own) for own in zip(*times[options.warmup :], strict=True)]
 
 
 def _name(device: torch.device) -> str:

@@ -13,8 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from numpy.typing import ArrayLike
 
-from dsnet.figures.style import BLUE, STYLE, VERMILION, faint_grid, literal, place, spread
+from dsnet.figures.leaders import leaders
+from dsnet.figures.style import BLUE, STYLE, VERMILION, faint_grid, literal, place
 
 SPAN, HEIGHT = 4.4, 3.4  # inches of the axes without names
 LINE, CHARACTER = 0.16, 0.064  # inches between labels, and mean width of a character
@@ -24,6 +26,8 @@ LOOKS: tuple[dict[str, Any], ...] = (
     {"marker": "o", "color": VERMILION},
     {"marker": "o", "mec": VERMILION, "mfc": "white", "mew": 1.4},
 )
+TIMES = "ms_network", "ms_total"  # where marks are
+LEADER: dict[str, Any] = {"arrowstyle": "-", "lw": 0.7, "shrinkA": 1, "shrinkB": 3, "zorder": 1}
 
 
 @matplotlib.rc_context(STYLE)
@@ -46,8 +50,8 @@ def accuracy_cost(table1: pd.DataFrame, latency: pd.DataFrame) -> Figure:
     for row in points.to_dict("records"):
         _point(axes, row)
     _scales(axes, points, width / SPAN)
-    for rows, side in ((points[~needs], "right"), (points[needs], "left")):
-        _names(axes, rows, side, points["ms_network"].min() / 1.12)
+    for with_flow in (False, True):
+        _names(axes, points, with_flow)
     first = points.iloc[0]
     where = f"{first['dataset']}, split {int(first['split'])}, {int(first['clip_length'])} frames"
     backends = " and ".join(filter(None, dict.fromkeys(points["backend"].dropna())))
@@ -65,7 +69,7 @@ def _joined(table1: pd.DataFrame, latency: pd.DataFrame) -> pd.DataFrame:
     if len(scored):
         key = ["dataset", "split", "clip_length"]
         scored = scored[(scored[key] == scored.iloc[0][key]).all(axis=1)]
-    found = latency.merge(scored.drop(columns=["method", "n_missing"]), on="streams")
+    found = latency.merge(scored.drop(columns="method"), on="streams")
     if found.empty:
         raise ValueError("no method of Table 1 is among those that were timed")
     return found.assign(name=found["method"] + found["top1"].map("  {:.1f}".format))
@@ -97,26 +101,29 @@ def _scales(axes: Axes, points: pd.DataFrame, wider: float) -> None:
     faint_grid(axes, "both")
 
 
-def _names(axes: Axes, points: pd.DataFrame, side: str, left: float) -> None:
-    """Draw a column of names with a line to each point: up to ``left``, or right of the axes."""
-    low, high = axes.get_ylim()
-    gap = (high - low) * LINE / HEIGHT
-    places = spread(points["top1"].tolist(), gap)
-    # No name extends beyond the axis, unless there are too many.
-    shift = max(0.0, low + gap / 2 - min(places, default=high))
-    shift -= max(0.0, max(places, default=low) + gap / 2 - high)
-    inside = side == "right"
-    line = {"arrowstyle": "-", "color": "0.6", "lw": 0.6, "shrinkA": 1, "shrinkB": 4}
-    for row, height in zip(points.to_dict("records"), places, strict=True):
+def _names(axes: Axes, points: pd.DataFrame, needs: bool) -> None:
+    """Draw a column of names with a line to each point: left of all marks, or right of the axes."""
+    x = axes.get_xlim()[1] * 1.06 if needs else points["ms_network"].min() / 1.12
+    rows = points[(points["ms_flow"] > 0) == needs]
+    marks = np.concatenate([_inches(axes, points[ms], points["top1"]) for ms in TIMES])
+    own = _inches(axes, rows["ms_total"], rows["top1"])
+    (start, low), (_, high) = _inches(axes, (x, x), axes.get_ylim())
+    heights = leaders(own, marks, start, (low + LINE / 2, high - LINE / 2), LINE)
+    for row, height in zip(rows.to_dict("records"), heights, strict=True):
         axes.annotate(
             literal(row["name"]),
             (row["ms_total"], row["top1"]),
-            xytext=(left if inside else 1.03, height + shift),
-            textcoords="data" if inside else axes.get_yaxis_transform(),
-            ha=side,
+            xytext=(x, height),
+            textcoords=("data", axes.figure.dpi_scale_trans),
+            ha="left" if needs else "right",
             va="center",
             fontsize=8,
             bbox={"fc": "white", "ec": "none", "pad": 0.4},
-            arrowprops={**line, "relpos": (int(inside), 0.5), "zorder": 1},
+            arrowprops={**LEADER, "color": LOOKS[needs]["color"], "relpos": (int(not needs), 0.5)},
             annotation_clip=False,
         )
+
+
+def _inches(axes: Axes, x: ArrayLike, y: ArrayLike) -> np.ndarray:
+    """Return the places of points, (N, 2), in inches from the figure's lower left corner."""
+    return axes.transData.transform(np.stack([x, y], axis=1)) / axes.figure.dpi
