@@ -20,7 +20,7 @@ COLOURS = (
     *(style.BLUE, style.ORANGE, style.GREEN, style.VERMILION),
     *(style.PURPLE, style.SKY, style.GREY, "black"),
 )
-DASHES = ("-", "--", "-.", ":")
+DASHES = ("-", "--", "-.", ":")  # ever more broken
 Look = Mapping[str, Any]
 TRAINING: Look = {"color": style.VERMILION, "ls": "--"}
 VALIDATION: Look = {"color": style.BLUE, "ls": "-"}
@@ -106,14 +106,14 @@ def _panels(
 
     def line(ax: Axes, history: pd.DataFrame, column: str, look: Look) -> None:
         epochs = history["epoch"]  # a single epoch is drawn as a point
-        ax.plot(epochs, history[column], lw=1.2, marker=".", markevery=[-1], alpha=0.85, **look)
+        ax.plot(epochs, history[column], lw=1.2, marker=".", markevery=[-1], **look)
 
     for history in histories:
         for ax, train, validation in zip(
             axes, ("train_top1", "loss_ce"), ("val_top1", "val_loss"), strict=False
         ):
-            line(ax, history, train, TRAINING)
             line(ax, history, validation, VALIDATION)
+            line(ax, history, train, TRAINING)  # dashes, with the other line between them
         for term in _terms(history):
             line(axes[2], history, f"loss_{term}", looks[term])
     axes[0].set_ylim(0, 102)
@@ -151,10 +151,7 @@ def curves_together(histories: Histories, titles: Mapping[str, str]) -> Figure:
     height = max(4.0, 0.17 * lines * len(of) + 1.0)
     figure = Figure(figsize=(8.4, height))
     axes = place(figure, 0.65, 0.2, 4.4, height - 0.75)
-    looks: list[Look] = [  # 32 differ
-        {"color": COLOURS[i % len(COLOURS)], "ls": DASHES[(i + i // len(COLOURS)) % len(DASHES)]}
-        for i in range(len(of))
-    ]
+    looks = [_look(i) for i in range(len(of))]
     ends = [_mean_and_range(axes, *pair) for pair in zip(of.values(), looks, strict=True)]
     axes.set_ylim(0, 102)
     gap = 102 * 0.16 * lines / (height - 0.75)
@@ -168,6 +165,12 @@ def curves_together(histories: Histories, titles: Mapping[str, str]) -> Figure:
     faint_grid(axes, "y")
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
     return figure
+
+
+def _look(number: int) -> Look:
+    """Return colour and dashes, which differ for 32 lines; dashes lie above what is less broken."""
+    dash = (number + number // len(COLOURS)) % len(DASHES)
+    return {"color": COLOURS[number % len(COLOURS)], "ls": DASHES[dash], "zorder": 2 + dash / 10}
 
 
 def _mean_and_range(axes: Axes, histories: Sequence[pd.DataFrame], look: Look) -> float:

@@ -15,7 +15,7 @@ from dsnet.experiment.specs import DataSpec
 from dsnet.figures.colours import full_speed
 from dsnet.figures.contact import read_row
 from dsnet.pages.page import write
-from dsnet.pages.pictures import Chart, Line, chart, strips, wheel
+from dsnet.pages.pictures import APART, Chart, Line, chart, strips, wheel
 from dsnet.scores import Part, Scores, accuracies, aligned, per_class, read_scores, softmax, topk
 from dsnet.spacing import middles
 from dsnet.store import Reader
@@ -212,7 +212,7 @@ class Sections:
         """Draw the probability of the truth and of the strongest other class, clip by clip."""
         label = int(self.test.labels[index])
         lines = []
-        for stream in reversed(self.shown):
+        for stream, side in zip(reversed(self.shown), (-1, 1), strict=True):
             scores = stream.clips[index]
             spans = self._spans(id, stream.input, len(scores))
             others = scores.copy()
@@ -223,7 +223,8 @@ class Sections:
                     f"{stream.title}, {a:.2f} to {b:.2f} s: {self.names[k]} {value:.0%}"
                     for (a, b), k, value in zip(spans, labels, values, strict=True)
                 ]
-                lines.append(Line(f"{stream.role} {style}", spans, values, texts))
+                down = side * APART / 2
+                lines.append(Line(f"{stream.role} {style}", spans, values, texts, down))
         return chart(lines, duration)
 
     def _spans(self, id: str, modality: str, count: int) -> list[tuple[float, float]]:

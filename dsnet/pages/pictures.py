@@ -19,6 +19,7 @@ QUALITY = 80
 GREY = 128
 # The chart in its own units: its size, and the space left of, below and above the axes.
 WIDTH, TALL, LEFT, BELOW, ABOVE = 640, 150, 40, 26, 8
+APART = 3.0  # of lines with equal values; a line is 2.5 wide
 
 
 def strips(row: Row, full: float) -> tuple[str, str]:
@@ -52,13 +53,15 @@ def _address(kind: str, content: bytes) -> str:
 class Line(NamedTuple):
     """Values, 0 to 1, of consecutive spans of time in seconds, and a text for each span.
 
-    ``style`` is the CSS class of the line.
+    ``style`` is the CSS class of the line. ``down`` is how far it lies below its values, in units
+    of the chart, so that lines of equal values lie side by side.
     """
 
     style: str
     spans: Sequence[tuple[float, float]]
     values: Sequence[float]
     texts: Sequence[str]
+    down: float = 0
 
 
 class Chart(NamedTuple):
@@ -79,16 +82,16 @@ def chart(lines: Sequence[Line], duration: float) -> Chart:
     def x(second: float) -> float:
         return round(LEFT + (WIDTH - LEFT) * min(second / duration, 1), 1)
 
-    def y(value: float) -> float:
-        return round(TALL - BELOW - (TALL - BELOW - ABOVE) * value, 1)
+    def y(value: float, down: float = 0) -> float:
+        return round(TALL - BELOW - (TALL - BELOW - ABOVE) * value + down, 1)
 
     paths, spans = [], []
     for line in lines:
         path = ""
         for (begin, end), value, text in zip(line.spans, line.values, line.texts, strict=True):
-            path += f"V{y(value)}" if path else f"M{x(begin)} {y(value)}"
+            path += f"V{y(value, line.down)}" if path else f"M{x(begin)} {y(value, line.down)}"
             path += f"H{x(end)}"
-            spans.append((x(begin), round(x(end) - x(begin), 1), y(value), text))
+            spans.append((x(begin), round(x(end) - x(begin), 1), y(value, line.down), text))
         paths.append((line.style, path))
     seconds = [(x(second), f"{second:g}") for second in ticks(duration)]
     shares = [(y(value), f"{value:.0%}") for value in (0, 0.5, 1)]

@@ -18,11 +18,14 @@ def test_training_curves_show_every_stream_and_seed():
     expected = [
         tuple(histories["s0", seed][column])
         for seed in (0, 1)
-        for column in ("train_top1", "val_top1")
+        for column in ("val_top1", "train_top1")
     ]
     assert drawn == expected
+    # Where lines coincide, the solid one is seen between the dashes, in its own colour.
+    assert [line.get_linestyle() for line in first[0].lines] == ["-", "--"] * 2
+    assert {line.get_alpha() for line in first[0].lines} == {None}
     entropy = figure.axes[3]  # under the first of three columns
-    for line, column in zip(entropy.lines, ("loss_ce", "val_loss"), strict=False):
+    for line, column in zip(entropy.lines, ("val_loss", "loss_ce"), strict=False):
         assert tuple(line.get_ydata()) == tuple(histories["s0", 0][column])
     assert entropy.get_ylabel() == "Cross-entropy"
     assert [t.get_text() for t in figure.legends[0].get_texts()] == ["training", "validation"]
@@ -69,6 +72,9 @@ def test_curves_of_all_streams_share_an_axis_and_are_told_apart_without_colour()
         np.testing.assert_array_equal(curve.get_xdata(), histories[stream, 0]["epoch"])
     styles = [(to_hex(c.get_color()), c.get_linestyle()) for c in curves]
     assert len(set(styles)) == len(streams)
+    for curve in curves:  # a solid line lies below all dashes, which it would hide
+        solid = curve.get_linestyle() == "-"
+        assert all(solid or curve.zorder > c.zorder for c in curves if c.get_linestyle() == "-")
     assert len(axes.collections) == len(streams)  # a band over the seeds each
     assert [t.get_text() for t in axes.texts] == ["The first", *streams[1:]]
     samples = [line for line in axes.lines if not line.get_clip_on()]

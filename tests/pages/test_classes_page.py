@@ -247,3 +247,14 @@ def test_a_chart_steps_from_span_to_span():
     assert drawn.spans == [(40.0, 150.0, 8.0, "one"), (190.0, 150.0, 95.0, "two")]
     assert drawn.seconds[0] == (40.0, "0")
     assert drawn.shares == [(124.0, "0%"), (66.0, "50%"), (8.0, "100%")]
+
+
+def test_lines_that_agree_lie_side_by_side(written):
+    """A line over another of its width would be one line, in a mixture of their colours."""
+    page = written(LOGITS)  # of all streams
+    (width,) = map(float, re.findall(r"svg \.line {.*?stroke-width: ([\d.]+)", page.source))
+    (figure, *_) = page.source.split("<figure>")[1:]
+    found = re.findall(r'<path class="line (.*?)" d="M[\d.]+ ([\d.]+)', figure)
+    heights = {style: float(y) for style, y in found}
+    for kind in ("truth", "other"):
+        assert heights[f"teacher {kind}"] <= heights[f"student {kind}"] - width
