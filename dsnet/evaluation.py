@@ -71,14 +71,9 @@ def _check_finite(part: Part, name: str, model: PathLike) -> None:
         )
 
 
-def _tell(of: str, part: Part) -> None:
+def _tell(about: str, part: Part) -> None:
     found = metrics(part)
-    log.info(
-        "%s: video top-1 %.2f, top-5 %.2f, clip top-1 %.2f, top-5 %.2f (%d videos)",
-        of,
-        found["video_top1"],
-        found["video_top5"],
-        found["clip_top1"],
-        found["clip_top5"],
-        found["n_videos"],
-    )
+    # Of five classes or fewer, the right one is always among five.
+    tops = (1, 5) if part.clips.shape[1] > 5 else (1,)
+    shown = [f"{of} top-{k} {found[f'{of}_top{k}']:.2f}" for of in ("video", "clip") for k in tops]
+    log.info("%s: %s (%d videos)", about, ", ".join(shown), found["n_videos"])

@@ -72,7 +72,7 @@ def similarity(tables: Sequence[pd.DataFrame], titles: Mapping[str, str]) -> Fig
     axes = figure.subplots()
     image = axes.imshow(mean, cmap="cividis", vmin=0, vmax=1, aspect="auto")
     for (y, x), value in np.ndenumerate(mean):
-        text = "" if np.isnan(value) else f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
+        text = "" if np.isnan(value) else f"{value:z.2f}".replace("-", "\N{MINUS SIGN}")
         colour = "black" if value > 0.5 else "white"
         label = axes.text(x, y, text, ha="center", va="center", color=colour, fontsize=8)
         label.set_gid(f"{ON_COLOUR}-{y}-{x}")

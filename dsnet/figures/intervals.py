@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from dsnet.figures.style import BLUE, STYLE, VERMILION, faint_grid, panels_of, wrapped
+from dsnet.tables.text import signed
 
 RESULT: dict[str, Any] = {"color": BLUE, "marker": "o", "ms": 4.5}
 ANSWERS: dict[str, dict[str, Any]] = {
@@ -85,7 +86,7 @@ def _claims(rows: pd.DataFrame) -> list[Line]:
         pair = wrapped(f"{row['method']} minus {row['against']}", NAME_WIDTH + 10)
         name, value = f"{wrapped(row['claim'], NAME_WIDTH)}\n{pair}", row["difference"]
         interval = row["low"], row["high"], row["within"]
-        lines.append(Line(name, f"{value:+.1f}", value, *interval, ANSWERS[row["answer"]]))
+        lines.append(Line(name, signed(value), value, *interval, ANSWERS[row["answer"]]))
     return lines
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from dsnet.pages.page import write
+from dsnet.tables.text import signed
 
 Rows = Mapping[str, Mapping[Any, Any]]
 
@@ -65,7 +66,6 @@ def _numbers(
     beside = flow if student == rgb else rgb  # without a student, the two streams are compared
     row, plain, both = (top1[name] for name in (student, beside, f"{rgb}+{flow}"))
     gain = row["top1"] - plain["top1"]
-    sign = "+" if gain > 0 else "\N{MINUS SIGN}" if gain < 0 else ""
     seeds = "one seed"
     if row["seeds"] > 1:
         seeds = f"{row['seeds']:.0f} seeds, \N{PLUS-MINUS SIGN}{row['top1_std']:.1f}"
@@ -80,7 +80,7 @@ def _numbers(
             f"top-1 of {titles[student]}, {row['n_videos']:.0f} test videos, {seeds}",
         ),
         Number(
-            f"{sign}{abs(gain):.1f}",
+            signed(gain).replace("-", "\N{MINUS SIGN}"),
             "points",
             f"beside {titles[beside]}, which has {plain['top1']:.1f} %",
         ),

@@ -68,7 +68,7 @@ SHOWN = (
         f"dsnet.figures.{name}"
         for name in (
             *("colours", "style", "attention", "bars", "contact", "cost", "curves"),
-            *("features", "intervals", "scores"),
+            *("features", "intervals", "leaders", "scores"),
         )
     ),
     *(f"dsnet.pages.{name}" for name in ("page", "pictures", "classes", "provenance", "summary")),

@@ -21,7 +21,13 @@ LATEX = str.maketrans(
         **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"},
         # After \\ a bracket would start an optional argument, and a star would change the spacing.
         **{"[": "{[}", "*": "{*}"},
-        **{"±": r"$\pm$", REPORTED: r"$^{\dagger}$", NOTHING: "--", "\n": " "},
+        **{
+            "\N{NO-BREAK SPACE}": "~",
+            "±": r"$\pm$",
+            REPORTED: r"$^{\dagger}$",
+            NOTHING: "--",
+            "\n": " ",
+        },
     }
 )
 CSS = """
@@ -99,8 +105,8 @@ def write(
 
 
 def to_csv(table: pd.DataFrame) -> str:
-    """Format a table as CSV, numbers to four decimals."""
-    return inert(table.round(4)).to_csv(index=False, lineterminator="\n")
+    """Format a table as CSV, numbers to four decimals, and none of them as -0.0."""
+    return inert(table.round(4).replace(-0.0, 0.0)).to_csv(index=False, lineterminator="\n")
 
 
 def to_markdown(text: TextTable) -> str:

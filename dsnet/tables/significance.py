@@ -11,7 +11,7 @@ import pandas as pd
 from dsnet.scores import ScoreError, Scores
 from dsnet.tables.measured import Experiment, Fused, Measured, Streams, describe
 from dsnet.tables.statistics import estimate, holm
-from dsnet.tables.text import NOTHING, RANDOM, TextTable, render_plain
+from dsnet.tables.text import NOTHING, RANDOM, TextTable, render_plain, signed
 
 COLUMNS = (
     *("dataset", "split", "clip_length", "method", "against", "difference", "low", "high", "p"),
@@ -114,8 +114,10 @@ def render_pairs(table: pd.DataFrame, title: str, notes: Sequence[str], family: 
     """
     ends = zip(table["low"], table["high"], strict=True)
     columns = {
-        "difference": [f"{value:+.1f}" for value in table["difference"]],
-        "low": [NOTHING if pd.isna(low) else f"{low:+.1f} to {high:+.1f}" for low, high in ends],
+        "difference": [signed(value) for value in table["difference"]],
+        "low": [
+            NOTHING if pd.isna(low) else f"{signed(low)} to {signed(high)}" for low, high in ends
+        ],
         **{name: [_p(value) for value in table[name]] for name in ("p", "p_holm")},
     }
     notes = (
@@ -132,4 +134,4 @@ def render_pairs(table: pd.DataFrame, title: str, notes: Sequence[str], family: 
 def _p(value: float) -> str:
     if pd.isna(value):
         return NOTHING
-    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
+    return f"{value:.3f}" if value >= 0.001 else "<\N{NO-BREAK SPACE}0.001"

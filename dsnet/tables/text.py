@@ -78,7 +78,7 @@ def _plain(value: Any) -> str:
         return NOTHING
     if isinstance(value, float):
         digits = 2 - math.floor(math.log10(abs(value))) if value and math.isfinite(value) else 0
-        return f"{value:.{max(digits, 0)}f}"
+        return f"{value:z.{max(digits, 0)}f}"
     return str(value)
 
 
@@ -95,9 +95,15 @@ def uneven(rows: Iterable[Mapping[Any, Any]]) -> bool:
 
 def interval(row: Mapping[Any, Any]) -> str:
     """Format ``low`` and ``high`` as ``70.1 to 79.3``; a dash without an interval."""
-    return NOTHING if pd.isna(row["low"]) else f"{row['low']:.1f} to {row['high']:.1f}"
+    return NOTHING if pd.isna(row["low"]) else f"{row['low']:z.1f} to {row['high']:z.1f}"
 
 
 def per_cent(value: float) -> str:
     """Format a number with one decimal; a dash if it is unknown."""
-    return NOTHING if pd.isna(value) else f"{value:.1f}"
+    return NOTHING if pd.isna(value) else f"{value:z.1f}"
+
+
+def signed(value: float) -> str:
+    """Format a difference with its sign and one decimal; what rounds to zero has no sign."""
+    text = f"{value:+z.1f}"
+    return "0.0" if text == "+0.0" else text

@@ -52,7 +52,8 @@ def test_three_numbers_of_the_first_data_set(write):
 
 
 @pytest.mark.parametrize(
-    ("student", "gain"), [(30.0, "+2.8"), (27.2, "0.0"), (20.0, "\N{MINUS SIGN}7.2")]
+    ("student", "gain"),
+    [(30.0, "+2.8"), (27.2, "0.0"), (27.16, "0.0"), (20.0, "\N{MINUS SIGN}7.2")],
 )
 def test_a_loss_is_told_as_a_loss(write, student, gain):
     page = write({"rgb": 27.2, "ds": student, "rgb+flow": 74.5})

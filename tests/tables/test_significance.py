@@ -1,12 +1,23 @@
 """Pairs of methods: on the same videos and seeds, in one family."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 from toy import scores
 
 from dsnet.scores import ScoreError
-from dsnet.tables import render_significance, significance, to_markdown
+from dsnet.tables import (
+    render_plain,
+    render_significance,
+    significance,
+    to_csv,
+    to_latex,
+    to_markdown,
+)
+from dsnet.tables.text import interval, per_cent, signed
 
 STREAMS = {
     "flow": {"title": "Flow", "input": "flow"},
@@ -81,3 +92,47 @@ def test_the_text_says_how_to_read_it():
     text = to_markdown(render_significance(significance(experiment(), STREAMS)))
     assert "| Toy | 1 | 16 | DS | MARS | +45.5 |" in text
     assert "p (Holm) counts all pairs" in text
+
+
+def made_up(**columns):
+    row = {"dataset": "Toy", "split": 1, "clip_length": 16, "method": "DS", "against": "MARS"}
+    row |= {"difference": 3.75, "low": 0.0, "high": 7.5, "p": 0.5, "p_holm": 1.0}
+    return pd.DataFrame([{**row, "seeds": 3, "n_videos": 20, **columns}])
+
+
+@pytest.mark.parametrize(
+    ("low", "shown"),
+    [
+        (-0.049, "0.0 to +7.5"),
+        (-0.0, "0.0 to +7.5"),
+        (0.049, "0.0 to +7.5"),
+        (0.051, "+0.1 to +7.5"),
+        (-0.051, "-0.1 to +7.5"),
+    ],
+)
+def test_what_rounds_to_zero_has_no_sign(low, shown):
+    table = made_up(low=low, difference=low)
+    (row,) = render_significance(table).blocks[0].rows
+    assert row[5:7] == (shown.split()[0], shown)
+
+
+@given(st.floats(-101, 101))
+def test_a_difference_is_never_minus_zero_and_reads_back_as_it_was_rounded(value):
+    assert float(signed(value)) == float(f"{value:.1f}")
+    assert set(signed(value)) & set("123456789") or signed(value) == "0.0"
+
+
+def test_numbers_of_files_are_never_minus_zero():
+    table = made_up(low=-0.00001, difference=-0.0, n_videos=0)
+    cells = to_csv(table).splitlines()[1].split(",")
+    assert cells == ["Toy", "1", "16", "DS", "MARS", "0.0", "0.0", "7.5", "0.5", "1.0", "3", "0"]
+    (row,) = render_plain(pd.DataFrame({"x": [-0.0]}), "").blocks[0].rows
+    assert row == ("0",)
+    assert interval({"low": -1e-15, "high": 7.5}) == "0.0 to 7.5"
+    assert per_cent(-1e-15) == "0.0"
+
+
+def test_a_small_p_stays_on_one_line():
+    text = render_significance(made_up(p=0.0009, p_holm=0.0049))
+    assert text.blocks[0].rows[0][7:9] == ("<\N{NO-BREAK SPACE}0.001", "0.005")
+    assert r"\textless{}~0.001" in to_latex(text)

@@ -9,7 +9,7 @@ import torch
 from specs import make_spec
 
 from dsnet import clips, evaluation, models
-from dsnet.scores import ScoreError, metrics, read_scores
+from dsnet.scores import Part, ScoreError, metrics, read_scores
 from dsnet.store import Writer
 
 
@@ -27,6 +27,24 @@ def test_a_flow_stream_learns_what_only_motion_tells(teacher, clips_path, tmp_pa
     for part in again.parts.values():
         assert list(part.groups) == table.loc[list(part.ids), "group"].tolist()
     assert (again.parts["test"].counts == 2).all()  # eight flow fields, clips of four
+
+
+@pytest.mark.parametrize(
+    ("classes", "told"),
+    [
+        (5, "d: video top-1 50.00, clip top-1 50.00 (2 videos)"),
+        (6, "d: video top-1 50.00, video top-5 100.00, clip top-1 50.00, clip top-5 100.00 (2 v"),
+    ],
+)
+def test_top_5_of_five_classes_is_not_told(caplog, classes, told):
+    """The right class is always among them."""
+    labels = np.array([0, classes - 1])
+    logits = np.arange(2 * classes, dtype=float).reshape(2, classes)
+    logits[0, 0] = 3.5  # the second or third
+    part = Part(("a", "b"), labels, logits, np.array([1, 1]), ("a", "b"))
+    with caplog.at_level("INFO"):
+        evaluation._tell("d", part)
+    assert told in caplog.text
 
 
 def test_a_network_that_puts_out_nan_is_not_scored(teacher, clips_path, tmp_path):
