@@ -35,6 +35,6 @@ napoleon_use_rtype = False  # "Returns" gives shapes, which are no types
 html_theme = "furo"
 html_title = f"dsnet {version}"
 html_static_path = ["_static"]
-html_css_files = ["layers.css"]
+html_css_files = ["dsnet.css"]
 html_copy_source = False
 html_show_sphinx = False

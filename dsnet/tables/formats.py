@@ -30,6 +30,7 @@ LATEX = str.maketrans(
         },
     }
 )
+LONG = 24  # characters of a line that may be broken
 CSS = """
 :root { color-scheme: light dark; --ink: #1c2024; --faint: #5f6771; --line: #d5d9de;
   --paper: #ffffff; --raised: #f3f5f7; }
@@ -44,12 +45,13 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 600; vertical-align: bottom; }
 thead tr:last-child th { border-bottom: 2px solid var(--faint); }
-tbody th { font-weight: 400; vertical-align: top; min-width: 12rem; }
+tbody th { font-weight: 400; vertical-align: top; }
+tbody tr > * { white-space: nowrap; }
+tbody tr > .long { white-space: normal; min-width: 12rem; }
 th:first-child { position: sticky; left: 0; background: var(--paper); text-align: left; }
 tbody tr:hover > * { background: var(--raised); }
 .group { border-left: 1px solid var(--line); }
 .l { text-align: left; } .c { text-align: center; } .r { text-align: right; }
-td.c, td.r { white-space: nowrap; }
 .faint, small, .notes, footer { color: var(--faint); }
 small { display: block; font-size: .8rem; line-height: 1.3; }
 .notes { max-width: 60rem; padding-left: 1.2rem; font-size: .9rem; }
@@ -201,6 +203,7 @@ def _row(cells: Sequence[str], align: Sequence[str], starts: Iterable[int], tag:
     for column, cell in enumerate(cells):
         kinds = [align[column]] + ["group"] * (column in starts)
         kinds += ["faint"] * (cell == NOTHING or cell.endswith(REPORTED))
+        kinds += ["long"] * (max(map(len, cell.split("\n"))) > LONG)
         name, scope = (tag, "") if column or tag == "th" else ("th", ' scope="row"')
         scope = ' scope="col"' if tag == "th" else scope
         first, *others = (escape(line) for line in cell.split("\n"))
