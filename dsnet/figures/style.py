@@ -41,6 +41,7 @@ DARK = """
 @media (prefers-color-scheme: dark) {
   g[id^="text"] { fill: #e6e9ed; }
   g[id^="patch"] > path[style^="fill: #ffffff"] { fill: #14171b !important; }
+  g[id^="line"] use[style^="fill: #ffffff"] { fill: #14171b !important; }
   [style*="stroke: #000000"], [style*="stroke: #262626"], [style*="stroke: #333333"],
   [style*="stroke: #4c4c4c"] { stroke: #e6e9ed !important; }
   [style*="fill: #000000"] { fill: #e6e9ed !important; }

@@ -83,7 +83,7 @@ class VideoClassifier:
     @overload
     def predict(
         self,
-        videos: list[Source],
+        videos: list[Source] | tuple[Source, ...],
         batch_size: int = ...,
         *,
         stride: float | None = ...,
@@ -92,7 +92,7 @@ class VideoClassifier:
 
     def predict(
         self,
-        videos: Source | list[Source],
+        videos: Source | list[Source] | tuple[Source, ...],
         batch_size: int = 8,
         *,
         stride: float | None = None,
@@ -105,7 +105,7 @@ class VideoClassifier:
 
         Args:
             videos: any file that ffmpeg reads; or frames, a (T, H, W, 3) uint8 array or tensor,
-                RGB; or a list of such, for a list of predictions.
+                RGB; or a list or tuple of such, for a list of predictions.
             batch_size: clips per pass through a network.
             stride: seconds from the beginning of a clip to that of the next; the default is the
                 time that a clip spans, so that clips do not overlap.
@@ -117,7 +117,7 @@ class VideoClassifier:
             PredictError: the video cannot be decoded, or is too short for flow, which is needed; or
                 the output of a network has NaN or infinity.
         """
-        if isinstance(videos, list):
+        if isinstance(videos, list | tuple):
             return [self.predict(one, batch_size, stride=stride, fps=fps) for one in videos]
         costs = Costs()
         per_stream, times, duration = self._collected(

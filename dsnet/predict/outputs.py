@@ -28,7 +28,9 @@ def described(prediction: Prediction, threshold: float = 0) -> str:
         shown = f"{NONE} ({shown})"
     lines = [readable(prediction.video), f"  whole video: {shown}"]
     for start, end, label, confidence in prediction.segments(threshold):
-        lines.append(f"  {start:.2f} to {end:.2f} s: {label or NONE} {100 * confidence:.1f} %")
+        share = f"{100 * confidence:.1f} %"
+        shown = f"{label} {share}" if label else f"{NONE} (likeliest class {share})"
+        lines.append(f"  {start:.2f} to {end:.2f} s: {shown}")
     ignored = prediction.duration - prediction.times[-1, 1]
     if ignored > 1e-6:
         lines.append(f"  the last {ignored:.2f} s fill no clip and were ignored")
@@ -78,11 +80,15 @@ def write_srt(output: PathLike, segments: Sequence[Segment]) -> None:
     """Write segments as subtitles in SubRip's format, UTF-8."""
     blocks = (
         f"{number}\n{_clock(segment.start)} --> {_clock(segment.end)}\n"
-        f"{' '.join(segment.name.split())}, {100 * segment.confidence:.0f} %\n"
+        f"{' '.join(segment.name.split())}{_share(segment)}\n"
         for number, segment in enumerate(segments, 1)
     )
     with replacing(output) as temporary:
         Path(temporary).write_text("\n".join(blocks), encoding="utf-8")
+
+
+def _share(segment: Segment) -> str:
+    return f", {100 * segment.confidence:.0f} %" if segment.label else ""
 
 
 def _clock(seconds: float) -> str:

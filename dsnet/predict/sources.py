@@ -17,6 +17,11 @@ from dsnet.predict.streams import PredictError
 from dsnet.shards import encoded_frames
 
 Source = PathLike | np.ndarray | torch.Tensor
+HINTS = {  # by the dimensions of what are no frames
+    3: "; join a video's frames by np.stack(frames), because a list is of videos",
+    4: "; put the channels last",
+    5: "; several videos are a list of such",
+}
 
 
 class NumberError(UserError, ValueError):
@@ -59,9 +64,15 @@ class Frames:
 def frames_of(source: Source, spec: FramesSpec, fps: float | None) -> Frames:
     """Return the frames of a path, or of a (T, H, W, 3) uint8 array or tensor at ``fps``.
 
-    Raises ValueError if an array has another shape or type, or ``fps`` is given for a path.
+    Raises ValueError if an array has another shape or type, or ``fps`` is given for a path, and
+    PredictError for an address.
     """
     if isinstance(source, (str, os.PathLike)):
+        if video.is_address(os.fspath(source)):
+            raise PredictError(
+                "an address is watched, by watch(dsnet.video.address(...)) or the command "
+                "`dsnet predict`; predict takes files"
+            )
         if fps is not None:
             raise ValueError("fps: a file has its own; it is for frames in memory")
         return Frames(os.fspath(source), encoded_frames(source, spec))
@@ -95,7 +106,7 @@ def _checked(source: np.ndarray | torch.Tensor) -> np.ndarray:
     if not isinstance(array, np.ndarray):
         raise ValueError(f"expected a path or (T, H, W, 3) frames, got {type(source).__name__}")
     if array.ndim != 4 or array.shape[3] != 3 or 0 in array.shape:
-        hint = "; put the channels last" if array.ndim == 4 and array.shape[1] == 3 else ""
+        hint = HINTS.get(array.ndim, "") if array.ndim != 4 or array.shape[1] == 3 else ""
         raise ValueError(f"frames: expected (T, H, W, 3), RGB, got {array.shape}{hint}")
     if array.dtype != np.uint8:
         raise ValueError(

@@ -64,8 +64,13 @@ def test_frames_of_the_models_rate_and_size_stay_as_they_are():
 def test_a_list_has_a_prediction_of_each(model, tmp_path):
     frames = moving(9)
     path = lossless(tmp_path / "a.avi", frames, 25)
-    one, other = model.predict([path, frames[:, ::-1]])
-    assert (one.video, other.video) == (str(path), "frames in memory")
+    for several in (list, tuple):
+        one, other = model.predict(several([path, frames[:, ::-1]]))
+        assert (one.video, other.video) == (str(path), "frames in memory")
+    one, other = model.predict([path, str(path)])
+    np.testing.assert_array_equal(one.clips, other.clips)
+    assert model.predict([]) == []
+    one, other = model.predict([path, torch.from_numpy(frames[:, ::-1].copy())])
     assert np.abs(one.clips - other.clips).max() > 0
 
 
@@ -74,6 +79,8 @@ def test_a_list_has_a_prediction_of_each(model, tmp_path):
     [
         (np.zeros((4, 3, 8, 8), np.uint8), r"got \(4, 3, 8, 8\); put the channels last"),
         (np.zeros((8, 8, 3), np.uint8), r"expected \(T, H, W, 3\), RGB, got \(8, 8, 3\)"),
+        ([np.zeros((8, 8, 3), np.uint8)], r"got \(8, 8, 3\); join a video's frames by np\.stack"),
+        (np.zeros((2, 4, 8, 8, 3), np.uint8), r"8, 3\); several videos are a list"),
         (np.zeros((0, 8, 8, 3), np.uint8), r"got \(0, 8, 8, 3\)"),
         (torch.rand(4, 8, 8, 3), "expected uint8, 0 to 255, got float32; frames of 0 to 1 become"),
         (7, "expected a path or .* got int"),
@@ -82,6 +89,12 @@ def test_a_list_has_a_prediction_of_each(model, tmp_path):
 def test_what_are_no_frames_is_refused(model, wrong, said):
     with pytest.raises(ValueError, match=said):
         model.predict(wrong)
+
+
+def test_an_address_is_not_taken_for_a_file(model):
+    with pytest.raises(PredictError, match=r"watch\(dsnet\.video\.address") as refused:
+        model.predict("rtsp://me:secret@camera/1")
+    assert "secret" not in str(refused.value)
 
 
 def test_numbers_out_of_range_are_refused(run, model, caplog):
@@ -165,7 +178,7 @@ def test_below_the_threshold_it_says_none(run, tmp_path, capsys):
     assert main([*words, "--threshold", "0.99"]) == 0
     text = capsys.readouterr().out
     assert text.count("whole video: none (") == 2
-    assert text.count(" s: none ") == 2
+    assert text.count(" s: none (likeliest class ") == 2
     assert "2 videos: none 2" in text
     assert main([*words, "--threshold", "0.99", "--json"]) == 0
     for line in capsys.readouterr().out.splitlines():

@@ -58,6 +58,15 @@ def test_pages_escape_names():
     assert page.text.count(name) == 5  # title, heading, cell, note, origin
 
 
+def test_only_long_cells_are_broken_into_lines():
+    table = pd.DataFrame({"a": ["RGB from the teacher's weights"], "b": ["-13.5 to +14.1"]})
+    page = tables.to_html(tables.render_plain(table, "T"), "")
+    assert '<th scope="row" class="l long">RGB from' in page
+    assert '<td class="l">-13.5' in page
+    assert "tbody tr > * { white-space: nowrap; }" in page
+    assert "tbody tr > .long { white-space: normal; min-width: 12rem; }" in page
+
+
 def test_write(tmp_path):
     table = table1(*experiment(seeds=(0, 1)))
     text = tables.render_table1(table)
