@@ -74,16 +74,19 @@ def belonging(found: pd.DataFrame, datasets: Collection[str], made: Collection[s
     Args:
         found: the jobs.
         datasets: names of the experiment's data sets.
-        made: folders of its streams, such as ``motions/split1/16f/seed0/ds``, and its fusions
-            without suffix.
+        made: folders of its streams, such as ``motions/split1/16f/seed0/ds``.
     """
+
+    runs = {place.rpartition("/")[0] for place in made}
 
     def belongs(place: str, stage: str) -> bool:
         first, _, rest = place.partition("/")
         if stage in ("train", "evaluate"):
             return place.rpartition("/")[0] in made
         if stage == "fuse":
-            return place in made
+            # An earlier dsnet had a job for each fusion.
+            run, _, job = place.rpartition("/fusion/")
+            return run in runs and job.startswith("fuse")
         return first in ("figures", *datasets) or (not rest and place != "provenance")
 
     return pd.Series(map(belongs, found["place"], found["stage"]), index=found.index, dtype=bool)

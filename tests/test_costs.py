@@ -21,9 +21,10 @@ def folder(tmp_path):
         "motions/flow/0001": "7.0\t0:00:07\t100\t1\t1\t1\t0\t0\t50\t6",
         f"{RUN}/flow/train": "30.0\t0:00:30\t500\t1\t1\t1\t0\t0\t50\t29",
         f"{RUN}/flow/evaluate": "3.0\t0:00:03\t200\t1\t1\t1\t0\t0\t50\t2",
-        f"{RUN}/fusion/rgb+flow.average": "2.0\t0:00:02\t90\t1\t1\t1\t0\t0\t50\t1",
+        f"{RUN}/fusion/fuse_table2": "2.0\t0:00:02\t90\t1\t1\t1\t0\t0\t50\t1",
         f"{RUN}/gone/train": "99.0\t0:01:39\t999\t1\t1\t1\t0\t0\t50\t98",
-        f"{RUN}/fusion/gone+flow.average": "99.0\t0:01:39\t999\t1\t1\t1\t0\t0\t50\t98",
+        f"{RUN}/fusion/rgb+flow.average": "99.0\t0:01:39\t999\t1\t1\t1\t0\t0\t50\t98",
+        "motions/split1/16f/seed1/fusion/fuse": "99.0\t0:01:39\t999\t1\t1\t1\t0\t0\t50\t98",
         "other/manifest": "99.0\t0:01:39\t999\t1\t1\t1\t0\t0\t50\t98",
     }
     for place, line in measured.items():
@@ -35,7 +36,7 @@ def folder(tmp_path):
 
 def test_jobs_are_told_apart_in_the_order_of_the_stages(folder):
     found = costs.jobs(folder)
-    made = {f"{RUN}/flow", f"{RUN}/fusion/rgb+flow.average"}
+    made = {f"{RUN}/flow"}
     found = found[costs.belonging(found, {"motions"}, made)]
     rows = found.replace({np.nan: None}).to_numpy().tolist()
     assert rows == [
@@ -43,7 +44,7 @@ def test_jobs_are_told_apart_in_the_order_of_the_stages(folder):
         ["flow", "motions/flow/0001", 7.0, 6.0, 100.0],
         ["train", f"{RUN}/flow/train", 30.0, 29.0, 500.0],
         ["evaluate", f"{RUN}/flow/evaluate", 3.0, 2.0, 200.0],
-        ["fuse", f"{RUN}/fusion/rgb+flow.average", 2.0, 1.0, 90.0],
+        ["fuse", f"{RUN}/fusion/fuse_table2", 2.0, 1.0, 90.0],
         ["tables and figures", "figures/motions-contact", 1.0, 0.5, 20.0],
         ["tables and figures", "table1", 4.0, 2.5, 300.5],
     ]
@@ -54,7 +55,7 @@ def test_a_repeated_benchmark_counts_once(folder):
     path.write_text(path.read_text() + "8.0\t0:00:08\t101\t1\t1\t1\t0\t0\t50\t7\n")
     found = costs.jobs(folder).set_index("place")
     assert found.loc["motions/flow/0001", "seconds"] == 8
-    assert len(found) == 11
+    assert len(found) == 12
 
 
 def test_an_empty_folder_is_an_error_with_a_hint(tmp_path):

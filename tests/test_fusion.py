@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dsnet import fusion
 from dsnet.fusion.attention import Attention, AttentionFusion
 from dsnet.fusion.average import Average
-from dsnet.scores import Part, ScoreError, Scores, accuracies, write_scores
+from dsnet.scores import Part, ScoreError, Scores, accuracies, read_scores, write_scores
 
 OPTIONS = {
     "hidden": 16,
@@ -223,7 +223,8 @@ def test_held_out_videos_show_which_stream_only_knows_what_it_has_seen(
     names = ("memory", "reason")
     paths = [write(tmp_path / n, n, *p) for n, p in zip(names, parts, strict=True)]
     with caplog.at_level("INFO"):
-        found = fusion.fuse(paths, "attention", {**OPTIONS, "fit": fit}, tmp_path / "out.json")
+        scores = map(read_scores, paths)
+        found = fusion.fuse([*scores], "attention", {**OPTIONS, "fit": fit}, tmp_path / "out.json")
     assert found["fitted_on"] == {"part": fit, "n_videos": count}
     assert f"fitted on the scores of {count} {fit} videos" in caplog.text
     alone = [accuracies(stream.videos, stream.labels)["top1"] for stream in test]
@@ -240,7 +241,7 @@ def test_the_file_says_what_was_fused_and_what_came_out(tmp_path, kind, count):
     names = list(parts)[:count]
     paths = [write(tmp_path / f"{name}.h5", name, *parts[name]) for name in names]
     options = {"fit": "train", **OPTIONS} if kind == "attention" else {}
-    returned = fusion.fuse(paths, kind, options, tmp_path / "out.json")
+    returned = fusion.fuse([*map(read_scores, paths)], kind, options, tmp_path / "out.json")
     found = json.loads((tmp_path / "out.json").read_text())
     assert found == returned
     assert found["run"] == {"dataset": "d", "seed": 0, "streams": names, "kind": kind}
@@ -263,6 +264,6 @@ def test_streams_of_different_runs_are_not_fused(tmp_path):
     a, b, _ = streams(0)
     first = write(tmp_path / "a.h5", "ds", a, a)
     second = write(tmp_path / "b.h5", "flow", b, b, seed=1)
-    with pytest.raises(ScoreError, match="of different runs"):
-        fusion.fuse([first, second], "average", {}, tmp_path / "out.json")
+    with pytest.raises(ScoreError, match="ds and flow are of different runs"):
+        fusion.fuse([read_scores(first), read_scores(second)], "average", {}, tmp_path / "out.json")
     assert not (tmp_path / "out.json").exists()

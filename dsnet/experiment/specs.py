@@ -141,6 +141,28 @@ class FusionSpec(Settings):
     model_config = ConfigDict(extra="allow")
 
 
+class Fused(Settings):
+    """One fusion: its streams in order, and its kind."""
+
+    streams: list[str]
+    kind: str
+
+
+class Kind(Settings):
+    """How a kind of fusion is made: its settings, and a digest of its code."""
+
+    spec: FusionSpec
+    code: str
+
+
+class FusionsSpec(Settings):
+    """The fusions that one job makes."""
+
+    streams: list[str] = Field(description="The streams in the order of their scores.")
+    fusions: list[Fused] = Field(description="In the order of their files.")
+    kinds: dict[str, Kind]
+
+
 class Titled(Settings):
     """What tables, figures and pages tell of a stream."""
 

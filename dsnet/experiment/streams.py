@@ -161,6 +161,21 @@ def ablation_fusions(experiment: Experiment) -> list[Fusion]:
     return list(dict.fromkeys(_fusions_of(experiment, experiment.tables.ablation)))
 
 
+def batches(experiment: Experiment) -> dict[str, list[Fusion]]:
+    """Return the fusions that one job makes, by the job's name: those with the same readers.
+
+    Beside Table 1, these are Table 2 and the figure of the attention. So none of the three waits
+    for a stream that it does not show, or is made again because of one.
+    """
+    ablation = ablation_fusions(experiment)
+    drawn = [(names, "attention") for names in attention_fusions(experiment)]
+    found: dict[str, list[Fusion]] = {}
+    for each in fusions(experiment):
+        readers = ["table2"] * (each in ablation) + ["figure"] * (each in drawn)
+        found.setdefault("_".join(["fuse", *readers]), []).append(each)
+    return found
+
+
 def _fusions_of(experiment: Experiment, rows: Iterable[Result | Row]) -> list[Fusion]:
     """Return the fusions among results that ``tables`` names."""
     return [(fused(experiment, (*row.names(), *row.fuse)), row.by) for row in rows if row.fuse]

@@ -6,8 +6,10 @@ A fusion maps the scores of S streams, each (V, K) float32, to (V, K) float32. I
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,37 +18,84 @@ import numpy as np
 
 from dsnet import registry
 from dsnet.disk import PathLike
+from dsnet.errors import RemakeError
+from dsnet.experiment.specs import FusionsSpec
 from dsnet.fusion.summary import summary
-from dsnet.provenance import opened, record, replacing
+from dsnet.provenance import file_digest, opened, record, replacing
 from dsnet.scores import ScoreError, Scores, accuracies, aligned, per_class, read_scores, topk
 
 log = logging.getLogger(__name__)
 Fusion = Callable[[Sequence[np.ndarray]], np.ndarray]
 # Part of the scores that a fusion is fitted on, by the config's fusion.fit.
+# Folder of finished fusions beside the outputs of their job.
+KEPT = ".made"
 FITTED = {"train": "train", "held-out": "validation"}
 
 
+def fuse_all(spec: FusionsSpec, paths: Sequence[PathLike], outputs: Sequence[PathLike]) -> None:
+    """Make the fusions of ``spec`` from the ``scores.h5`` of its streams.
+
+    Snakemake removes the outputs before a job. So each is kept in :data:`KEPT` beside them, and is
+    taken from there if its scores, settings and code are as they were. The first error is raised
+    when the other fusions are made.
+
+    Raises what :func:`fuse` raises, and RemakeError if one of ``paths`` is damaged.
+    """
+    path_of = dict(zip(spec.streams, paths, strict=True))
+    sums = {name: file_digest(path) for name, path in path_of.items()}
+    read = functools.cache(lambda name: read_scores(path_of[name]))
+    failed: list[Exception] = []
+    for each, output in zip(spec.fusions, map(Path, outputs), strict=True):
+        kept = output.parent / KEPT / output.name
+        kind = spec.kinds[each.kind]
+        sources = {"scores": [sums[name] for name in each.streams], "code": kind.code}
+        options = kind.spec.values()
+        try:
+            if not _is_of(kept, sources, {**options, "kind": each.kind}):
+                fuse([read(name) for name in each.streams], each.kind, options, kept, sources)
+            with replacing(output) as temporary:
+                shutil.copyfile(kept, temporary)
+        except Exception as error:
+            log.error("%s: %s", output, error)
+            failed.append(error)
+    if failed:
+        raise failed[0]
+
+
+def _is_of(kept: Path, sources: Mapping[str, Any], spec: Mapping[str, Any]) -> bool:
+    """Return whether a kept fusion is whole, and made of ``sources`` by ``spec``."""
+    try:
+        found = read(kept)
+    except (FileNotFoundError, RemakeError):
+        return False
+    return (found.get("sources"), found["spec"]) == (sources, spec)
+
+
 def fuse(
-    paths: Sequence[PathLike], kind: str, options: Mapping[str, Any], output: PathLike
+    scores: Sequence[Scores],
+    kind: str,
+    options: Mapping[str, Any],
+    output: PathLike,
+    sources: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Fuse the video scores of two or more streams and write the result as JSON.
 
     Args:
-        paths: ``scores.h5`` of each stream, of the same data set, split, clip length and seed.
+        scores: of each stream, of the same data set, split, clip length and seed.
         kind: ``average``, ``attention``, or a name of a user's.
         options: values of its :class:`dsnet.experiment.specs.FusionSpec`.
         output: the JSON file.
+        sources: digests of what the fusion is made of.
 
     Raises:
         ScoreError: the streams were evaluated on different videos or in different runs.
         PluginError: the fusion's class cannot be imported, or its options do not fit.
-        RemakeError: one of ``paths`` is damaged.
     """
-    scores = [read_scores(path) for path in paths]
     runs = [{k: v for k, v in s.run.items() if k != "stream"} for s in scores]
-    for path, run in zip(paths[1:], runs[1:], strict=True):
+    for other, run in zip(scores[1:], runs[1:], strict=True):
         if run != runs[0]:
-            raise ScoreError(f"{paths[0]} and {path} are of different runs: {runs[0]} and {run}")
+            first, second = (s.run["stream"] for s in (scores[0], other))
+            raise ScoreError(f"{first} and {second} are of different runs: {runs[0]} and {run}")
     fusion, fitted_on = fitted(scores, kind, options)
     test = aligned(scores, "test")
     videos, labels = [part.videos for part in test], test[0].labels
@@ -64,6 +113,7 @@ def fuse(
         "fitted_on": fitted_on,
         "weights": weights,
         "spec": {**options, "kind": kind},
+        "sources": sources,
         "provenance": record(),
     }
     with replacing(output) as temporary:

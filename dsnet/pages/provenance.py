@@ -73,8 +73,7 @@ def provenance_page(
         "scores": [_scored(path) for path in scores],
         "fusions": [item["provenance"] for item in fused],
     }
-    # motions/split1/16f/seed0/fusion/ds+flow.average, as in Snakemake's measurements.
-    made = {item["place"] for item in trained} | {_last(p.with_suffix(""), 6) for p in fusions}
+    made = {item["place"] for item in trained}
     jobs = costs.jobs(benchmarks)
     jobs = jobs[costs.belonging(jobs, set(readers), made)]
     specs = [(item["run"]["stream"], {**item["spec"], "run": {}}) for item in trained]

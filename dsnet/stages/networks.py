@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +11,7 @@ from dsnet.experiment.augmentation import NOTHING
 from dsnet.launching import catch_interrupt
 from dsnet.registry import BACKBONES, module_of
 from dsnet.stages.stage import (
+    STAGES,
     Device,
     Gpus,
     Input,
@@ -54,10 +55,25 @@ def _train_code(experiment: Experiment, wildcards: Wildcards) -> Iterator[str]:
     yield from (module for module, is_used in used.items() if is_used)
 
 
-def _fuse_code(experiment: Experiment, wildcards: Wildcards) -> Iterator[str]:
+def fusion_code(experiment: Experiment, kind: str) -> list[str]:
     """Name the code of a kind of fusion."""
-    yield from ("dsnet.fusion.summary", "dsnet.scores.values")
-    yield module_of(streams.fusion_kinds(experiment)[wildcards.kind])
+    place = streams.fusion_kinds(experiment)[kind]
+    return ["dsnet.fusion.summary", "dsnet.scores.values", module_of(place)]
+
+
+def _fuse_spec(experiment: Experiment, batch: Sequence[streams.Fusion]) -> specs.FusionsSpec:
+    """Make the spec of a job that makes some fusions: the code counts for each kind alone."""
+    return specs.FusionsSpec(
+        streams=list(dict.fromkeys(name for names, _ in batch for name in names)),
+        fusions=[specs.Fused(streams=list(names), kind=kind) for names, kind in batch],
+        kinds={
+            kind: specs.Kind(
+                spec=specs.fusion_spec(experiment, kind),
+                code=STAGES["fuse"].digest(fusion_code(experiment, kind)),
+            )
+            for _, kind in batch
+        },
+    )
 
 
 @stage(spec=_train_spec, code=_train_code)
@@ -101,20 +117,12 @@ def evaluate(
     evaluation.evaluate(model, clips, output, device, workers, threads)
 
 
-@stage(
-    spec=lambda experiment, wildcards: specs.fusion_spec(experiment, wildcards.kind),
-    code=_fuse_code,
-)
-def fuse(
-    spec: specs.FusionSpec,
-    kind: Annotated[str, "{{wildcards.kind}}"],
-    scores: Inputs,
-    output: Output,
-) -> None:
-    """Fuse the scores of two or more streams by average or by attention."""
+@stage(spec=_fuse_spec)
+def fuse(spec: specs.FusionsSpec, scores: Inputs, output: Outputs) -> None:
+    """Fuse the scores of two or more streams by average or by attention, in many ways."""
     from dsnet import fusion
 
-    fusion.fuse(scores, kind, spec.values(), output)
+    fusion.fuse_all(spec, scores, output)
 
 
 @stage(

@@ -142,4 +142,4 @@ class State:
 
 def stage_of(rule: str) -> str:
     """Return the name of a rule's stage."""
-    return STAGES.get(rule, OTHERS)
+    return STAGES.get("fuse" if rule.startswith("fuse_") else rule, OTHERS)

@@ -97,8 +97,6 @@ wildcard_constraints:
     seed="[0-9]+",
     shard="[0-9]+",
     stream="|".join(experiment.streams),
-    fused="({0})([+]({0}))+".format("|".join(experiment.streams)),
-    kind="|".join(streams.fusion_kinds(experiment)),
     table="claims|study",
 
 
@@ -111,12 +109,15 @@ def code_of(stage, modules):
     return STAGES[stage].digest(modules)
 
 
-def determined_by(stage):
-    """The params of a stage's rule: a change of the spec or of the code makes it run again."""
+def determined_by(stage, chosen=None):
+    """The params of a stage's rule: a change of the spec or of the code makes it run again.
+
+    A rule of which there are several is told apart by what is ``chosen`` in place of wildcards.
+    """
     declared = STAGES[stage]
     params = {}
     if declared.make_spec is not None:
-        params["spec"] = lambda wildcards: declared.spec(experiment, wildcards)
+        params["spec"] = lambda wildcards: declared.spec(experiment, chosen or wildcards)
     if declared.version is not None:
         params["version"] = declared.version
     if declared.has_code:
@@ -243,11 +244,6 @@ def training_of(wildcards):
 def per_stream(name, names=experiment.streams):
     """The file ``name`` of some streams, by default all, of every run."""
     return [f"{run}/{stream}/{name}" for run in runs() for stream in names]
-
-
-def fused_scores(wildcards):
-    """The scores of the streams of a fusion."""
-    return [f"{RUN.format(**wildcards)}/{s}/scores.h5" for s in wildcards.fused.split("+")]
 
 
 def fusion_file(run, names, kind):
