@@ -30,6 +30,7 @@ def set_up(options: Recipe, device: torch.device) -> None:
     # cuBLAS is deterministic only with this setting.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     deterministic = options.deterministic or device.type == "cpu"
-    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    # Not use_deterministic_algorithms: it also imports PyTorch's compiler, for a second and more.
+    torch.set_deterministic_debug_mode("warn" if deterministic else "default")
     # PyTorch would fill every new tensor, though each is written before it is read.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

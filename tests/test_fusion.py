@@ -9,8 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsnet import fusion
+from dsnet.errors import RemakeError
+from dsnet.experiment.specs import Fused, FusionSpec, FusionsSpec, Kind
 from dsnet.fusion.attention import Attention, AttentionFusion
 from dsnet.fusion.average import Average
+from dsnet.provenance import file_digest
 from dsnet.scores import Part, ScoreError, Scores, accuracies, read_scores, write_scores
 
 OPTIONS = {
@@ -267,3 +270,77 @@ def test_streams_of_different_runs_are_not_fused(tmp_path):
     with pytest.raises(ScoreError, match="ds and flow are of different runs"):
         fusion.fuse([read_scores(first), read_scores(second)], "average", {}, tmp_path / "out.json")
     assert not (tmp_path / "out.json").exists()
+
+
+TWO = [("ds", "flow"), ("ds", "rgb")]
+
+
+@pytest.fixture
+def scored(tmp_path):
+    """Scores of three streams."""
+    (a, b, _), (c, d, _) = streams(0), streams(1)
+    parts = {"ds": (a, c), "flow": (b, d), "rgb": (b, c)}
+    return {name: write(tmp_path / name, name, *pair) for name, pair in parts.items()}
+
+
+def job(code="x", **options):
+    """Both fusions by average and by attention."""
+    fits = {"fit": "train", **OPTIONS, **options}
+    return FusionsSpec(
+        streams=["ds", "flow", "rgb"],
+        fusions=[Fused(streams=[*n], kind=k) for n in TWO for k in ("average", "attention")],
+        kinds={
+            "average": Kind(spec=FusionSpec(), code=""),
+            "attention": Kind(spec=FusionSpec(**fits), code=code),
+        },
+    )
+
+
+def run_job(folder, scored, spec, monkeypatch):
+    """Run a job as Snakemake does, which first removes what it made; the fusions it computes."""
+    outputs = [folder / f"{'+'.join(each.streams)}.{each.kind}.json" for each in spec.fusions]
+    for path in outputs:
+        path.unlink(missing_ok=True)
+    made = []
+    fuse = fusion.fuse
+    with monkeypatch.context() as patch:
+        patch.setattr(fusion, "fuse", lambda *a: made.append(a[3].name) or fuse(*a))
+        fusion.fuse_all(spec, [scored[name] for name in spec.streams], outputs)
+    return made
+
+
+def test_a_job_computes_only_fusions_of_which_something_changed(tmp_path, scored, monkeypatch):
+    folder = tmp_path / "fusion"
+
+    def run(spec):
+        return run_job(folder, scored, spec, monkeypatch)
+
+    assert len(run(job())) == 4
+    before = {path.name: path.read_bytes() for path in folder.glob("*.json")}
+    assert len(before) == 4
+    assert run(job()) == []
+    assert {path.name: path.read_bytes() for path in folder.glob("*.json")} == before
+    assert run(job(code="y")) == ["ds+flow.attention.json", "ds+rgb.attention.json"]
+    assert run(job(code="y", lr=0.02)) == ["ds+flow.attention.json", "ds+rgb.attention.json"]
+    write(scored["rgb"], "rgb", streams(2)[0], streams(1)[0])
+    assert run(job(code="y", lr=0.02)) == ["ds+rgb.average.json", "ds+rgb.attention.json"]
+    found = json.loads((folder / "ds+rgb.average.json").read_text())
+    assert found["sources"]["scores"] == [file_digest(scored[name]) for name in ("ds", "rgb")]
+    kept = folder / fusion.KEPT / "ds+flow.average.json"
+    kept.write_bytes(kept.read_bytes().replace(b"0", b"1", 1))
+    assert run(job(code="y", lr=0.02)) == ["ds+flow.average.json"]  # of which one was damaged
+
+
+def test_a_fusion_that_fails_does_not_take_the_others_along(tmp_path, scored, monkeypatch, caplog):
+    good = scored["flow"].read_bytes()
+    scored["flow"].write_bytes(good[: len(good) // 2])
+    with pytest.raises(RemakeError, match="flow is damaged"):
+        run_job(tmp_path / "fusion", scored, job(), monkeypatch)
+    assert {path.name for path in (tmp_path / "fusion").glob("*.json")} == {
+        "ds+rgb.average.json",
+        "ds+rgb.attention.json",
+    }
+    assert "ds+flow.attention.json" in caplog.text
+    scored["flow"].write_bytes(good)
+    made = run_job(tmp_path / "fusion", scored, job(), monkeypatch)
+    assert made == ["ds+flow.average.json", "ds+flow.attention.json"]

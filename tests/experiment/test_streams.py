@@ -145,3 +145,15 @@ def test_streams_with_a_teacher_are_distilled(experiment, loaded):
     ]
     fewer = loaded({"tables": {"students": ["ds", "mars"]}})
     assert streams.distilled(fewer) == streams.distilled(experiment)
+
+
+def test_fusions_with_the_same_readers_are_one_job(experiment, loaded):
+    found = streams.batches(experiment)
+    of_all = [each for batch in found.values() for each in batch]
+    assert sorted(of_all) == sorted(streams.fusions(experiment))
+    table2 = [each for name, batch in found.items() if "table2" in name for each in batch]
+    assert sorted(table2) == sorted(streams.ablation_fusions(experiment))
+    drawn = [each for name, batch in found.items() if "figure" in name for each in batch]
+    assert sorted(drawn) == sorted((n, "attention") for n in streams.attention_fusions(experiment))
+    assert next(iter(found)) == "fuse"
+    assert "fuse_table2" not in streams.batches(loaded({"tables": {"ablation": []}}))

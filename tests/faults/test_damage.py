@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 from pathlib import Path
@@ -203,7 +204,12 @@ def test_a_file_of_another_kind_is_left_where_it_is(project: Project, monkeypatc
         assert (project / wrong).exists()
         assert f"{wrong}" in caplog.text
     clips = f"{DATASET}/clips.h5"
-    options = ["--spec", "{}", "--kind", "average", "--output", "a.json"]
+    spec = {
+        "streams": ["ds", "rgb"],
+        "fusions": [{"streams": ["ds", "rgb"], "kind": "average"}],
+        "kinds": {"average": {"spec": {}, "code": ""}},
+    }
+    options = ["--spec", json.dumps(spec), "--output", "a.json"]
     assert main(["fuse", *options, "--scores", clips, clips]) == 1
     assert (project / clips).exists()
     assert f"{clips} is not a dsnet-scores file" in caplog.text

@@ -21,6 +21,7 @@ import torch
 from checks import assert_same_results, assert_whole, leftovers, shard_digests, state_dict
 from project import RUN, SHARDS, Project, kill_group, wait_for
 
+from dsnet.fusion import KEPT
 from dsnet.provenance import replacing
 
 ROUNDS = int(os.environ.get("DSNET_KILL_ROUNDS", "0"))
@@ -37,7 +38,12 @@ STAGES = {
     "teacher": (f"{RUN}/flow/.checkpoint.pt", 0.05),
     "student": (f"{RUN}/ds/.checkpoint.pt", 0.05, f"{RUN}/ds/model.pt"),
     "evaluate": (f"{LOGS}/ds/evaluate.log", 1.5, f"{RUN}/ds/scores.h5"),
-    "fuse": (f"{LOGS}/fusion/ds+flow.attention.log", 1.5, f"{RUN}/fusion/ds+flow.attention.json"),
+    "fuse": (
+        f"{LOGS}/fusion/fuse_table2_figure.log",
+        1.5,
+        f"{RUN}/fusion/ds+flow.attention.json",
+        f"{RUN}/fusion/{KEPT}/ds+flow.attention.json",
+    ),
     "tables": ("results/logs/table1.log", 1.0, "results/tables/table1.csv"),
     "figures": (
         "results/logs/figures/motions-split1-4f.log",

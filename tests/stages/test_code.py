@@ -16,6 +16,7 @@ from dsnet.provenance.code import imported_modules
 from dsnet.registry import BACKBONES, FUSIONS
 from dsnet.stages import STAGES
 from dsnet.stages.code import NUMBERS, SHOWN
+from dsnet.stages.networks import fusion_code
 
 # What files, locks, logs, checks, explains or plans; and frames and flow, which have versions.
 # A folder stands for all in it that is not in NUMBERS or SHOWN.
@@ -104,9 +105,8 @@ def digests(loaded, package: Path) -> Callable[[], dict[str, str]]:
     averaged = {"first_convolution": "averaged"}
     experiment = loaded({"streams": {"few": FEW, "frame": FRAME, "ds-gram": averaged}})
     jobs = {name: (name, None) for name in STAGES if STAGES[name].has_code}
-    del jobs["train"], jobs["fuse"]
+    del jobs["train"]
     jobs |= {f"train {name}": ("train", SimpleNamespace(stream=name)) for name in TRAINED}
-    jobs |= {f"fuse {kind}": ("fuse", SimpleNamespace(kind=kind)) for kind in FUSIONS}
 
     others = {
         name: experiment.model_copy(update={"model": Model(backbone=name)})
@@ -119,6 +119,9 @@ def digests(loaded, package: Path) -> Callable[[], dict[str, str]]:
             job: STAGES[name].digest(STAGES[name].modules(experiment, wildcards), package)
             for job, (name, wildcards) in jobs.items()
         }
+        for kind in FUSIONS:
+            code = fusion_code(experiment, kind)
+            found[f"fuse {kind}"] = STAGES["fuse"].digest(code, package)
         train, wildcards = STAGES["train"], SimpleNamespace(stream="rgb")
         return found | {
             f"network {name}": train.digest(train.modules(other, wildcards), package)

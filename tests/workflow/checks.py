@@ -12,6 +12,7 @@ import torch
 from contents import contents
 from project import CLASSES, RUN, SHARDS, TEST, TRAIN, Project
 
+from dsnet.fusion import KEPT
 from dsnet.models import checkpoints
 from dsnet.provenance import check_seal, seal_of
 from dsnet.store import Reader
@@ -74,10 +75,10 @@ def assert_whole(project: Project) -> int:
 
 
 def leftovers(project: Project) -> list[Path]:
-    """What jobs wrote on their way and did not remove; Snakemake's stamps and seals are none."""
+    """What jobs wrote on their way and did not remove: not stamps, seals and kept fusions."""
     results = project / "results"
     hidden = {*results.rglob(".*")} - {seal_of(path) for path in results.rglob("[!.]*")}
-    return [path for path in hidden if path.name != ".snakemake_timestamp"]
+    return [path for path in hidden if path.name not in (".snakemake_timestamp", KEPT)]
 
 
 def _read_h5(path: Path) -> None:

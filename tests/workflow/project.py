@@ -243,12 +243,10 @@ def _line(block: str, key: str) -> str:
 
 
 def _wildcards(block: str) -> str:
-    """``ds+flow.average`` of a block's wildcards; those of the run are as they must be."""
+    """``ds`` or ``0001`` of a block's wildcards; those of the run are as they must be."""
     pairs = dict(pair.split("=") for pair in _line(block, "wildcards").split(", ") if pair)
     own = {k: v for k, v in pairs.items() if k not in RUN_WILDCARDS}
     assert all(pairs[k] == RUN_WILDCARDS[k] for k in pairs if k in RUN_WILDCARDS), pairs
-    if set(own) == {"fused", "kind"}:
-        return f"{own['fused']}.{own['kind']}"
     return ",".join(own.values())
 
 
@@ -267,6 +265,13 @@ FUSED = (
     *(("rgb", "flow"), ("mars", "rgb"), ("mars", "flow"), ("ds", "rgb"), ("ds", "flow")),
     *(("mars", "rgb", "flow"), ("ds", "rgb", "flow")),
 )
+# The jobs that fuse, by their readers beside Table 1, and the streams of each.
+FUSING = {
+    "fuse": STREAMS,
+    "fuse_figure": ("rgb", "flow", "ds"),
+    "fuse_table2": ("ds", "flow"),
+    "fuse_table2_figure": ("ds", "flow"),
+}
 TABLES: set[Job] = {
     *((table, "") for table in ("table1", "table2", "significance", "claims", "study")),
     *(("bars", ""), ("cost", ""), ("intervals", "claims"), ("intervals", "study")),
@@ -279,14 +284,9 @@ FLOW: set[Job] = {("flow_shard", shard) for shard in SHARDS}
 
 
 def fusions(streams: Iterable[str]) -> set[Job]:
-    """The fusions that one of ``streams`` takes part in."""
+    """The jobs that fuse one of ``streams``."""
     chosen = set(streams)
-    return {
-        ("fuse", f"{'+'.join(names)}.{kind}")
-        for names in FUSED
-        for kind in ("average", "attention")
-        if chosen & set(names)
-    }
+    return {(job, "") for job, names in FUSING.items() if chosen & set(names)}
 
 
 def after_training(streams: Iterable[str]) -> set[Job]:

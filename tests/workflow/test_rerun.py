@@ -31,7 +31,7 @@ DRAWN |= {
 }
 AFTER_TRAINING = after_training(STREAMS)
 SCORED = {job for job in AFTER_TRAINING - OF_MODELS if job[0] not in ("train", "latency")}
-ATTENTION = {job for job in fusions(STREAMS) if job[1].endswith(".attention")}
+ATTENTION = fusions(STREAMS) - {("fuse_table2", "")}  # which only averages
 # A kind of edit: the file, what it says and is to say, and the jobs that it causes.
 EDITS = {
     "MSE": ("losses/mse.py", ".square()", ".abs()", after_training(["mars"]) - {("latency", "")}),
@@ -172,8 +172,8 @@ def test_the_words_of_a_claim_and_the_rate_of_the_attention_concern_no_more(proj
     claim, *others = TINY["tables"]["claims"]
     claims = [{**claim, "claim": "DS is better"}, *others]
     project.configure(tables={"claims": claims}, fusion={"lr": 0.01})
-    fused = {job for job in fusions(STREAMS) if job[1].endswith(".attention")}
-    assert project.plan().jobs == TABLES - {("significance", "")} | fused | {("attention", "")}
+    after = TABLES - {("significance", "")} | {("attention", "")}
+    assert project.plan().jobs == ATTENTION | after
 
 
 def test_where_to_compute_concerns_nothing(project: Project):
@@ -212,6 +212,14 @@ def test_a_deleted_shard_is_made_again_with_what_needs_it(finished: Project, pro
         (
             "results/motions/split1/4f/seed0/mars/scores.h5",
             after_training(["mars"]) - {("train", "mars"), ("latency", "")} - OF_MODELS,
+        ),
+        (
+            f"{RUN}/fusion/ds+rgb.average.json",
+            {("fuse", "")} | TABLES - {("table2", ""), ("significance", "")},
+        ),
+        (
+            f"{RUN}/fusion/ds+flow.average.json",
+            {("fuse_table2", "")} | TABLES - {("significance", "")},
         ),
     ],
 )

@@ -27,7 +27,7 @@ EXPECTED = {
     | FLOW
     | PACK
     | of(("train", "evaluate"), ("flow", *STUDENTS))
-    | {("fuse", f"ds+flow.{kind}") for kind in ("average", "attention")}
+    | {("fuse_table2", ""), ("fuse_table2_figure", "")}
     | {("table2", "")},
 }
 
