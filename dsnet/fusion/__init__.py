@@ -26,9 +26,9 @@ from dsnet.scores import ScoreError, Scores, accuracies, aligned, per_class, rea
 
 log = logging.getLogger(__name__)
 Fusion = Callable[[Sequence[np.ndarray]], np.ndarray]
-# Part of the scores that a fusion is fitted on, by the config's fusion.fit.
 # Folder of finished fusions beside the outputs of their job.
 KEPT = ".made"
+# Part of the scores that a fusion is fitted on, by the config's fusion.fit.
 FITTED = {"train": "train", "held-out": "validation"}
 
 
