@@ -11,7 +11,8 @@ import ast
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,13 @@ LOSSES = {
     "mse": "dsnet.losses.mse:FeatureMSE",
     "mae": "dsnet.losses.mae:MultiLevelMAE",
     "gram": "dsnet.losses.gram:GramDistance",
+    "dist": "dsnet.losses.dist:Relations",
+    "dkd": "dsnet.losses.dkd:DecoupledKD",
+    "pkd": "dsnet.losses.pkd:PearsonDistance",
+    "at": "dsnet.losses.at:AttentionTransfer",
+    "srd": "dsnet.losses.srd:SoftMaximum",
+    "trusted": "dsnet.losses.trusted:TrustedMAE",
+    "cka": "dsnet.losses.cka:KernelAlignment",
 }
 BACKBONES = {
     "resnext3d": "dsnet.models.resnext3d:ResNeXt3D",
@@ -67,7 +75,14 @@ def load(place: str) -> Any:
         raise PluginError(f"plugins: {place} cannot be imported: {error}") from error
 
 
-def make(where: str, kind: str, name: str, *arguments: Any, **options: Any) -> Any:
+def make(
+    where: str,
+    kind: str,
+    name: str,
+    *arguments: Any,
+    offers: Mapping[str, Callable[[], Any]] | None = None,
+    **options: Any,
+) -> Any:
     """Make an object of a registered class.
 
     Args:
@@ -76,6 +91,7 @@ def make(where: str, kind: str, name: str, *arguments: Any, **options: Any) -> A
         name: key of that table, or a place in a user's file. That file's own table ``kind`` must
             have the class: a name may come from a file of weights, which must not run other code.
         arguments, options: of the class.
+        offers: more options, each computed only if the class has an argument of that name.
 
     Raises:
         PluginError: there is no such class, or the arguments do not fit it.
@@ -86,7 +102,10 @@ def make(where: str, kind: str, name: str, *arguments: Any, **options: Any) -> A
     if name not in own and not (module.endswith(".py") and of in _entries(kind, module).values()):
         raise PluginError(f"{where}: {name} is not in {kind} ({', '.join(own)}), nor of a plugin")
     try:
-        return load(place)(*arguments, **options)
+        made = load(place)
+        asked = signature(made).parameters if offers else {}
+        more = {key: offer() for key, offer in (offers or {}).items() if key in asked}
+        return made(*arguments, **options, **more)
     except (TypeError, ValueError) as error:
         raise PluginError(f"{where}: {place} cannot be made: {error}") from error
 

@@ -200,7 +200,8 @@ def _losses(
     where: str, stream: Stream, known: Iterable[str], levels: Sequence[str]
 ) -> Iterator[str]:
     for name, term in stream.losses.terms().items():
-        for number, level in enumerate(term.arguments()["levels"] if name in LOSSES else ()):
+        levels_of = term.arguments().get("levels", ()) if name in LOSSES else ()
+        for number, level in enumerate(levels_of):
             if level not in levels:
                 yield (
                     f"{where}.{name}.levels.{number}: expected one of {', '.join(levels)}, "

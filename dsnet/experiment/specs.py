@@ -262,7 +262,8 @@ def train_spec(
     """Make the spec of a trained stream."""
     chosen = experiment.streams[stream]
     training = chosen.training
-    processes = training.n_processes() if training.counts_processes() else None
+    counted = training.counts_processes() or chosen.losses.count_processes()
+    processes = training.n_processes() if counted else None
     places = streams.losses_by_name(experiment)
     return TrainSpec(
         run=Run(

@@ -33,6 +33,7 @@ NUMBERS = (
     "dsnet.models.averaging",
     "dsnet.models.still",
     "dsnet.losses.features",
+    "dsnet.losses.normalising",
     "dsnet.losses.distillation",
     "dsnet.losses.cross_entropy",
     *sorted(map(module_of, LOSSES.values())),

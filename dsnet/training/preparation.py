@@ -120,7 +120,9 @@ def make_task(
             second, also = models.load_model(second_teacher)
             for path, own in ((teacher, content), (second_teacher, also)):
                 _check_classes(path, own["classes"], reader.extra["classes"])
-        made = losses.build(network, spec.stream.losses.terms(), spec.plugins, second=second)
+        clip = (spec.run.clip_length, spec.clips.crop, spec.clips.crop)
+        terms = spec.stream.losses.terms()
+        made = losses.build(network, terms, spec.plugins, second, clip)
     options, classes = spec.stream.training, len(reader.extra["classes"])
     if options.class_weights or options.label_smoothing:
         weights = None

@@ -233,3 +233,13 @@ def test_processes_count_where_each_draws_its_own(loaded, key):
         return spec(loaded({"training": {key: FEW[key], "processes": processes}}))
 
     assert (made(1) != made(2)) == (key in ("dropout", "mixup"))
+
+
+@pytest.mark.parametrize("loss", ["at", "dkd", "mae", "cka", "dist", "pkd", "srd", "trusted"])
+def test_processes_count_where_clips_of_a_batch_count_together(loaded, loss):
+    def made(processes):
+        streams = {"mars": {"losses": {"mse": None, loss: {}}}}
+        chosen = loaded({"streams": streams, "training": {"processes": processes}})
+        return specs.train_spec(chosen, "motions", 1, 16, 0, "mars")
+
+    assert (made(1) != made(2)) == (loss not in ("at", "dkd", "mae"))

@@ -65,6 +65,7 @@ WHOLE |= {"provenance", "show", "stages", "store", "video"}
 ALLOWED = {"dsnet.errors", "dsnet.vision"}
 SCORED = ("train", "evaluate", "fuse", "network")
 STUDENTS = ("mars", "ds-mae", "ds-gram", "ds-literal", "ds", "mars-mae", "mars-gram")
+STUDENTS += ("correlated", "others")  # of MORE
 TRAINED = ("flow", "rgb", "few", "frame", *STUDENTS)
 # A stream with everything for few videos, which the others do without.
 FEW = {
@@ -76,6 +77,16 @@ FEW = {
     },
 }
 FRAME = {"title": "One frame", "input": "rgb", "still": True}
+
+
+# Students with the losses that the paper does not have.
+MORE = {
+    name: {"title": name, "input": "rgb", "teacher": "flow", "losses": losses}
+    for name, losses in {
+        "correlated": {"pkd": {}},
+        "others": {"at": {}, "cka": {}, "dist": {}, "dkd": {}, "srd": {}, "trusted": {}},
+    }.items()
+}
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -103,7 +114,8 @@ def digests(loaded, package: Path) -> Callable[[], dict[str, str]]:
     The first convolution of ``ds-gram`` is averaged.
     """
     averaged = {"first_convolution": "averaged"}
-    experiment = loaded({"streams": {"few": FEW, "frame": FRAME, "ds-gram": averaged}})
+    added = {"few": FEW, "frame": FRAME, **MORE, "ds-gram": averaged}
+    experiment = loaded({"streams": added})
     jobs = {name: (name, None) for name in STAGES if STAGES[name].has_code}
     del jobs["train"]
     jobs |= {f"train {name}": ("train", SimpleNamespace(stream=name)) for name in TRAINED}
@@ -251,6 +263,10 @@ def test_arithmetic_of_what_determines_numbers_concerns_something(name, package,
         ("losses/mse.py", {"mars", "mars-mae", "mars-gram"}),
         ("losses/mae.py", {"ds-mae", "ds", "ds-literal", "mars-mae"}),
         ("losses/gram.py", {"ds-gram", "ds", "ds-literal", "mars-gram"}),
+        ("losses/pkd.py", {"correlated"}),
+        ("losses/cka.py", {"others"}),
+        ("losses/dkd.py", {"others"}),
+        ("losses/normalising.py", {"correlated", "others"}),
         ("losses/distillation.py", {*STUDENTS}),
         ("models/frozen.py", {*STUDENTS}),
         ("losses/cross_entropy.py", {"few"}),
