@@ -89,5 +89,6 @@ def _product(one: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> Tensor
 
 
 def _least(x: Tensor) -> Tensor:
+    """Return the least square of a kernel's length to divide by, of (n, C)."""
     squares = x.detach().square().sum()
     return (LEAST * squares).square().clamp_min(torch.finfo(x.dtype).tiny)

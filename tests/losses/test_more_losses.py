@@ -322,7 +322,7 @@ def test_a_loss_that_asks_gets_the_channels_of_every_level():
         teacher = small(2)
         before = {k: v.clone() for k, v in teacher.state_dict().items()}
         task = losses.build(
-            teacher, {"pkd": Term(more=2), "mae": Term(levels=["stem"])}, None, (4, 24, 24)
+            teacher, {"pkd": Term(more=2), "mae": Term(levels=["stem"])}, clip=(4, 24, 24)
         )
         seen = task.terms["pkd"].found
     _, features = small(2).forward_features(clips()["flow"])
