@@ -35,6 +35,12 @@ def test_every_rule_is_a_thin_line_over_the_verb_of_its_name():
             calls = re.findall(r'command\("(\w+)"|python -m dsnet (\w+)', body)
             if head.startswith("rule "):  # the others take over the shell line
                 assert calls == [("", "fetch") if name == "fetch" else (name, "")]
+    # Its rules are made in a loop, one for each batch.
+    text = (ROOT / "workflow/rules/fuse.smk").read_text()
+    assert (text.count(" rule:"), text.count("shell:")) == (1, 1)
+    assert '**determined_by("fuse", batch)' in text
+    assert 'command("fuse")' in text
+    rules.add("fuse")
     assert rules == {*STAGES, "fetch"}
     beside = {"benchmark", "checkpoint", "crate", "doctor", "export", "features", "flow"}
     beside |= {"predict", "show"}

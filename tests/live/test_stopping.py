@@ -48,6 +48,8 @@ class Watched:
             stderr=its,
             start_new_session=True,
             text=True,
+            # A shell has background jobs ignore it, and their children too.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         os.close(its)
         self._reading = threading.Thread(target=self._read, args=(ours,))

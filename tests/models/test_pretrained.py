@@ -1,5 +1,7 @@
 """Weights to start from, ours, MARS's and those of others, and their conversion."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from networks import SMALL, Evil, content
@@ -198,6 +200,7 @@ def test_a_converted_model_is_refused_where_a_trained_one_is_needed(
     monkeypatch.chdir(tmp_path)
     save("ours.pt", {**content(build(SMALL, "rgb", 2)), "provenance": {}})
     convert("ours.pt", "converted.pt")
+    Path("film.mp4").touch()
     values = {
         "model": "converted.pt",
         "clips": make_clips(tmp_path / "clips.h5"),
