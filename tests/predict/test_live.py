@@ -220,7 +220,7 @@ def test_a_playlist_at_an_address_opens_nothing(model, tmp_path, caplog):
         (["concat://a|b"], "concat:// is no kind of stream here"),
         (["tcp://me:secret@127.0.0.1:9"], "tcp://***@127.0.0.1:9: cannot be opened: "),
         (["--camera", "97"], "/dev/video97: cannot be opened: Cannot open video device"),
-        (["a.mp4", "--camera", "0"], "is watched alone"),
+        ([__file__, "--camera", "0"], "is watched alone"),
         ([], "name a video, a folder of videos, an address, or --camera NUMBER"),
     ],
 )

@@ -264,6 +264,8 @@ def test_videos_without_motion_or_pictures_are_named(run, tmp_path, caplog):
     assert main(["predict", str(single), "--model", model, "--with-flow"]) == 1
     assert f"{single}: flow needs 2 frames, and it has 1" in caplog.text
     assert main(["predict", str(tmp_path / "none.mp4"), "--model", model]) == 1
+    assert f"there is no {tmp_path}/none.mp4 (looked in " in caplog.text
+    assert main(["predict", str(tmp_path / "none.mp4"), str(single), "--model", model]) == 1
     assert "none.mp4: cannot be read: No such file or directory" in caplog.text
     (tmp_path / "empty").mkdir()
     assert main(["predict", str(tmp_path / "empty"), "--model", model]) == 1

@@ -109,7 +109,7 @@ def test_numbers_out_of_range_are_refused(run, model, caplog):
         model.predict("a.mp4", fps=25)
     for endless in (1e30, 1e308):
         assert model.predict(moving(9), stride=endless).times.tolist() == [[0, LENGTH / 25]]
-    words = ["predict", "a.mp4", "b.mp4", "--model", str(run / "ds/model.pt"), "--stride", "0.01"]
+    words = ["predict", __file__, __file__, "--model", str(run / "ds/model.pt"), "--stride", "0.01"]
     assert main(words) == 1
     assert caplog.text.count("stride: expected one frame's time or more, got 0.01") == 1
 

@@ -22,7 +22,7 @@ def project(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Proj
     project = finished.copy_to(tmp_path_factory.mktemp("still") / "project")
     project.configure(streams={"frame": FRAME})
     jobs = project.finish(*TARGETS).jobs
-    assert jobs == {("train", "frame"), ("evaluate", "frame"), ("fuse", "frame+flow.average")}
+    assert jobs == {("train", "frame"), ("evaluate", "frame"), ("fuse", "")}
     return project
 
 
