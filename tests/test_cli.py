@@ -167,6 +167,8 @@ def test_ctrl_c_is_no_crash_of_a_verb(tmp_path):
     reading, writing = os.pipe()  # nobody writes: the verb waits
     script = (
         "import os, signal, sys\nfrom dsnet.cli import main, tools\n"
+        # A shell has background jobs ignore it, and their children too.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def wait(*about):\n    os.kill(os.getpid(), signal.SIGINT)\n    sys.stdin.read()\n"
         "tools.check_model = wait\nsys.exit(main(['show', 'model.pt']))"
     )
