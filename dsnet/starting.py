@@ -109,13 +109,14 @@ def unusual(experiment: Experiment, dataset: str, listing: pd.DataFrame) -> list
     return catalogue.remarks(experiment.catalogue[dataset].values(), listing)
 
 
-def check_gpus(jobs: Iterable[Any]) -> None:
-    """Raise GpuError if one of Snakemake's ``jobs`` asks for GPUs that this machine lacks."""
-    asked = {
-        (job.resources.gpu, job.resources.device) for job in jobs if job.resources.get("device")
-    }
-    for wanted, device in asked:
-        gpus.check(wanted, device)
+def check_gpus(experiment: Experiment, jobs: Iterable[Any]) -> None:
+    """Raise GpuError if one of Snakemake's ``jobs`` asks for GPUs that this machine lacks.
+
+    A job's resource ``gpu`` does not tell: Snakemake lowers it to what there is.
+    """
+    for stream in {job.wildcards.stream for job in jobs if job.rule.name in ("train", "evaluate")}:
+        training = experiment.streams[stream].training
+        gpus.check(training.n_gpus(), training.device)
 
 
 def check_pretrained(experiment: Experiment) -> None:

@@ -212,7 +212,7 @@ def test_a_row_of_table_1_and_a_step_of_every_recipe_on_three_videos(
         TERMS,
         flow=less_flow,
         model={"layers": BLOCKS},
-        tables={"students": ["ds"]},
+        tables={"students": ["ds"], "compare": ["ds", "rgb"]},
     )
     recipe, results = RECIPES["paper"]
     short, long = (run_of("ucf101", length, results) for length in LENGTHS)

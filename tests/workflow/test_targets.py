@@ -60,7 +60,8 @@ def test_data_that_another_experiment_uses_are_not_made_anew(project: Project):
     assert "data: results has other settings for motions, which would have" in plan.text
     assert "for both: frames.quality 95, here 80; take the same" in plan.text
     project.configure(frames={"quality": 80})  # its own it may change
-    assert "Params have changed" in project.finish("-n", scores).reasons["frames", SHARDS[0]]
+    reasons = project.finish("-n", f"{RUN}/flow/scores.h5").reasons
+    assert "Params have changed" in reasons["frames", SHARDS[0]]
 
     project.configure(results="results/other")
     assert project.finish(scores).jobs == TEACHER | of(("evaluate",), ("flow",))
@@ -81,7 +82,8 @@ def test_the_list_of_rules_says_what_each_does(fresh: Project):
 
 def test_jobs_run_the_code_beside_the_snakefile(fresh: Project, tmp_path: Path):
     """In every working directory, and before any dsnet that is installed."""
-    fresh.edit("dsnet/__main__.py", "from dsnet.cli", 'print("of this copy")\nfrom dsnet.cli')
+    first = "from dsnet.launching"
+    fresh.edit("dsnet/__main__.py", first, f'print("of this copy")\n{first}')
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     words = ["--snakefile", str(fresh / "Snakefile"), "--directory", str(elsewhere)]

@@ -72,7 +72,7 @@ onstart:
         for line in starting.check_videos(experiment):
             logger.warning(line)
         if workflow.local_exec and not workflow.touch:  # a login node needs no GPU
-            starting.check_gpus(workflow.dag.needrun_jobs())
+            starting.check_gpus(experiment, workflow.dag.needrun_jobs())
     for folder in map(Path, {RESULTS, DATA}):
         with starting.explained():
             starting.check_writable(folder)
