@@ -24,7 +24,7 @@ FILES = dict(re.findall(r"Save this as `(my_\w+\.py)`.*?^```python\n(.*?)^```", 
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.M | re.S)
 SETTINGS = [yaml.safe_load(block) for block in BLOCKS]
 # The first of these stages that an edit makes again tells what the edit concerns.
-ORDER = ("manifest", "frames", "flow_shard", "pack", "train", "evaluate", "fuse_table2")
+ORDER = ("manifest", "frames", "flow_shard", "pack", "train", "evaluate", "fuse")
 
 
 def write(project: Project, changes: Mapping[str, Any]) -> None:
@@ -90,7 +90,7 @@ def test_all_else_of_ones_own_goes_through_the_workflow(
     assert message in caplog.text
 
     for file, old, new, stage in (
-        ("my_fusion.py", "** self.power", "** (self.power + 1)", "fuse_table2"),
+        ("my_fusion.py", "** self.power", "** (self.power + 1)", "fuse"),
         ("my_backbone.py", "x.mean(", "2 * x.mean(", "train"),
         ("my_flow.py", "scale * y", "scale + y", "flow_shard"),
         ("my_data.py", "self.every == 0", "self.every == 1", "manifest"),
