@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -79,13 +80,19 @@ def test_a_script_beside_the_clone_finds_the_package_and_not_the_folder(tmp_path
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
     script = tmp_path / "script.py"
+    # Without site, which would also find the dsnet that is installed here.
     script.write_text(
-        f"import site; site.addsitedir({str(tmp_path / 'site')!r})\n"
+        f"import site, sys; site.addsitedir({str(tmp_path / 'site')!r})\n"
+        f"sys.path.append({sysconfig.get_path('purelib')!r})\n"
         "from dsnet import load_model\nimport dsnet\nprint(dsnet.__file__)\n"
     )
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     outcome = subprocess.run(
-        [sys.executable, script], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-S", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert outcome.returncode == 0, outcome.stderr
     assert outcome.stdout.strip() == str(tmp_path / "dsnet/dsnet/__init__.py")
