@@ -16,7 +16,7 @@ from machine import machine
 from torch import nn
 
 from dsnet import registry
-from dsnet.experiment.networks import EVERY, Losses
+from dsnet.experiment.terms import EVERY, Losses
 
 NETWORKS = {
     "default network": (16, 8, (8, 16, 32, 64, 96), ((8, 12), (8, 12), (4, 6), (2, 3), (1, 2)), 50),

@@ -12,7 +12,7 @@ import torch
 from machine import machine
 
 from dsnet import losses
-from dsnet.experiment.networks import MAE, Gram
+from dsnet.experiment.terms import MAE, Gram
 from dsnet.losses.gram import NORMALIZERS
 from dsnet.models import CHANNELS, resnext3d_101
 from dsnet.training.gradients import gradient_norms

@@ -33,7 +33,8 @@ from tqdm import tqdm
 from dsnet import losses as distillation
 from dsnet.arithmetic import PRECISIONS
 from dsnet.devices import choose_device
-from dsnet.experiment.networks import MAE, MSE, Gram, Recipe, Term
+from dsnet.experiment.networks import Recipe
+from dsnet.experiment.terms import MAE, MSE, Gram, Term
 from dsnet.inference import to_device
 from dsnet.models import resnext3d_101
 from dsnet.training.steps import Classification, Step

@@ -8,10 +8,11 @@ from pathlib import PurePath
 from dsnet import registry
 from dsnet.experiment.data import FETCHED, IMPORTED, LAYOUTS, Entry, Flow, following
 from dsnet.experiment.experiment import Experiment
-from dsnet.experiment.networks import MAE, MSE, Gram, Stream
+from dsnet.experiment.networks import Stream
 from dsnet.experiment.results import Result, Row
 from dsnet.experiment.schema import suggestion
 from dsnet.experiment.streams import fusion_kinds, losses_by_name, named_results, shown
+from dsnet.experiment.terms import MAE, MSE, Gram
 from dsnet.registry import LOSSES
 from dsnet.releases import FINE_TUNED, RELEASE, name_of
 

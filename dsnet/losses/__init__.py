@@ -9,7 +9,7 @@ from dsnet import registry
 from dsnet.registry import LOSSES
 
 if TYPE_CHECKING:
-    from dsnet.experiment.networks import Term
+    from dsnet.experiment.terms import Term
     from dsnet.losses.distillation import Distillation
     from dsnet.models.backbone import Backbone
 

@@ -8,7 +8,7 @@ from equations import features, gram_distance, mae, mse
 from tiny import clips, small
 
 from dsnet import losses
-from dsnet.experiment.networks import Term
+from dsnet.experiment.terms import Term
 from dsnet.losses.at import AttentionTransfer
 from dsnet.losses.cka import KernelAlignment
 from dsnet.losses.dist import Relations

@@ -6,7 +6,7 @@ from tiny import clips, small
 from torch import nn
 
 from dsnet import losses
-from dsnet.experiment.networks import Term
+from dsnet.experiment.terms import Term
 from dsnet.losses.gram import GramDistance
 from dsnet.losses.mae import MultiLevelMAE
 

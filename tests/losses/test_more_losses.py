@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tiny import clips, small
 
 from dsnet import losses
-from dsnet.experiment.networks import Losses, Term
+from dsnet.experiment.terms import Losses, Term
 from dsnet.losses.at import AttentionTransfer
 from dsnet.losses.cka import KernelAlignment, spread
 from dsnet.losses.dist import Relations, unrelated

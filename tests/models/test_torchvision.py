@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dsnet import clips, export, losses, models, registry, vision
 from dsnet.experiment.data import Clips
-from dsnet.experiment.networks import MAE, Gram
+from dsnet.experiment.terms import MAE, Gram
 from dsnet.training.batch_norm import SyncBatchNorm, synchronise_batch_norm
 from dsnet.training.gradients import gradient_norms
 

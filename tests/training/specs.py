@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from dsnet import models
-from dsnet.experiment.networks import Term
 from dsnet.experiment.specs import TrainSpec
+from dsnet.experiment.terms import Term
 from dsnet.training import gradients, trainer
 
 OPTIONS = {

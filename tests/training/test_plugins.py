@@ -8,7 +8,7 @@ from specs import make_spec, same, stop_after, terms, weights
 from test_resume import Killed, assert_identical, history, kept
 
 from dsnet import losses, models, registry, training
-from dsnet.experiment.networks import Term
+from dsnet.experiment.terms import Term
 from dsnet.processes import ALONE
 from dsnet.training.steps import Step
 
