@@ -1,4 +1,4 @@
-# make        set up, then the default experiment (ten minutes on two cores)
+# make        set up, then the default experiment (four to ten minutes on two cores)
 # make test   set up, then all tests, none of which sees a GPU
 # make test-gpu
 #             set up, then the tests that need a GPU
