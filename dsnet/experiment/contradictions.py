@@ -129,8 +129,11 @@ def _stream(name: str, stream: Stream, streams: Mapping[str, Stream], first: str
     teacher = stream.teacher
     if teacher is not None and teacher not in streams:
         yield f"{where}.teacher: {teacher} is not in streams ({', '.join(streams)})"
-    elif teacher is not None and (streams[teacher].input, stream.input) != ("flow", "rgb"):
-        yield f"{where}.teacher: expected a flow stream teaching an rgb stream"
+    elif teacher is not None and streams[teacher].input == stream.input:
+        yield (
+            f"{where}.teacher: expected a stream with another input, got {teacher}, which sees "
+            f"{stream.input} too"
+        )
     if bool(terms := stream.losses.terms()) != (teacher is not None):
         yield f"{where}: teacher and losses belong together; one of them is missing"
     if teacher is not None and training.epochs == 0:
@@ -164,8 +167,8 @@ def _second_teacher(
     where = f"{where}.second_teacher"
     if second not in streams:
         yield f"{where}: {second} is not in streams ({', '.join(streams)})"
-    elif streams[second].input != "rgb":
-        yield f"{where}: expected an rgb stream, which sees the student's clip, got {second}"
+    elif streams[second].input != stream.input:
+        yield f"{where}: expected a stream with the input {stream.input}, got {second}"
     if stream.teacher is None:
         yield f"{where}: expected a teacher too, whose logits are averaged with those of {second}"
     terms = stream.losses.terms().values()

@@ -309,13 +309,16 @@ class Network(Settings):
         "such as RGB_Kinetics_16f; {clip_length} stands for the frames per clip, {dataset} for "
         "UCF101 or HMDB51, as in MARS_{dataset}_{clip_length}f.",
     )
-    teacher: str | None = Field(None, description="The flow stream that is distilled from; frozen.")
+    teacher: str | None = Field(
+        None,
+        description="The stream that is distilled from, frozen: a flow stream for an rgb stream, "
+        "and an rgb stream for a flow stream.",
+    )
     second_teacher: str | None = Field(
         None,
         exclude_if=_absent,
-        description="An RGB stream, frozen too, that sees the student's own clip. Losses on logits "
-        "get the mean of its logits and the teacher's. Features are compared with the teacher's "
-        "alone.",
+        description="A stream with the student's input, frozen too. Losses on logits get the mean "
+        "of its logits and the teacher's. Features are compared with the teacher's alone.",
     )
     losses: Losses = Field(
         Losses(),

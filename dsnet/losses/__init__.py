@@ -22,6 +22,7 @@ def build(
     plugins: Mapping[str, str] | None = None,
     second: Backbone | None = None,
     clip: tuple[int, int, int] = (16, 112, 112),
+    inputs: tuple[str, str] = ("rgb", "flow"),
 ) -> Distillation:
     """Build a stream's loss against ``teacher``.
 
@@ -31,6 +32,7 @@ def build(
         plugins: places of losses that are not in :data:`LOSSES` (see :mod:`dsnet.registry`).
         clip: frames, height and width of a clip. If a loss has an argument ``level_channels``, it
             gets the channels of the teacher's features by level, which such a clip tells.
+        inputs: what the student sees, and what the teacher sees.
 
     Raises:
         PluginError: a user's loss cannot be imported, or its arguments do not fit.
@@ -45,7 +47,7 @@ def build(
     shares = {name: term.share for name, term in terms.items() if term.share}
     weights = {name: term.weight for name, term in terms.items() if name not in shares}
     fading = [name for name, term in terms.items() if term.fade]
-    return Distillation(teacher, made, weights, shares, fading, second)
+    return Distillation(teacher, made, weights, shares, fading, second, inputs)
 
 
 def _level_channels(teacher: Backbone, clip: tuple[int, int, int]) -> dict[str, int]:

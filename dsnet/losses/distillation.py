@@ -19,7 +19,7 @@ class Distillation(nn.Module):
     """Equation 4: cross-entropy plus weighted distillation terms against a frozen teacher.
 
     Args:
-        teacher: network of the flow stream.
+        teacher: network of the stream that sees the other input.
         terms: losses by name, such as ``mae``. Each maps the :data:`.Features` of the student and
             of the teacher to a scalar. If its ``forward`` has an argument ``labels``, it gets the
             labels, int64 (N,). Its own parameters are trained with the student.
@@ -27,11 +27,11 @@ class Distillation(nn.Module):
         shares: share of the gradient, for terms that have one instead of a weight. Their weight is
             1 until :meth:`balance` sets it.
         fading: terms whose weight or share goes to zero during the training, see :meth:`reset`.
-        second: network of an RGB stream, frozen too. It sees the student's clips. The terms get the
-            mean of its logits and the teacher's as the teacher's ``logits``.
+        second: network of a stream with the student's input, frozen too. The terms get the mean of
+            its logits and the teacher's as the teacher's ``logits``.
+        inputs: what the student sees, and what the teacher sees.
     """
 
-    inputs: Sequence[str] = ("rgb", "flow")
     teacher: Frozen
     weights: Tensor
 
@@ -43,8 +43,11 @@ class Distillation(nn.Module):
         shares: Mapping[str, float] | None = None,
         fading: Collection[str] = (),
         second: Backbone | None = None,
+        inputs: tuple[str, str] = ("rgb", "flow"),
     ) -> None:
         super().__init__()
+        self.inputs: Sequence[str] = inputs
+        self.own, self.other = inputs
         self.teacher = Frozen(teacher)
         self.terms = nn.ModuleDict(terms)
         self.labelled = {
@@ -63,7 +66,7 @@ class Distillation(nn.Module):
         self, student: Backbone, clips: Mapping[str, Tensor], labels: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Compute logits (N, K) and the weighted terms, scalars by name. The loss is their sum."""
-        overlapping = clips["flow"].is_cuda and not torch.compiler.is_compiling()
+        overlapping = clips[self.own].is_cuda and not torch.compiler.is_compiling()
         run = self._overlapping if overlapping else self._one_by_one
         logits, features, targets = run(student, clips)
         features = {**features, "logits": logits}
@@ -111,13 +114,13 @@ class Distillation(nn.Module):
         self, student: Backbone, clips: Mapping[str, Tensor]
     ) -> tuple[Tensor, Features, Features]:
         """Return the student's logits and features, and the teacher's features."""
-        return *student.forward_features(clips["rgb"]), self._targets(clips)
+        return *student.forward_features(clips[self.own]), self._targets(clips)
 
     def _targets(self, clips: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return what the student is compared with: the teacher's features, and logits."""
-        targets = self.teacher(clips["flow"])
+        targets = self.teacher(clips[self.other])
         if self.second is not None:
-            both = [targets["logits"], self.second(clips["rgb"])["logits"]]
+            both = [targets["logits"], self.second(clips[self.own])["logits"]]
             targets["logits"] = torch.stack(both).mean(dim=0)
         return targets
 
@@ -125,14 +128,14 @@ class Distillation(nn.Module):
         self, student: Backbone, clips: Mapping[str, Tensor]
     ) -> tuple[Tensor, Features, Features]:
         """Return the same, with both forward passes at once, on a GPU."""
-        device = clips["flow"].device
+        device = clips[self.own].device
         # Always the same stream: each stream has its own pool of memory.
         self._side = side = self._side or torch.cuda.Stream(device)
         main = torch.cuda.current_stream(device)
         side.wait_stream(main)  # the clips must be ready
         with torch.cuda.stream(side):
             targets = self._targets(clips)
-        logits, features = student.forward_features(clips["rgb"])
+        logits, features = student.forward_features(clips[self.own])
         main.wait_stream(side)
         # Otherwise the allocator could reuse their memory while the other stream still needs it.
         for clip in clips.values():

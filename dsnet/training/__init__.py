@@ -57,11 +57,11 @@ def train(
         output: folder of the files.
         code: digest of the code; an interrupted training goes on only with the same code.
         init: ``model.pt`` or ``.pth`` to start from.
-        teacher: ``model.pt`` of the flow stream to distill from.
+        teacher: ``model.pt`` of the stream to distill from, with the other input.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         workers: processes that prepare clips, for each training process.
         threads: CPU threads of the network, for each training process.
-        second_teacher: ``model.pt`` of the RGB stream whose logits teach too.
+        second_teacher: ``model.pt`` of a stream with the same input, whose logits teach too.
 
     Raises:
         TrainingError: a loss is not finite, or the spec trains a module that does not exist.

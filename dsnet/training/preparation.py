@@ -78,9 +78,9 @@ def tune(network: Backbone, task: Task, spec: TrainSpec, processes: Processes) -
     with computing_in(options.precision, device), torch.random.fork_rng([device]):
         found = convolutions.tune(network, example(spec.stream.input))
         if isinstance(task, Distillation):
-            found += convolutions.tune(task.teacher.network, example("flow"))
+            found += convolutions.tune(task.teacher.network, example(task.other))
             if task.second is not None:
-                found += convolutions.tune(task.second.network, example("rgb"))
+                found += convolutions.tune(task.second.network, example(task.own))
     for line in found:
         log.info("%s", line)
 
@@ -122,7 +122,8 @@ def make_task(
                 _check_classes(path, own["classes"], reader.extra["classes"])
         clip = (spec.run.clip_length, spec.clips.crop, spec.clips.crop)
         terms = spec.stream.losses.terms()
-        made = losses.build(network, terms, spec.plugins, second, clip)
+        inputs = (spec.stream.input, content["input"])
+        made = losses.build(network, terms, spec.plugins, second, clip, inputs)
     options, classes = spec.stream.training, len(reader.extra["classes"])
     if options.class_weights or options.label_smoothing:
         weights = None

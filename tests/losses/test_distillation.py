@@ -71,6 +71,18 @@ def test_two_teachers_teach_their_mean_logits_and_the_first_its_features(batch):
     assert not any(module.training for module in both.second.modules())
 
 
+def test_an_rgb_network_teaches_a_flow_network_in_the_same_way(batch):
+    terms = {"mae": Term(levels=["stem", "layer4"]), "mse": Term(levels=["logits"])}
+    rgb, flow, labels = small(3), small(2), torch.tensor([1, 3])
+    swapped = {"rgb": batch["flow"], "flow": batch["rgb"]}
+    logits, found = losses.build(rgb, terms, inputs=("flow", "rgb"))(flow, batch, labels)
+    expected_logits, expected = losses.build(rgb, terms)(flow, swapped, labels)
+    assert torch.equal(logits, expected_logits)
+    assert found == expected
+    second = losses.build(rgb, terms, second=small(2), inputs=("flow", "rgb"))
+    assert second(flow, batch, labels)[1]["mse"] != found["mse"]
+
+
 def test_balance_gives_each_term_its_share_of_the_norms():
     entries = {
         "mse": {"weight": 2, "levels": ["avgpool"], "share": None},

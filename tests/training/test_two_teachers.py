@@ -1,4 +1,4 @@
-"""A second teacher, through the trainer: what it is, what it is asked, and what is refused."""
+"""A second teacher, and one that sees RGB, through the trainer: what they are, what is refused."""
 
 import pytest
 import torch
@@ -42,6 +42,21 @@ def test_a_second_teacher_is_a_source_changes_the_student_and_resumes(
     training.train(taught(), clips_path, cut, **both)
     assert_identical(kept(two / "model.pt"), kept(cut / "model.pt"))
     assert history(cut).equals(history(two))
+
+
+def test_an_rgb_stream_teaches_a_flow_stream(clips_path, teacher, second, tmp_path, monkeypatch):
+    """As in a second round of mutual training: the student teaches its teacher."""
+    spec = make_spec("flow", LOGITS)
+    alone, taught_back, cut = (tmp_path / name for name in ("alone", "back", "cut"))
+    training.train(make_spec("flow"), clips_path, alone, init=teacher)
+    training.train(spec, clips_path, taught_back, init=teacher, teacher=second)
+    assert not same(weights(alone), weights(taught_back))
+    content = models.read(taught_back / "model.pt")
+    assert content["input"] == "flow"
+    assert content["sources"]["teacher"] == file_digest(second)
+    killed_after(monkeypatch, 2, spec, clips_path, cut, init=teacher, teacher=second)
+    training.train(spec, clips_path, cut, init=teacher, teacher=second)
+    assert_identical(kept(taught_back / "model.pt"), kept(cut / "model.pt"))
 
 
 @pytest.mark.parametrize("wrong", ["teacher", "second_teacher"])
