@@ -153,10 +153,9 @@ def check_dates(results: Path) -> None:
 
     Snakemake fails a job, after it has run, if its output is older than its input.
     """
-    now = time.time()
     for path in results.rglob("*"):
-        with suppress(FileNotFoundError):  # a job of a killed run may still be writing
-            if path.lstat().st_mtime > now:
+        with suppress(FileNotFoundError):  # another run, or a job of a killed one, may be writing
+            if path.lstat().st_mtime > time.time():
                 raise UserError(
                     f"results: {path} is dated in the future, and jobs that use it would fail; "
                     f"check this machine's clock, then give such files the present time:\n"

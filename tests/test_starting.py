@@ -115,6 +115,16 @@ def test_a_result_that_is_dated_in_the_future_is_named_with_what_to_do(tmp_path)
     starting.check_dates(results)
 
 
+def test_what_another_run_writes_meanwhile_is_not_of_the_future(tmp_path):
+    class Busy(type(tmp_path)):
+        def rglob(self, pattern):
+            time.sleep(0.05)
+            (tmp_path / "new").touch()
+            yield tmp_path / "new"
+
+    starting.check_dates(Busy(tmp_path))
+
+
 # --- the users' own videos ---------------------------------------------------------------------
 
 MANY = {f"{name}/{i}.mp4" for name in ("run", "walk") for i in range(4)}
