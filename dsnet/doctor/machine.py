@@ -173,8 +173,8 @@ def _asked(experiment: Experiment, count: int) -> Iterator[Finding]:
 
 def locks(experiment: Experiment) -> Iterator[Finding]:
     """Check whether the file systems of data and results have locks, which keep runs apart."""
-    for folder in dict.fromkeys((experiment.results, experiment.folder)):
-        place = existing(folder).absolute()
+    folders = (experiment.results, experiment.folder)
+    for place in dict.fromkeys(existing(folder).absolute() for folder in folders):
         try:
             with tempfile.TemporaryFile(dir=place) as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

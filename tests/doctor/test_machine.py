@@ -190,6 +190,7 @@ def test_locks(raw, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert only(machine.locks(load(raw))).status == "ok"
     raw.update(data="shared")
+    assert only(machine.locks(load(raw))).status == "ok"  # of both, the folder that is there
     (tmp_path / "shared").mkdir()
     assert [finding.status for finding in machine.locks(load(raw))] == ["ok", "ok"]
 
