@@ -63,6 +63,7 @@ def test_trainings_and_settings_are_those_of_the_models(page: Page, finished: Pr
         f"{model['epoch']} of 2",
         duration(measured["s"][0]),
     ]
+    assert f'<td class="short">{duration(measured["s"][0])}</td>' in page.source  # on one line
     heads, *settings = page.cells(DIFFER)
     assert sorted(heads[1:]) == sorted(STREAMS)
     values = {row[0]: dict(zip(heads[1:], row[1:], strict=True)) for row in settings}
