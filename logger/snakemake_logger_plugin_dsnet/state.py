@@ -61,24 +61,36 @@ class Job:
 
 @dataclass
 class Stage:
-    """The jobs of one stage: how many, and the numbers of the finished and failed jobs."""
+    """The jobs of one stage: how many, and the numbers of the finished and failed jobs.
+
+    ``busy`` are the seconds in which any of its jobs ran, up to the last time that none did;
+    ``since`` is the Unix time from which on some have run again.
+    """
 
     name: str
     total: int = 0
     done: set[int] = field(default_factory=set)
     failed: set[int] = field(default_factory=set)
-    started: float | None = None
-    ended: float | None = None
+    busy: float = 0.0
+    since: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """The seconds in which any of its jobs ran, until now."""
+        return self.busy + (0.0 if self.since is None else time.time() - self.since)
 
     def left(self, begun: float = 0.0) -> float | None:
         """Estimate the seconds left, at the speed so far; ``None`` if it is unknown.
 
+        The time in which none of its jobs ran, as those of another stage had the cores, is no part
+        of the speed.
+
         ``begun`` is the sum of what is done of each running job, 0 to 1.
         """
         made = len(self.done) + begun
-        if self.started is None or made == 0 or made == self.total:
+        if made == 0 or made == self.total:
             return None
-        return (time.time() - self.started) * (self.total - made) / made
+        return self.seconds * (self.total - made) / made
 
 
 class State:
@@ -115,15 +127,13 @@ class State:
         elif event == LogEvent.JOB_INFO:
             self._begin(about)
         elif event == LogEvent.JOB_ERROR:
-            job = self.jobs.pop(about["jobid"], None)
+            job = self._end(about["jobid"])
             if job is not None:
                 self._stage(job).failed.add(job.id)
         elif event == LogEvent.JOB_FINISHED:
-            job = self.jobs.pop(about["job_id"], None)
+            job = self._end(about["job_id"])
             if job is not None:
-                stage = self._stage(job)
-                stage.done.add(job.id)
-                stage.ended = time.time()
+                self._stage(job).done.add(job.id)
             return job
         return None
 
@@ -133,7 +143,16 @@ class State:
         self.jobs[job.id] = job
         stage = self._stage(job)
         stage.failed.discard(job.id)  # another attempt
-        stage.started = stage.started or job.started
+        stage.since = stage.since or time.time()
+
+    def _end(self, id: int) -> Job | None:
+        """Take a job as no longer running, and return it, if it was."""
+        job = self.jobs.pop(id, None)
+        if job is not None:
+            stage = self._stage(job)
+            if all(self._stage(other) is not stage for other in self.jobs.values()):
+                stage.busy, stage.since = stage.seconds, None
+        return job
 
     def _stage(self, job: Job) -> Stage:
         name = stage_of(job.rule)

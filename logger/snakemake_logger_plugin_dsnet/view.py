@@ -82,8 +82,8 @@ def _note(state: State, stage: Stage, found: list[Training], begun: float) -> Te
     """Describe a stage: running jobs, the time left, failures."""
     working = sum(stage_of(job.rule) == stage.name for job in state.jobs.values())
     text = Text()
-    if stage.started and stage.ended and len(stage.done) == stage.total:
-        text.append(duration(stage.ended - stage.started), "dim")
+    if stage.busy and len(stage.done) == stage.total:
+        text.append(duration(stage.busy), "dim")
     elif working:
         text.append(f"{working} running")
         left = trainings_left(stage, found) if found else stage.left(begun)

@@ -135,11 +135,35 @@ def test_the_time_left_of_a_stage_follows_its_speed():
     state.plan({"frames": 4, "total": 4})
     frames = state.stages["frames"]
     assert frames.left() is None
-    frames.started, frames.done = time.time() - 60, {1}
+    frames.since, frames.done = time.time() - 60, {1}
     assert frames.left() == pytest.approx(180, abs=1)
     frames.done = {1, 2, 3, 4}
     assert frames.left() is None
     assert duration(3723.4) == "1:02:03"
+
+
+def test_the_time_in_which_no_job_of_a_stage_ran_does_not_count(monkeypatch):
+    state, now = State(), 1000.0
+    monkeypatch.setattr(time, "time", lambda: now)
+    state.plan({"table1": 1, "table2": 1, "cost": 1, "summary": 1, "train": 1, "total": 5})
+    tables = state.stages["tables and figures"]
+    state.update(begun(1, "table1"))
+    state.update(begun(2, "table2"))
+    now += 10
+    state.update(ended(1))
+    now += 10
+    state.update(ended(2))
+    assert tables.left() == 20  # two in 20 seconds, and two to come
+    state.update(begun(3, "train"))
+    now += 3600
+    state.update(ended(3))
+    state.update(begun(4, "cost"))
+    assert tables.left() == 20
+    now += 5
+    state.update(ended(4))
+    state.update(begun(5, "summary"))
+    state.update(ended(5))
+    assert tables.seconds == 25
 
 
 def test_the_time_left_of_trainings_follows_their_epochs():
@@ -215,7 +239,7 @@ def test_a_shard_of_flow_has_an_estimate_before_it_ends(tmp_path, make_handler):
     told = "2026-01-01 00:00:00,000 INFO dsnet.shards: {} of 40 pairs, 1.0 per second, 1 min left\n"
     log.write_text(told.format(5) + told.format(10))
     assert handler.state.jobs[1].share_of_flow() == 0.25
-    handler.state.stages["flow"].started -= 60  # of two shards, an eighth is done in a minute
+    handler.state.stages["flow"].since -= 60  # of two shards, an eighth is done in a minute
     with handler.console.capture() as shown:
         handler.console.print(handler._view())
     handler.close()
