@@ -78,7 +78,7 @@ def test_captions_state_the_conditions():
 def test_markdown_of_table2():
     rows = markdown_rows(tables.to_markdown(tables.render_table2(even(table2()))))
     paper = "Paper (UCF-101, split 1, 16f)"
-    assert rows[0] == ["Method", "motions, split 1, 16f", "95 % interval", paper]
+    assert rows[0] == ["Method", "UCF-101, split 1, 16f", "95 % interval", paper]
     assert [row[:2] + row[3:] for row in rows[1:4:2]] == [
         ["Control", "65.0 ± 7.1", "—"],
         ["Dual-action Stream + Flow", "74.5 ± 0.7", "95.6"],
@@ -86,6 +86,9 @@ def test_markdown_of_table2():
     of_the_first = table2().iloc[0]
     assert rows[1][2] == f"{of_the_first.low:.1f} to {of_the_first.high:.1f}"
     assert len(rows) == 1 + len(ABLATION)
+    others = tables.to_markdown(tables.render_table2(even(table2("motions"))))
+    assert markdown_rows(others)[0] == ["Method", "motions, split 1, 16f", "95 % interval"]
+    assert "paper" not in others.lower()
 
 
 def test_macro_accuracy_is_shown_where_classes_differ_in_size():

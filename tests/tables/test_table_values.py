@@ -202,6 +202,7 @@ def test_table2():
     assert table["top1_std"].tolist() == pytest.approx([50**0.5, 50**0.5, 0.5**0.5, 0.5**0.5])
     assert table["paper_top1"].fillna(0).tolist() == [0, 94.6, 95.6, 95.7]
     assert set(table["clip_length"]) == {16}
+    assert table2("motions")["paper_top1"].isna().all()
 
 
 def test_table2_names_what_is_missing():

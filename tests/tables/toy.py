@@ -109,14 +109,14 @@ ABLATION = [
 ]
 
 
-def attention(seed):
-    return fusion("flow", "ds", top1=90.0 + seed, kind="attention", seed=seed, title="motions")
+def attention(seed, **where):
+    return fusion("flow", "ds", top1=90.0 + seed, kind="attention", seed=seed, **where)
 
 
-def table2():
-    single, fused = experiment(seeds=(0, 1), title="motions")
-    fused += [attention(s) for s in (0, 1)]
-    more, other = experiment(seeds=(0, 1), title="motions", length=64)
+def table2(title="UCF-101"):
+    single, fused = experiment(seeds=(0, 1), title=title)
+    fused += [attention(s, title=title) for s in (0, 1)]
+    more, other = experiment(seeds=(0, 1), title=title, length=64)
     return tables.table2(single + more, fused + other, ABLATION)
 
 
