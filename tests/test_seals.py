@@ -4,6 +4,7 @@ import errno
 import fcntl
 import hashlib
 
+import h5py
 import pytest
 
 from dsnet import csvs
@@ -108,4 +109,14 @@ def test_a_file_that_another_program_writes_is_not_called_damaged(tmp_path):
         with pytest.raises(UserError, match=r"a\.h5 is open in another program") as caught:
             Reader(path)
         assert not isinstance(caught.value, RemakeError)
+    assert Reader(path).videos == {}
+
+
+def test_hdf5_marks_a_file_that_it_has_open_to_write_and_leaves_it_as_it_was(tmp_path):
+    path = tmp_path / "a.h5"
+    with Writer(path, ["rgb"], {}) as writer:
+        writer.close([])
+    with h5py.File(path, "r+"), pytest.raises(UserError, match="open in another program") as caught:
+        Reader(path)
+    assert not isinstance(caught.value, RemakeError)
     assert Reader(path).videos == {}

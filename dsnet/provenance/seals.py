@@ -8,6 +8,7 @@ seal of frames, flow and clips leaves out the images, which have checksums of th
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import time
@@ -16,7 +17,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
-from dsnet.disk import PathLike
+from dsnet.disk import PathLike, flock
 from dsnet.errors import ChangedError, RemakeError, UserError
 
 # Ends of the names of files that `replacing` seals as a whole.
@@ -41,7 +42,8 @@ def check_seal(
 ) -> bool:
     """Compare a file, or its ``content``, with its seal; return whether it has one.
 
-    Raises ``error`` if they differ.
+    Raises ``error`` if they differ, and UserError if another program has locked the file: HDF5 marks
+    a file while it is open to be written.
     """
     try:
         first, *others = seal_of(path).read_bytes().splitlines()
@@ -54,6 +56,8 @@ def check_seal(
     except ValueError:  # damage of the seal
         right = False
     if not right:
+        with naming_damage(path, "file"), open(path, "rb") as file:
+            flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
         raise error(
             path,
             f"{path} is damaged or was edited: its SHA-256 is not that in {seal_of(path)} (to use "
