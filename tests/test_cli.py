@@ -93,6 +93,29 @@ def test_a_count_below_one_is_refused(capsys, verb, option):
     assert f"argument {option}: expected 1 or more, got -1" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("verb", "option"), [("predict", "--stride"), ("flow", "--fps")])
+@pytest.mark.parametrize("given", ["0", "-1", "nan", "inf"])
+def test_a_rate_that_cannot_be_is_refused(capsys, verb, option, given):
+    with pytest.raises(SystemExit):
+        parser().parse_args([verb, "x.mp4", f"{option}={given}"])
+    assert f"argument {option}: expected a number above 0, got {given}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["benchmark", "export", "features"])
+def test_a_fusion_is_refused_where_one_stream_is_needed(tmp_path, caplog, verb):
+    path = tmp_path / "ds+flow.average.json"
+    path.write_text("{}")
+    words = {
+        "benchmark": [verb, str(path)],
+        "export": [verb, str(path), "a.onnx", "--onnx"],
+        "features": [verb, "a.mp4", "--model", str(path), "-o", "a.npy"],
+    }[verb]
+    assert main(words) == 1
+    assert caplog.messages == [
+        f"{verb}: {path} is no file of weights; name the model.pt of a stream"
+    ]
+
+
 def test_who_reads_the_output_may_have_had_enough(tmp_path):
     """As `head` has, which closes the pipe; here nobody reads at all."""
     reading, writing = os.pipe()

@@ -65,7 +65,7 @@ def add(verb: Verb) -> None:
     sub.add_argument("video", type=Path, metavar="VIDEO")
     sub.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.mp4")
     sub.add_argument("--raw", type=Path, help=".npy, (T-1, H, W, 2) float32 in pixels")
-    sub.add_argument("--fps", type=float, default=25)
+    sub.add_argument("--fps", type=above_zero, default=25)
     algorithms = [name for name in FLOWS if name != IMPORTED]
     sub.add_argument("--algorithm", choices=algorithms, default=TVL1_NAME)
     sub.add_argument("--backend", choices=("auto", *FOLLOWED), default="auto", help="of tvl1")
@@ -98,7 +98,7 @@ def _add_predict(sub: argparse.ArgumentParser) -> None:
     )
     sub.add_argument("--flow-model", type=Path, help="fuse with this flow stream")
     about = "say none where no class is as likely as this, 0 to 1"
-    sub.add_argument("--threshold", type=_share, default=0.0, help=about)
+    sub.add_argument("--threshold", type=share, default=0.0, help=about)
     sub.add_argument("--annotate", type=Path, metavar="OUT.mp4", help="the video with its top-3")
     about = "where the top-3 are: over the picture (default), below or beside it"
     sub.add_argument("--panel", choices=("over", "below", "beside"), default="over", help=about)
@@ -120,12 +120,20 @@ def _add_clips(sub: argparse.ArgumentParser) -> None:
     """Add the options that predict and features share."""
     sub.add_argument("--model", type=Path, required=True, help="model.pt of a stream")
     about = "seconds from one clip's begin to the next one's; default: a clip's length"
-    sub.add_argument("--stride", type=float, metavar="SECONDS", help=about)
+    sub.add_argument("--stride", type=above_zero, metavar="SECONDS", help=about)
     sub.add_argument("--device", default="auto", help=DEVICE)
     sub.add_argument("--threads", type=positive, help=THREADS)
 
 
-def _share(text: str) -> float:
+def above_zero(text: str) -> float:
+    """Read a number above zero; argparse says its name where the text is no number."""
+    if not 0 < (value := float(text)) < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+    return value
+
+
+def share(text: str) -> float:
+    """Read a number from 0 to 1."""
     if not 0 <= (value := float(text)) <= 1:
         raise argparse.ArgumentTypeError(f"expected 0 to 1, got {text}")
     return value
@@ -194,7 +202,7 @@ def predict(options: argparse.Namespace) -> None:
 
 def features(options: argparse.Namespace) -> None:
     """Write a vector for each clip of videos: features of a network."""
-    check_model(options.model)
+    check_model(options.model, fusions=False)
     check_videos(options.videos)
     from dsnet.predict import command
 
@@ -210,7 +218,7 @@ def features(options: argparse.Namespace) -> None:
 
 def export(options: argparse.Namespace) -> None:
     """Write a stream's network as ONNX or .pt2, to run without dsnet."""
-    check_model(options.model)
+    check_model(options.model, fusions=False)
     from dsnet.export import export
 
     export(options.model, options.output, options.kind)
@@ -226,7 +234,7 @@ def show(options: argparse.Namespace) -> None:
 
 def benchmark(options: argparse.Namespace) -> None:
     """Measure a network's speed here: PyTorch, compiled, .pt2, ONNX."""
-    check_model(options.model)
+    check_model(options.model, fusions=False)
     from dsnet.benchmark import benchmark
 
     names = ("onnx", "batch", "rounds", "device", "threads")

@@ -55,7 +55,7 @@ def scan(root: str, images: bool = False) -> list[dict[str, str]]:
             )
         paths = sorted(folders, key=os.fsencode)
     else:
-        paths = [path for path in paths if _may_be_video(path)]
+        paths = [path for path in paths if may_be_video(path)]
     return [{"path": path.as_posix(), "class": path.parts[0]} for path in paths]
 
 
@@ -66,7 +66,7 @@ def left_out(root: str) -> list[str]:
     folders without videos.
     """
     files = files_below(root)
-    videos, others = ([path for path in files if _may_be_video(path) == may] for may in (1, 0))
+    videos, others = ([path for path in files if may_be_video(path) == may] for may in (1, 0))
     others = [path for path in others if len(path.parts) > 1]
     loose = [path for path in videos if len(path.parts) == 1]
     folders = {e.name for e in os.scandir(root) if e.is_dir() and not e.name.startswith(".")}
@@ -86,7 +86,8 @@ def left_out(root: str) -> list[str]:
     return [f"{root}: {readable(line)}" for line in lines]
 
 
-def _may_be_video(path: Path) -> bool:
+def may_be_video(path: Path) -> bool:
+    """Return whether a file may be a video by its extension."""
     return _extension(path) not in NO_VIDEOS
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import chain, islice
@@ -48,11 +49,13 @@ def flow_video(
         BackendError: the backend cannot run here.
         PretrainedError: there are no weights of RAFT.
         UserError: the video cannot be decoded, or has fewer than two frames or than 3 x 3 pixels;
-            or ``output`` has a wrong suffix; or it or ``raw`` is the video itself.
+            or ``output`` has a wrong suffix; or it or ``raw`` is the video itself, or both are one.
     """
     check_name(output)
     for file in (output, *([raw] if raw is not None else [])):
         keep_input(source, file)
+    if raw is not None and os.path.realpath(raw) == os.path.realpath(output):
+        raise UserError(f"{os.fspath(raw)} is the file of two outputs; name two")
     spec = FlowSpec(algorithm=algorithm, backend=backend, semantics=semantics)
     method = flow.of_spec(spec)
     log.info("flow by %s", method.where)

@@ -159,15 +159,19 @@ class VideoClassifier:
             PredictError: as :meth:`predict`; the network has no such level; or there are several
                 streams.
         """
-        if len(self.streams) > 1:
-            raise PredictError("features are of one stream: name its model.pt, and no other")
+        self.check_level(level)
 
         def compute(stream: Stream, clips: torch.Tensor) -> np.ndarray:
             return stream.features(clips, level)
 
-        self.streams[0].check_level(level)
         (vectors,), times, _ = self._collected(source, compute, Costs(), batch_size, stride, fps)
         return Features(name_of(source), level, times, vectors)
+
+    def check_level(self, level: str) -> None:
+        """Raise PredictError unless there is one stream, and it has features of this level."""
+        if len(self.streams) > 1:
+            raise PredictError("features are of one stream: name its model.pt, and no other")
+        self.streams[0].check_level(level)
 
     def clips(
         self, source: Source, *, stride: float | None = None, fps: float | None = None

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from dsnet import video
-from dsnet.datasets.listing import files_below
+from dsnet.datasets.listing import files_below, may_be_video
 from dsnet.figures.videos import check_name
 from dsnet.predict.annotation import annotate
 from dsnet.predict.classifier import VideoClassifier
@@ -46,7 +46,8 @@ def predict(
     """Print the predictions of a model for videos to standard output.
 
     Args:
-        videos: files, and folders of files, of which hidden ones are ignored; or one address.
+        videos: files, and folders of files, of which hidden ones and those that are no videos by
+            their extension are ignored; or one address.
         model, flow, device: see :class:`VideoClassifier`.
         camera: number of a camera, in place of ``videos``.
         stride: seconds from one clip to the next, see :meth:`VideoClassifier.predict`.
@@ -128,7 +129,7 @@ def features(
     check_output(output, len(files))
     _check_outputs([output], [*files, model])
     classifier = _loaded(model, False, device, threads)
-    classifier.streams[0].check_level(level)
+    classifier.check_level(level)
     found = []
     failed = _each(
         files, lambda file: found.append(classifier.features(file, level, stride=stride)), False
@@ -156,11 +157,12 @@ def _live(videos: Sequence[str], camera: int | None) -> video.Live | None:
 def _files(videos: Sequence[str]) -> list[Path]:
     if not videos:
         raise PredictError("name a video, a folder of videos, an address, or --camera NUMBER")
-    files = [
-        file
-        for path in map(Path, videos)
-        for file in ([path / name for name in files_below(path)] if path.is_dir() else [path])
-    ]
+    files: list[Path] = []
+    for path in map(Path, videos):
+        if path.is_dir():
+            files += [path / name for name in files_below(path) if may_be_video(name)]
+        else:
+            files.append(path)
     if not files:
         raise PredictError(f"no videos in {', '.join(videos)}")
     return files

@@ -110,8 +110,8 @@ def resample(
 ) -> Iterator[np.ndarray]:
     """Bring frames in memory, (T, H, W, 3) uint8 RGB at ``native`` per second, to ``fps`` and size.
 
-    They become what :func:`decode` makes of a lossless video of them. Raises FfmpegError if a
-    signal ended ffmpeg.
+    They become what :func:`decode` makes of a lossless video of them. Raises VideoError if they are
+    too short for a single frame, and FfmpegError if a signal ended ffmpeg.
     """
     height, width, _ = frames[0].shape
     raw = ffmpeg.input(
@@ -123,9 +123,15 @@ def resample(
         assert process.stdin is not None
         feeder = Thread(target=_feed, args=(process.stdin, frames), daemon=True)
         feeder.start()
-        yield from read_pictures(process, stderr, name, LIVE_TIMEOUT)
+        found = read_pictures(process, stderr, name, LIVE_TIMEOUT)
+        first = next(found, None)
+        if first is not None:
+            yield first
+            yield from found
         check_end(process, stderr, name, LIVE_TIMEOUT)
         feeder.join()
+    if first is None:
+        raise VideoError(f"too short: {len(frames)} frames at {native:g} per second")
 
 
 def _feed(pipe: IO[bytes], frames: np.ndarray | Sequence[np.ndarray]) -> None:

@@ -87,6 +87,7 @@ def test_a_video_too_small_for_flow_is_refused_in_words(tmp_path, caplog, size):
         (["VIDEO", "-o", "x.txt"], "expected a video file, .mp4"),
         (["VIDEO", "-o", "x.mp4", "--fps", "4"], "flow needs two frames"),
         (["VIDEO", "-o", "x.mp4", "--raw", "VIDEO"], "in.avi is the input itself"),
+        (["VIDEO", "-o", "x.mp4", "--raw", "./x.mp4"], "x.mp4 is the file of two outputs"),
         (["VIDEO", "-o", "x.mp4", "--backend", "opencv"], "follows the semantics cpu, not cuda"),
         (["VIDEO", "-o", "x.mp4", "--algorithm", "raft"], "`dsnet fetch raft_small` gets it"),
     ],

@@ -126,15 +126,16 @@ def test_files_and_folders_are_told_as_json_a_line_each(run, tmp_path, capsys):
     folder = tmp_path / "videos"
     (folder / "deeper").mkdir(parents=True)
     film(folder / "deeper/b.mp4", 9)
-    (folder / "a.txt").write_text("not a video")
+    (folder / "a.dat").write_text("not a video")
+    (folder / "notes.txt").write_text("not looked at")
     (folder / ".hidden").write_text("not looked at")
     single = film(tmp_path / "single.avi", 5)
     command = ["predict", str(folder), str(single), "--model", str(run / "ds/model.pt"), "--json"]
     assert main(command) == 1  # one of them cannot be used
     broken, first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert broken == {
-        "video": str(folder / "a.txt"),
-        "error": f"{folder}/a.txt: not a video: plain text",
+        "video": str(folder / "a.dat"),
+        "error": f"{folder}/a.dat: not a video: plain text",
     }
     assert (first["video"], second["video"]) == (str(folder / "deeper/b.mp4"), str(single))
     assert sum(first["scores"].values()) == pytest.approx(1)
@@ -187,6 +188,15 @@ def test_folders_that_links_point_to_are_looked_into(run, tmp_path, capsys):
     (tmp_path / "videos/linked").symlink_to(tmp_path / "elsewhere")
     assert main(["predict", str(tmp_path / "videos"), "--model", str(run / "ds/model.pt")]) == 0
     assert capsys.readouterr().out.startswith(f"{tmp_path}/videos/linked/a.mp4\n")
+
+
+def test_a_folder_may_have_the_outputs_of_an_earlier_run(run, tmp_path):
+    film(tmp_path / "a.mp4", 5)
+    outputs = {"predict": ("--csv", "out.csv"), "features": ("-o", "out.h5")}
+    for _ in range(2):
+        for verb, (option, name) in outputs.items():
+            words = [verb, str(tmp_path), "--model", str(run / "ds/model.pt")]
+            assert main([*words, option, str(tmp_path / name)]) == 0
 
 
 def test_a_name_that_is_not_utf8_is_written_so_that_it_can_be_read(run, tmp_path):

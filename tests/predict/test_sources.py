@@ -107,6 +107,8 @@ def test_numbers_out_of_range_are_refused(run, model, caplog):
             model.predict(moving(5), **options)
     with pytest.raises(ValueError, match="a file has its own"):
         model.predict("a.mp4", fps=25)
+    with pytest.raises(PredictError, match="too short: 5 frames at 1000 per second"):
+        model.predict(moving(5), fps=1000)
     for endless in (1e30, 1e308):
         assert model.predict(moving(9), stride=endless).times.tolist() == [[0, LENGTH / 25]]
     words = ["predict", __file__, __file__, "--model", str(run / "ds/model.pt"), "--stride", "0.01"]
