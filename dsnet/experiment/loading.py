@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import yaml
@@ -64,6 +66,7 @@ def read(overlays: Sequence[PathLike] = ()) -> Experiment:
 
     merged: dict[str, Any] = {}
     for path in ("config.yaml", *overlays):
+        check_keys(path)
         try:
             with open(path, "rb") as file:  # a file object, since yaml's errors name it
                 content = yaml.safe_load(file)
@@ -77,6 +80,35 @@ def read(overlays: Sequence[PathLike] = ()) -> Experiment:
                 f"{path}: a value contains itself; write it out, without the anchor (&)"
             ) from None
     return load(merged)
+
+
+def check_keys(path: PathLike) -> None:
+    """Raise ConfigError for a key that is twice in a mapping of a file: YAML keeps only the last.
+
+    A file that cannot be read as YAML is left to whoever loads it.
+    """
+    waiting: list[Any] = []
+    with suppress(yaml.YAMLError, RecursionError), open(path, "rb") as file:
+        waiting.append(yaml.compose(file, yaml.SafeLoader))
+    seen: dict[int, Any] = {}  # an anchor leads to the same node again
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen[id(node)] = node
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        elif isinstance(node, yaml.MappingNode):
+            waiting += [value for _, value in node.value]
+            keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            first: dict[str, yaml.ScalarNode] = {}
+            for key in keys:
+                if (other := first.setdefault(key.value, key)) is not key:
+                    before, line = other.start_mark.line + 1, key.start_mark.line + 1
+                    raise ConfigError(
+                        f"{os.fspath(path)}: line {line}: {key.value} is in line {before} already, "
+                        f"and only the last one would count; join them"
+                    )
 
 
 def _impossible(value: Any, path: list[str], above: tuple[Any, ...] = ()) -> Iterator[str]:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from project import ROOT
 
-from dsnet.experiment import ConfigError, Experiment, load
+from dsnet.experiment import ConfigError, Experiment, check_keys, load
 from dsnet.experiment.schema import children, document, schema
 
 AVERAGED = {"first_convolution": "averaged"}
@@ -308,6 +308,26 @@ def test_numbers_that_yaml_takes_for_texts_are_numbers(loaded, text):
     overlay = yaml.safe_load(f"training: {{lr: {text}}}")
     assert overlay == {"training": {"lr": text}}
     assert loaded(overlay).training.lr == 0.001
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("seeds: [1]\ndatasets: [a]\nseeds: [2]\n", "line 3: seeds is in line 1 already"),
+        ("training: {lr: 1, epochs: 2, lr: 3}\n", "line 1: lr is in line 1 already"),
+        ("a:\n- {b: 1}\n- c: 1\n  c: 2\n", "line 4: c is in line 3 already"),
+        ("a: &a {b: 1}\nc: *a\nd: {b: 1}\ne: &e [*e]\n", None),
+        ("a: [", None),
+    ],
+)
+def test_a_key_that_is_there_twice_is_named(tmp_path, content, said):
+    path = tmp_path / "x.yaml"
+    path.write_text(content)
+    if said is None:
+        check_keys(path)
+    else:
+        with pytest.raises(ConfigError, match=said):
+            check_keys(path)
 
 
 def test_all_errors_are_told_at_once(loaded):

@@ -91,6 +91,15 @@ def test_a_wrong_key_is_named_with_what_was_expected(fresh: Project, changes, ex
     assert "Traceback" not in outcome.text
 
 
+def test_a_key_that_is_there_twice_is_named(fresh: Project):
+    with open(fresh / "tiny.yaml", "a") as file:
+        file.write("training: {epochs: 9}\n")
+    outcome = fresh.snakemake("-n")
+    assert outcome.code != 0
+    assert re.search(r"tiny\.yaml: line \d+: training is in line \d+ already", outcome.text)
+    assert "Traceback" not in outcome.text
+
+
 def test_a_folder_that_is_not_there_is_named(fresh: Project, tmp_path: Path):
     fresh.configure(**entry(tmp_path / "nowhere"))
     outcome = fresh.snakemake("-n", CLIPS)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from dsnet import sharing, starting
-from dsnet.experiment import load, streams
+from dsnet.experiment import check_keys, load, streams
 from dsnet.provenance import canonical, remove_leftovers
 from dsnet.releases import locate
 from dsnet.stages import STAGES
@@ -24,6 +24,8 @@ os.environ.update(
 SCHEMAS = ROOT / "workflow" / "schemas"
 
 with starting.explained():
+    for path in workflow.configfiles:
+        check_keys(path)
     experiment = load(config)
 
 RESULTS = experiment.results
