@@ -42,8 +42,8 @@ def check_seal(
 ) -> bool:
     """Compare a file, or its ``content``, with its seal; return whether it has one.
 
-    Raises ``error`` if they differ, and UserError if another program has locked the file: HDF5 marks
-    a file while it is open to be written.
+    Raises ``error`` if they differ, and UserError if another program has locked the file: while one
+    may be written, HDF5 has it marked.
     """
     try:
         first, *others = seal_of(path).read_bytes().splitlines()

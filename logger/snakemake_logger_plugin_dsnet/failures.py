@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from snakemake.logging import DefaultFormatter
 
 LINES = 20  # of a log, shown
@@ -38,6 +39,16 @@ SHARED = (
     (("--config", "-C"), "*"),
 )
 UNREADABLE = re.compile("load_configfile|Config file")  # in errors about configuration files
+# Snakemake's words on a target, and ours in place of its guess at the reason.
+MISSING = re.compile(r"No rule to produce (.*) \(if you use input functions .*\)\.")
+UNKNOWN = (
+    "; `snakemake --list` names the rules. In the path of a file, the first folder is the key "
+    "results or data, and data set, split, clip length, seed and stream are in the configuration."
+)
+UNNAMED = (
+    "; a fusion is made if `tables` names it, as tables.study: [{group: Mine, rows: [{stream: "
+    "mars, fuse: rgb}]}]. In its file's name, students come first, then RGB, then flow."
+)
 
 
 class Formatter(DefaultFormatter):  # type: ignore[misc, unused-ignore]
@@ -57,10 +68,13 @@ class Formatter(DefaultFormatter):  # type: ignore[misc, unused-ignore]
         self.arguments = list(arguments)
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format a record; instead of a traceback, say which word is no configuration file."""
+        """Format a record; say which file is no configuration, and what may be a target."""
         text = super().format(record)
         if record.levelno >= logging.ERROR and UNREADABLE.search(str(text)):
             return misplaced(self.arguments) or text
+        if record.levelno >= logging.ERROR and (found := MISSING.search(str(text))):
+            why = UNNAMED if "/fusion/" in found[1] else UNKNOWN
+            return text.replace(found[0], f"No rule makes {found[1]}{why}")
         return text
 
     def format_job_error(self, msg: dict[str, Any]) -> str:
@@ -106,9 +120,14 @@ def rerun_command(arguments: Sequence[str], target: str) -> str:
 
 
 def misplaced(arguments: Sequence[str]) -> str | None:
-    """Return what to do about words after ``--configfile`` that are no configuration files."""
+    """Return what to do about words after ``--configfile`` that are no configuration files.
+
+    These are targets, or files that are missing or cannot be read.
+    """
     given = _parsed(arguments)[0].get("configfile", [])
     files = [word for word in given if word.endswith((".yaml", ".yml", ".json"))]
+    if given and not files:
+        return f"--configfile: {', '.join(given)} is no .yaml, .yml or .json file"
     if targets := [word for word in given if word not in files]:
         words = ["snakemake", *targets, *(word for word in arguments if word not in targets)]
         return (
@@ -117,7 +136,17 @@ def misplaced(arguments: Sequence[str]) -> str | None:
         )
     if missing := [path for path in files if not os.path.exists(path)]:
         return f"--configfile: there is no file {', '.join(missing)} (looked in {os.getcwd()})"
-    return None
+    return next(filter(None, map(_unreadable, files)), None)
+
+
+def _unreadable(path: str) -> str | None:
+    """Return why a file cannot be a configuration; None if it can."""
+    try:
+        with open(path, "rb") as file:  # a file object, since yaml's errors name it
+            content = yaml.safe_load(file)
+    except (OSError, yaml.YAMLError) as error:
+        return f"{path} cannot be read: {error}"
+    return None if isinstance(content, dict) else f"{path}: expected keys with values"
 
 
 def shared_options(arguments: Sequence[str]) -> list[str]:

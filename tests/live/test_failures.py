@@ -1,6 +1,7 @@
 """What is said of a job that failed."""
 
 import errno
+import re
 import shlex
 
 import pytest
@@ -120,5 +121,15 @@ def test_words_after_configfile_that_are_no_configuration_are_named(tmp_path, mo
     ]
     said = misplaced(["--configfile", "mine.yaml", "none.yaml"])
     assert said == f"--configfile: there is no file none.yaml (looked in {tmp_path})"
-    assert misplaced(["table1", "--configfile", "mine.yaml"]) is None
+    assert misplaced(["--configfile", "mine.yam"]) == (
+        "--configfile: mine.yam is no .yaml, .yml or .json file"
+    )
+    words = ["table1", "--configfile", "mine.yaml"]
+    assert misplaced(words) == "mine.yaml: expected keys with values"
+    (tmp_path / "mine.yaml").write_bytes(b"seeds: [\xff\n")
+    assert misplaced(words).startswith("mine.yaml cannot be read: unacceptable character #x00ff")
+    (tmp_path / "mine.yaml").write_text("seeds:\n- [1\n")
+    assert re.match('(?s)mine.yaml cannot be read: .*in "mine.yaml", line 3', misplaced(words))
+    (tmp_path / "mine.yaml").write_text("seeds: [1]\n")
+    assert misplaced(words) is None
     assert misplaced([]) is None

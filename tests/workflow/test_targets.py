@@ -100,3 +100,23 @@ def test_jobs_run_the_code_beside_the_snakefile(fresh: Project, tmp_path: Path):
     )
     assert done.returncode == 0, done.stderr
     assert "of this copy" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        (f"{RUN}/fusion/mars+ds.average.json", "; a fusion is made if `tables` names it, as"),
+        (f"{RUN}/resnet/model.pt", "; `snakemake --list` names the rules. In the path of"),
+    ],
+)
+def test_a_target_that_cannot_be_made_is_told_with_a_reason(fresh: Project, target, said):
+    outcome = fresh.snakemake("-n", target)
+    assert outcome.code != 0
+    assert f"No rule makes {target}{said}" in outcome.text
+
+
+def test_a_fusion_can_be_asked_for_once_tables_name_it(fresh: Project):
+    rows = [{"stream": "mars", "fuse": "ds"}]
+    fresh.configure(tables={"study": [{"group": "Mine", "rows": rows}]})
+    jobs = fresh.finish("-n", f"{RUN}/fusion/mars+ds.average.json").jobs
+    assert ("fuse", "") in jobs
