@@ -62,8 +62,10 @@ def build(name: str, entry: Mapping[str, Any]) -> pd.DataFrame:
 
 def remarks(entry: Mapping[str, Any], table: pd.DataFrame) -> list[str]:
     """Return what is unusual in a listing, a line each, although it can be used."""
-    scanned = entry["kind"] == "folder" and not (entry.get("csv") or entry.get("images_fps"))
-    return [*(left_out(os.fspath(entry["videos"])) if scanned else ()), *one_sided(table)]
+    if entry["kind"] != "folder" or entry.get("csv"):
+        return one_sided(table)
+    images = bool(entry.get("images_fps"))
+    return [*left_out(os.fspath(entry["videos"]), images), *one_sided(table)]
 
 
 def fingerprint(entry: Mapping[str, Any]) -> str | None:

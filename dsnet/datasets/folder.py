@@ -52,8 +52,9 @@ class Folder:
         root, images = os.fspath(entry["videos"]), bool(entry.get("images_fps"))
         rows = read_csv(Path(entry["csv"])) if entry.get("csv") else scan(root, images)
         if not rows:
-            found = "; ".join(["", *left_out(root)]) if not images else ""
-            raise DataSetError(f"{root}: no videos; expected {root}/CLASS/VIDEO{found}")
+            expected = f"{root}/CLASS/VIDEO" + images * "/IMAGE, as images_fps says"
+            found = "; ".join([f"expected {expected}", *left_out(root, images)])
+            raise DataSetError(f"{root}: no videos; {found}")
         if not entry.get("csv") and {row["class"].casefold() for row in rows} <= PARTS:
             raise DataSetError(
                 f"{root}: expected a folder for each class, found parts of a split: "

@@ -59,21 +59,26 @@ def scan(root: str, images: bool = False) -> list[dict[str, str]]:
     return [{"path": path.as_posix(), "class": path.parts[0]} for path in paths]
 
 
-def left_out(root: str) -> list[str]:
+def left_out(root: str, images: bool = False) -> list[str]:
     """Return a line for each kind of thing below ``root`` that :func:`scan` leaves out.
 
     These are files that are no videos by their extension, videos in no class folder, and class
-    folders without videos.
+    folders without videos. With ``images``, files that may be videos are left out.
     """
     files = files_below(root)
     videos, others = ([path for path in files if may_be_video(path) == may] for may in (1, 0))
+    what = "no videos by their names"
+    if images:
+        videos, others = [path.parent for path in others if is_image(path.name)], videos
+        videos = [path for path in videos if path.parts]
+        what = "no folders of images, which images_fps is for"
     others = [path for path in others if len(path.parts) > 1]
-    loose = [path for path in videos if len(path.parts) == 1]
+    loose = [path for path in videos if len(path.parts) == 1 and not images]
     folders = {e.name for e in os.scandir(root) if e.is_dir() and not e.name.startswith(".")}
     empty = sorted(folders - {path.parts[0] for path in videos})
     lines = []
     if others:
-        lines.append(f"no videos by their names, and left out: {some(map(str, others))}")
+        lines.append(f"{what}, and left out: {some(map(str, others))}")
     if any(_extension(path) in PICTURES for path in others):
         lines[-1] += (
             "; if each folder of pictures is a video, set images_fps of the data set to their "

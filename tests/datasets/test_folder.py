@@ -11,7 +11,7 @@ from entries import folder_entry, touch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsnet.datasets.catalogue import build
+from dsnet.datasets.catalogue import build, remarks
 from dsnet.datasets.folder import make_split
 from dsnet.datasets.listing import DataSetError
 from dsnet.registry import PluginError
@@ -242,6 +242,20 @@ def test_missing_videos_are_an_error_with_count_and_first_five(tmp_path: Path) -
     listed = [name for name in names if name in str(caught.value)]
     assert listed == names[2:7]
     assert len(build("mine", entry | {"allow_missing": True})) == 9
+
+
+def test_what_is_no_folder_of_images_is_told(tmp_path: Path) -> None:
+    touch(tmp_path, "run/a/1.jpg", "walk/a/1.jpg", "walk/a/notes.txt", "walk/b.mp4", "c/d.mp4")
+    entry = folder_entry(tmp_path, images_fps=25)
+    assert remarks(entry, build("mine", entry))[:2] == [
+        f"{tmp_path}: no folders of images, which images_fps is for, and left out: c/d.mp4, "
+        f"walk/b.mp4",
+        f"{tmp_path}: folders without videos, which are no classes: c",
+    ]
+    for name in ("run", "walk"):
+        (tmp_path / name / "a/1.jpg").unlink()
+    with pytest.raises(DataSetError, match=r"CLASS/VIDEO/IMAGE, as images_fps says; .*b\.mp4"):
+        build("mine", entry)
 
 
 @pytest.mark.parametrize("missing", ["no such folder", "no videos"])
