@@ -100,9 +100,10 @@ def check_keys(path: PathLike) -> None:
             waiting += node.value
         elif isinstance(node, yaml.MappingNode):
             waiting += [value for _, value in node.value]
-            keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
             first: dict[str, yaml.ScalarNode] = {}
-            for key in keys:
+            for key, _ in node.value:
+                if not isinstance(key, yaml.ScalarNode) or key.value == "<<":  # all of these count
+                    continue
                 if (other := first.setdefault(key.value, key)) is not key:
                     before, line = other.start_mark.line + 1, key.start_mark.line + 1
                     raise ConfigError(

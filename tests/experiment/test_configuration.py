@@ -317,6 +317,7 @@ def test_numbers_that_yaml_takes_for_texts_are_numbers(loaded, text):
         ("training: {lr: 1, epochs: 2, lr: 3}\n", "line 1: lr is in line 1 already"),
         ("a:\n- {b: 1}\n- c: 1\n  c: 2\n", "line 4: c is in line 3 already"),
         ("a: &a {b: 1}\nc: *a\nd: {b: 1}\ne: &e [*e]\n", None),
+        ("a: &a {b: 1}\nc: &c {d: 2}\ne: {<<: *a, <<: *c}\n", None),
         ("a: [", None),
     ],
 )
