@@ -30,8 +30,9 @@ MAKERS = (
     "the run were made anew after a change."
 )
 COSTS = (
-    "Of every job's last run; memory is the largest resident set. CPU time is short of that of "
-    "programs which a job starts and which soon end (ffmpeg)."
+    "Of every job's last run; memory is the largest resident set. CPU time is a lower bound: it "
+    "lacks up to the last 30 seconds of a job that is longer than 15, and programs which a job "
+    "starts and which soon end (ffmpeg)."
 )
 
 
