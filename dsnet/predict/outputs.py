@@ -72,7 +72,7 @@ def write_csv(output: PathLike, predictions: Sequence[Prediction], threshold: fl
         for segment in found.segments(threshold)
     ]
     table = pd.DataFrame(rows, columns=["video", "start", "end", "class", "confidence"])
-    with replacing(output) as temporary:
+    with replacing(output, sealed=False) as temporary:
         csvs.inert(table).to_csv(temporary, index=False)
 
 

@@ -20,14 +20,15 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def replacing(path: PathLike, spans: Sequence[Span] = ()) -> Iterator[Path]:
+def replacing(path: PathLike, spans: Sequence[Span] = (), sealed: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` to write to, and rename it if there is no error.
 
     So ``path`` is never a half-written file. After an error, the temporary file is removed, and an
     earlier file at ``path`` stays. Files of killed processes of this machine are removed too.
 
     A file of :data:`.SEALED` gets a seal, and so does one with ``spans`` (the caller may add to
-    them), which its seal leaves out. Raises DiskFullError if the disk is full.
+    them), which its seal leaves out. None does if not ``sealed``, as what no stage reads again.
+    Raises DiskFullError if the disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +40,7 @@ def replacing(path: PathLike, spans: Sequence[Span] = ()) -> Iterator[Path]:
             yield temporary
             with open(temporary, "rb") as stream:
                 os.fsync(stream.fileno())
-            sealed = path.name.endswith(SEALED) or spans
+            sealed = sealed and (path.name.endswith(SEALED) or bool(spans))
             if sealed:
                 text = seal_text(temporary, path.name, spans)
                 with open(seal, "w", encoding="utf-8", errors="surrogateescape") as out:

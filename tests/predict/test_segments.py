@@ -88,6 +88,7 @@ def test_the_table_is_safe_to_open_and_has_every_segment(tmp_path):
     assert table["class"].tolist() == ["'=walk", "none", "jump"]
     assert table["end"].tolist() == [1.28, 2.56, 1]
     assert table["confidence"].tolist() == pytest.approx([0.8, 0.4, 0.6])
+    assert list(tmp_path.iterdir()) == [path]  # a seal is for what a stage reads again
 
 
 def test_subtitles_are_read_by_a_player(tmp_path):
