@@ -28,6 +28,8 @@ NETWORKS = {
 LINEAR = {"projector": "linear"}
 ALONE = ("mae", "gram", "dist", "dkd", "pkd", "at", "srd", "trusted", "cka")
 LOSSES = {name: (name, {}) for name in ALONE}
+LOSSES["pkd, low levels"] = ("pkd", {"levels": EVERY[:3]})
+LOSSES["srd, all levels"] = ("srd", {"levels": EVERY})
 LOSSES["srd, linear"] = ("srd", LINEAR)
 LOSSES["srd, linear, all levels"] = ("srd", {**LINEAR, "levels": EVERY})
 
