@@ -89,7 +89,9 @@ def test_ctrl_c_in_a_training_ends_with_the_epoch_that_the_same_command_goes_on_
     run = Watched(project, command(project, MODEL))
     try:
         wait_for(
-            lambda: bool(re.search(r"rgb +motions\S+ +[2-9]/2000", run.text)), run.process, "epochs"
+            lambda: bool(re.search(r"rgb +motions\S+ +([2-9]|\d\d+)/2000", run.text)),
+            run.process,
+            "epochs",
         )
         said = run.interrupt()
     finally:
