@@ -53,13 +53,14 @@ def contact_sheet(
     labels: Sequence[int],
     class_names: Sequence[str],
     columns: int = 6,
+    frames: bool = True,
 ) -> Figure:
     """Draw a row per video: frames at regular times and, under each, the flow from it.
 
     Hue is the direction of flow, saturation its speed; white is at rest. The most saturated colour
     is the 99th percentile of the speeds shown, the same for all videos. A row has ``columns``
-    frames, or fewer for a shorter video. Raises ValueError if there is no video, or see
-    :func:`read_row`.
+    frames, or fewer for a shorter video. Without ``frames`` it shows flow alone, and so no person's
+    looks. Raises ValueError if there is no video, or see :func:`read_row`.
     """
     if not ids:
         raise ValueError("a contact sheet needs at least one video")
@@ -69,7 +70,7 @@ def contact_sheet(
         last = max(min(video.frames("rgb"), video.frames("flow")) - 1, 0)
         rows.append(read_row(clips, id, evenly(last + 1, columns)))
     full = full_speed(field for row in rows for field in row.flow)
-    pictures = [_picture(row, full, columns) for row in rows]
+    pictures = [_picture(row, full, columns, frames) for row in rows]
     heights = [WIDTH * p.shape[0] / p.shape[1] for p in pictures]
     height = max(sum(heights) + BELOW * len(rows) + TOP, 2.2)
     figure = Figure(figsize=(LEFT + WIDTH + RIGHT, height))
@@ -103,15 +104,18 @@ def _gap(width: int) -> int:
     return max(1, width // 25)
 
 
-def _picture(row: Row, full: float, columns: int) -> np.ndarray:
+def _picture(row: Row, full: float, columns: int, frames: bool) -> np.ndarray:
     """Return frames side by side and the flow under them, as wide as ``columns`` frames."""
     height, width = row.frames[0].shape[:2]
     gap = _gap(width)
-    picture = np.full((2 * height + gap, columns * (width + gap) - gap, 3), 255, np.uint8)
     flow = [flow_colours(field, full) for field in row.flow]
     for image in flow:  # a thin border: places at rest are white
         image[[0, -1]] = image[:, [0, -1]] = 190
-    for y, shown in ((0, row.frames), (height + gap, flow)):
+    lines = [row.frames, flow] if frames else [flow]
+    shape = (len(lines) * (height + gap) - gap, columns * (width + gap) - gap, 3)
+    picture = np.full(shape, 255, np.uint8)
+    for line, shown in enumerate(lines):
+        y = line * (height + gap)
         for i, image in enumerate(shown):
             x = i * (width + gap)
             picture[y : y + height, x : x + width] = image

@@ -27,6 +27,14 @@ def test_contact_sheet_shows_frames_over_their_flow(clips):
     np.testing.assert_array_equal(disc[200, 100], [128, 255, 0])
 
 
+def test_contact_sheet_of_flow_alone_shows_no_frame(clips):
+    both = figures.contact_sheet(clips, ["long"], [1], ("go_down", "go_right"), 4)
+    flow = figures.contact_sheet(clips, ["long"], [1], ("go_down", "go_right"), 4, frames=False)
+    below = both.axes[0].images[0].get_array()[33:]
+    np.testing.assert_array_equal(flow.axes[0].images[0].get_array(), below)
+    assert flow.get_figheight() < both.get_figheight()
+
+
 @pytest.mark.parametrize(
     ("count", "expected"),
     [
