@@ -25,6 +25,21 @@ def test_every_experiment_is_valid(raw, loaded, path):
     assert found.datasets == overlay.get("datasets", raw["datasets"])
 
 
+@pytest.mark.parametrize("names", [["egogestar", "egogestar-study"], ["advice"]])
+def test_one_frame_is_trained_like_rgb_but_for_the_motion(loaded, names):
+    overlay = {}
+    for name in names:
+        text = (ROOT / f"experiments/{name}.yaml").read_text(encoding="utf-8")
+        overlay = merge(overlay, yaml.safe_load(text))
+    streams = loaded(overlay).streams
+    stills = {name for name, stream in streams.items() if stream.still}
+    assert stills >= {"frame"}
+    for name in stills:
+        beside = streams["rgb" if name == "frame" else name.replace("frame", "rgb")]
+        own = {"still": False, "title": beside.title}
+        assert streams[name].model_copy(update=own) == beside
+
+
 def test_the_list_of_egogestar_tests_each_balanced_scene_in_one_fold(loaded):
     overlay = yaml.safe_load((ROOT / "experiments/egogestar.yaml").read_text(encoding="utf-8"))
     found = pd.read_csv(ROOT / loaded(overlay).catalogue["egogestar"].csv)
@@ -106,7 +121,7 @@ def students(found):
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_is_the_same_for_all_students_and_their_control(recipe, name):
-    """What rows of a table differ in is their loss alone."""
+    """What rows of a table differ in is their loss alone; the paper's have one weight."""
     found = students(recipe(name))
     assert {"rgb-from-flow", "mars", "mars-mae", "mars-gram", "ds-mae", "ds-gram", "ds"} <= {*found}
     for key in ("training", "init", "pretrained"):
@@ -114,7 +129,10 @@ def test_a_recipe_is_the_same_for_all_students_and_their_control(recipe, name):
     assert found["ds"]["init"] or found["ds"]["pretrained"]
     taught = [stream for name, stream in found.items() if name != "rgb-from-flow"]
     assert {stream["teacher"] for stream in taught} == {"flow"}
-    weights = {loss["weight"] for stream in taught for loss in stream["losses"].values()}
+    paper = [
+        stream for name, stream in found.items() if name not in {"rgb-from-flow", "pkd-fading"}
+    ]
+    weights = {loss["weight"] for stream in paper for loss in stream["losses"].values()}
     assert weights == {50}
     grams = [s["losses"]["gram"] for s in (found[n] for n in ("mars-gram", "ds-gram", "ds"))]
     assert len({gram["normalize"] for gram in grams}) == 1

@@ -162,7 +162,9 @@ def test_tables_are_given_the_streams_in_their_order(loaded):
         "teacher": None,
     }  # fmt: skip
     assert given.tables.compare == ["ds", "mars"]
-    assert given.tables.students == ["rgb-from-flow", "mars", "ds-mae", "ds-gram", "ds"]
+    assert given.tables.students == [
+        *("rgb-from-flow", "mars", "ds-mae", "ds-gram", "ds", "pkd-fading"),
+    ]
     assert given.tables.claims == []
     assert (given.names, given.datasets) == ({"motions": "Motions"}, {"Motions": "motions"})
 

@@ -38,13 +38,13 @@ def test_streams_beside_the_students_are_trained_but_not_shown_or_fused(loaded):
 
 
 ALL = ("flow", "rgb", "rgb-from-flow", "mars", "ds-mae", "ds-gram", "ds-gram-literal")
-ALL += ("ds-gram-mean", "ds", "ds-literal", "ds-mean", "mars-mae", "mars-gram")
+ALL += ("ds-gram-mean", "ds", "ds-literal", "ds-mean", "mars-mae", "mars-gram", "pkd-fading")
 
 
 @pytest.mark.parametrize(
     ("kept", "compare", "ablation", "claims"),
     [
-        (ALL, ["ds", "mars"], 13, 9),
+        (ALL, ["ds", "mars"], 14, 10),
         (("flow", "rgb", "mars", "ds"), ["ds", "mars"], 4, 4),
         (("flow", "rgb", "ds"), ["ds", "rgb"], 3, 3),
         (("flow", "rgb", "ds-mae", "mars"), ["mars", "rgb"], 2, 1),
@@ -141,7 +141,7 @@ def test_the_fusions_of_table_2_are_each_there_once(loaded):
 def test_streams_with_a_teacher_are_distilled(experiment, loaded):
     assert streams.distilled(experiment) == [
         *("mars", "ds-mae", "ds-gram", "ds-gram-literal", "ds-gram-mean"),
-        *("ds", "ds-literal", "ds-mean", "mars-mae", "mars-gram"),
+        *("ds", "ds-literal", "ds-mean", "mars-mae", "mars-gram", "pkd-fading"),
     ]
     fewer = loaded({"tables": {"students": ["ds", "mars"]}})
     assert streams.distilled(fewer) == streams.distilled(experiment)

@@ -65,7 +65,7 @@ WHOLE |= {"provenance", "show", "stages", "store", "video"}
 ALLOWED = {"dsnet.errors", "dsnet.vision"}
 SCORED = ("train", "evaluate", "fuse", "network")
 STUDENTS = ("mars", "ds-mae", "ds-gram", "ds-literal", "ds", "mars-mae", "mars-gram")
-STUDENTS += ("correlated", "others")  # of MORE
+STUDENTS += ("pkd-fading", "others")  # others: OTHER
 TRAINED = ("flow", "rgb", "few", "frame", *STUDENTS)
 # A stream with everything for few videos, which the others do without.
 FEW = {
@@ -79,13 +79,10 @@ FEW = {
 FRAME = {"title": "One frame", "input": "rgb", "still": True}
 
 
-# Students with the losses that the paper does not have.
-MORE = {
-    name: {"title": name, "input": "rgb", "teacher": "flow", "losses": losses}
-    for name, losses in {
-        "correlated": {"pkd": {}},
-        "others": {"at": {}, "cka": {}, "dist": {}, "dkd": {}, "srd": {}, "trusted": {}},
-    }.items()
+# A student with losses that no stream of config.yaml has.
+OTHER = {
+    **{"title": "Others", "input": "rgb", "teacher": "flow"},
+    "losses": {"at": {}, "cka": {}, "dist": {}, "dkd": {}, "srd": {}, "trusted": {}},
 }
 
 
@@ -114,7 +111,7 @@ def digests(loaded, package: Path) -> Callable[[], dict[str, str]]:
     The first convolution of ``ds-gram`` is averaged.
     """
     averaged = {"first_convolution": "averaged"}
-    added = {"few": FEW, "frame": FRAME, **MORE, "ds-gram": averaged}
+    added = {"few": FEW, "frame": FRAME, "others": OTHER, "ds-gram": averaged}
     experiment = loaded({"streams": added})
     jobs = {name: (name, None) for name in STAGES if STAGES[name].has_code}
     del jobs["train"]
@@ -263,10 +260,10 @@ def test_arithmetic_of_what_determines_numbers_concerns_something(name, package,
         ("losses/mse.py", {"mars", "mars-mae", "mars-gram"}),
         ("losses/mae.py", {"ds-mae", "ds", "ds-literal", "mars-mae"}),
         ("losses/gram.py", {"ds-gram", "ds", "ds-literal", "mars-gram"}),
-        ("losses/pkd.py", {"correlated"}),
+        ("losses/pkd.py", {"pkd-fading"}),
         ("losses/cka.py", {"others"}),
         ("losses/dkd.py", {"others"}),
-        ("losses/normalising.py", {"correlated", "others"}),
+        ("losses/normalising.py", {"pkd-fading", "others"}),
         ("losses/distillation.py", {*STUDENTS}),
         ("models/frozen.py", {*STUDENTS}),
         ("losses/cross_entropy.py", {"few"}),

@@ -54,7 +54,7 @@ TINY: dict[str, Any] = {
     "training": {"epochs": 2, "warmup_epochs": 1, "least_steps": 0},
     "streams": {
         "rgb": {"training": {"epochs": 2, "ema": 0.5, "augment": {"rotation": 9, "hue": 9}}},
-        **dict.fromkeys(("rgb-from-flow", "mars-mae", "mars-gram", "ds-mae")),
+        **dict.fromkeys(("rgb-from-flow", "mars-mae", "mars-gram", "ds-mae", "pkd-fading")),
         **dict.fromkeys(("ds-gram", "ds-gram-literal", "ds-gram-mean", "ds-literal", "ds-mean")),
     },
     "fusion": {"epochs": 2},

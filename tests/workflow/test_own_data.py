@@ -1,4 +1,4 @@
-"""docs/own-data.md, done by somebody who types what it says."""
+"""docs/own-data.md and docs/advice.md, done by somebody who types what they say."""
 
 import json
 import os
@@ -13,6 +13,7 @@ import onnxruntime
 import pandas as pd
 import pytest
 import torch
+import yaml
 from project import ROOT, Project
 
 from dsnet import load_model, video
@@ -39,6 +40,13 @@ def folder(tmp_path: Path) -> Path:
     return project.folder
 
 
+def written(page: Path, folder: Path) -> None:
+    """Write the page's YAML blocks under the names in their first lines."""
+    for kind, text in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if kind == "yaml":
+            (folder / text.splitlines()[0].removeprefix("# ")).write_text(text, encoding="utf-8")
+
+
 def accuracy(model: Path, videos: Path) -> float:
     """The share of the videos whose class is recognised."""
     paths = sorted(videos.glob("*/*"))
@@ -48,14 +56,12 @@ def accuracy(model: Path, videos: Path) -> float:
 
 
 def follow(page: Path, folder: Path) -> str:
-    """Write the YAML blocks, run the commands and the Python, in order; what they printed."""
+    """Run the page's commands and Python, in order; what they printed."""
     found = [str(forked.programs()), os.path.dirname(sys.executable), os.environ["PATH"]]
     environment = {**Project(folder).environment, "PATH": os.pathsep.join(found)}
     said = []
     for kind, text in BLOCK.findall(page.read_text(encoding="utf-8")):
         if kind == "yaml":
-            name = text.splitlines()[0].removeprefix("# ")
-            (folder / name).write_text(text, encoding="utf-8")
             continue
         command = {"sh": ["bash", "-euo", "pipefail"], "python": [sys.executable, "-"]}[kind]
         done = subprocess.run(
@@ -67,6 +73,7 @@ def follow(page: Path, folder: Path) -> str:
 
 
 def test_the_page_leads_from_a_folder_of_videos_to_predictions(folder: Path):
+    written(ROOT / "docs/own-data.md", folder)
     said = follow(ROOT / "docs/own-data.md", folder)
     assert "ds test on cpu: video top-1" in said  # the last line of the evaluation's log
     assert said.count("whole video: ") == TRAIN * len(CLASSES) + 1
@@ -85,3 +92,19 @@ def test_the_page_leads_from_a_folder_of_videos_to_predictions(folder: Path):
     trained = {path.parent.name for path in folder.glob("results/**/model.pt")}
     assert trained == {"flow", "ds"}, "the page's target needs the teacher and the student alone"
     assert accuracy(folder / MODEL, folder / "fresh") >= USEFUL
+
+
+def test_the_page_of_advice_asks_its_questions_of_own_videos(folder: Path):
+    """Its command, with one seed and trainings of three steps."""
+    written(ROOT / "docs/own-data.md", folder)
+    training = {"epochs": 1, "least_steps": 3, "warmup_epochs": 0}
+    for name, short in (("mine", {"training": training}), ("experiments/advice", {"seeds": [0]})):
+        path = folder / f"{name}.yaml"
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+        path.write_text(yaml.safe_dump(settings | short), encoding="utf-8")
+    said = follow(ROOT / "docs/advice.md", folder)
+    rows = settings["tables"]["ablation"]
+    assert [row["method"] for row in rows if f"| {row['method']} |" not in said] == []
+    claims = settings["tables"]["claims"]
+    assert [row["claim"] for row in claims if f"| {row['claim']} |" not in said] == []
+    assert said.count("| one training each: no answer |") == len(claims)
