@@ -156,7 +156,7 @@ def render_claims(table: pd.DataFrame) -> TextTable:
     ]
     if table["within"].isna().all():
         table, notes = table.drop(columns="within"), notes[:1]
-    title = "The paper's claims: difference of top-1 accuracy"
+    title = "Claims: difference of top-1 accuracy"
     return render_pairs(table, title, notes, "claims of a data set and clip length")
 
 
