@@ -29,9 +29,11 @@ TERMS = (
     {"color": style.GREEN, "ls": "-"},
     {"color": style.PURPLE, "ls": "-."},
     {"color": style.ORANGE, "ls": ":"},
+    {"color": "black", "ls": "--"},
 )
 LABELS = ("Top-1 (%)", "Cross-entropy", "Distillation terms")
-NAMES = {"mse": "MSE", "mae": "MAE", "gram": "Gram"}
+NAMES = {name: name.upper() for name in ("mse", "mae", "dist", "dkd", "pkd", "at", "srd", "cka")}
+NAMES |= {"gram": "Gram"}
 Histories = Mapping[tuple[str, int], pd.DataFrame]
 
 

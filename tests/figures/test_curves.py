@@ -34,24 +34,25 @@ def test_training_curves_show_every_stream_and_seed():
 def test_distillation_terms_have_an_axis_of_their_own_where_there_are_any():
     mars, ds = history(4, mse=40.0), history(4, mae=10.0, gram=0.5)
     histories = {("flow", 0): history(4), ("mars", 0): mars, ("ds", 0): ds, ("ds", 1): ds}
+    histories["pkd", 0] = history(4, pkd=90.0)
     figure = figures.training_curves(histories, {})
     terms = [axes for axes in figure.axes if axes.get_ylabel() == "Distillation terms"]
-    assert len(figure.axes) == 2 * 3 + 2
-    assert [len(axes.lines) for axes in terms] == [1, 2 * 2]
+    assert len(figure.axes) == 3 * 3 + 2
+    assert [len(axes.lines) for axes in terms] == [1, 2 * 2, 1]
     np.testing.assert_array_equal(terms[1].lines[1].get_ydata(), ds["loss_gram"])
     # Terms that lie decades apart are all to be seen; one that falls to a quarter starts at zero.
-    assert [axes.get_yscale() for axes in terms] == ["linear", "log"]
+    assert [axes.get_yscale() for axes in terms] == ["linear", "log", "linear"]
     assert terms[0].get_ylim()[0] == 0
     shown = {to_hex(line.get_color()) + line.get_linestyle() for a in terms for line in a.lines}
     legend = figure.legends[0]
     names = [text.get_text() for text in legend.get_texts()]
-    assert names[2:] == ["MSE (training)", "MAE (training)", "Gram (training)"]
+    assert names[2:] == ["MSE (training)", "MAE (training)", "Gram (training)", "PKD (training)"]
     samples = [to_hex(line.get_color()) + line.get_linestyle() for line in legend.get_lines()]
     assert set(samples[2:]) == shown
-    assert len(set(samples)) == 5
+    assert len(set(samples)) == 6
     # The lowest axis of a stream has the epochs.
-    assert [axes.get_xlabel() for axes in figure.axes if axes in terms] == ["Epoch", "Epoch"]
-    assert sum(axes.get_xlabel() == "Epoch" for axes in figure.axes) == 3
+    assert [axes.get_xlabel() for axes in figure.axes if axes in terms] == ["Epoch"] * 3
+    assert sum(axes.get_xlabel() == "Epoch" for axes in figure.axes) == 4
 
 
 def lines_of(axes):
