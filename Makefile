@@ -26,6 +26,9 @@
 #             sample videos beside the checkout (an hour on two cores); leaves 12 GB in results/rehearsal;
 #             RECIPE=paper-mars, paper-literal, ucf101-torchvision or hmdb51-torchvision for another
 # make study  what the paper's claims are worth at small scale (an hour and a half on two cores; docs/results.md)
+# make students
+#             set up, then every study of docs/results.md that compares students with the Dual-action Stream: motions,
+#             hard motions, EgoGestAR and Weizmann, whose videos have to be there (twelve core-hours)
 # make screenshots
 #             set up, then the README's pictures of results/report.zip (needs Chromium)
 # make format set up, then let the formatters rewrite the code and the workflow
@@ -38,9 +41,11 @@ FLIPS ?= 400
 RECIPE ?= paper
 GPU ?= build/gpu
 BIN := $(VENV)/bin
+STUDY := $(BIN)/snakemake --cores $(CORES) --max-jobs-per-timespan 5000/1m --configfile
+ANSWERS := study.md claims.md
 SETUP := $(VENV)/.installed
 
-.PHONY: all setup study test test-gpu gpu-check gpu-bundle coverage mutants kill-rounds flips check docs examples rehearsal screenshots format clean
+.PHONY: all setup study students test test-gpu gpu-check gpu-bundle coverage mutants kill-rounds flips check docs examples rehearsal screenshots format clean
 
 all: setup
 	$(BIN)/snakemake --cores $(CORES)
@@ -56,7 +61,16 @@ $(SETUP): pyproject.toml constraints.txt logger/pyproject.toml
 	touch $@
 
 study: setup
-	$(BIN)/snakemake --cores $(CORES) --max-jobs-per-timespan 5000/1m --configfile experiments/study.yaml
+	$(STUDY) experiments/study.yaml
+
+students: setup
+	$(STUDY) experiments/losses-tuning.yaml -- $(addprefix results/losses-tuning/tables/,$(ANSWERS))
+	$(STUDY) experiments/losses.yaml -- $(addprefix results/losses/tables/,$(ANSWERS))
+	$(STUDY) experiments/motions-hard.yaml -- $(addprefix results/motions-hard-study/tables/,$(ANSWERS))
+	$(STUDY) experiments/egogestar.yaml experiments/egogestar-study.yaml -- \
+		$(addprefix results/egogestar-study/tables/,$(ANSWERS))
+	$(STUDY) experiments/weizmann.yaml experiments/weizmann-study.yaml -- \
+		$(addprefix results/weizmann-study/tables/,$(ANSWERS))
 
 test: setup
 	$(BIN)/python -m pytest -n 3 --dist worksteal --durations 25 $(TESTS)
