@@ -35,7 +35,7 @@ def test_one_frame_is_trained_like_rgb_but_for_the_motion(loaded, names):
     stills = {name for name, stream in streams.items() if stream.still}
     assert stills >= {"frame"}
     for name in stills:
-        beside = streams["rgb" if name == "frame" else name.replace("frame", "rgb")]
+        beside = streams[name.replace("frame", "rgb")]
         own = {"still": False, "title": beside.title}
         assert streams[name].model_copy(update=own) == beside
 

@@ -65,7 +65,7 @@ WHOLE |= {"provenance", "show", "stages", "store", "video"}
 ALLOWED = {"dsnet.errors", "dsnet.vision"}
 SCORED = ("train", "evaluate", "fuse", "network")
 STUDENTS = ("mars", "ds-mae", "ds-gram", "ds-literal", "ds", "mars-mae", "mars-gram")
-STUDENTS += ("pkd-fading", "others")  # others: OTHER
+STUDENTS += ("pkd-fading", "others")  # the second is OTHER
 TRAINED = ("flow", "rgb", "few", "frame", *STUDENTS)
 # A stream with everything for few videos, which the others do without.
 FEW = {
